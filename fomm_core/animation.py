@@ -1,0 +1,109 @@
+"""The whole path: detect the driving clip, transfer its motion, render frames as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from torch import Tensor
+
+from .errors import KeypointError
+from .fitting import FIT_MODES, FitMode, as_rgb, fit
+from .geometry import Keypoints
+from .motion import TransferOptions, best_anchor, smooth_gaussian, smooth_one_euro, transfer
+from .session import AnimationSession, PreparedSource
+
+Smoothing = Literal["none", "one-euro", "gaussian"]
+Anchor = int | Literal["first", "best"]
+
+
+@dataclass(frozen=True)
+class AnimationOptions:
+    """How a clip moves a source.
+
+    transfer: see TransferOptions. anchor: the driving frame whose pose is the source's: 'first', 'best' (chosen by
+    aligned keypoints), or a number from 0. smoothing: against jitter, before the transfer. smooth_sigma: of the
+    gaussian, in frames.
+    """
+
+    transfer: TransferOptions = field(default_factory=TransferOptions)
+    anchor: Anchor = "first"
+    smoothing: Smoothing = "none"
+    smooth_sigma: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.smoothing not in get_args(Smoothing):
+            raise KeypointError(f"expected a smoothing out of {', '.join(get_args(Smoothing))}; got '{self.smoothing}'")
+        if not (self.anchor in ("first", "best") or (isinstance(self.anchor, int) and self.anchor >= 0)):
+            raise KeypointError(f"expected an anchor 'first', 'best' or a frame number from 0; got {self.anchor!r}")
+
+
+def anchor_index(source: Keypoints, driving: Keypoints, anchor: Anchor) -> int:
+    """The number of the anchor frame; raises KeypointError where the clip is too short for it."""
+    if anchor == "best":
+        return best_anchor(source, driving)
+    index = 0 if anchor == "first" else int(anchor)
+    if index >= len(driving):
+        raise KeypointError(f"expected an anchor frame from 0 to {len(driving) - 1}; got {index}.")
+    return index
+
+
+def drive(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, fps: float = 25.0) -> Keypoints:
+    """The keypoints to render: smoothed, anchored, transferred. Touches no pixel; every frame has the same anchor."""
+    if options.smoothing == "one-euro":
+        driving = smooth_one_euro(driving, fps=fps)
+    elif options.smoothing == "gaussian":
+        driving = smooth_gaussian(driving, sigma=options.smooth_sigma)
+    anchor = driving[anchor_index(source, driving, options.anchor)]
+    return transfer(source, driving, anchor, options.transfer)
+
+
+def output_size(
+    session: AnimationSession, image: Tensor, size: int | tuple[int, int] | Literal["model", "source"]
+) -> tuple[int, int]:
+    """(height, width) of the frames: the 'model's trained size, the 'source' picture's nearest good size, a length
+    for the shorter side of the trained aspect, or (height, width) as given. Raises SizeError where it does not fit.
+    """
+    config = session.config
+    if size == "source":
+        return config.nearest_size(*image.shape[-2:])
+    if size == "model":
+        return config.frame_size
+    if isinstance(size, int):
+        shorter = min(config.frame_size)
+        size = (config.frame_size[0] * size // shorter, config.frame_size[1] * size // shorter)
+    height, width = size  # type: ignore[misc]
+    config.check_size(int(height), int(width))
+    return int(height), int(width)
+
+
+def prepare_source(
+    session: AnimationSession,
+    image: Tensor,
+    *,
+    size: int | tuple[int, int] | Literal["model", "source"] = "model",
+    mode: FitMode = "crop",
+) -> PreparedSource:
+    """Fit a picture [1, C, H, W] of any size to the output size and prepare it."""
+    image = as_rgb(image, session.config.num_channels)
+    return session.prepare(fit(image, *output_size(session, image, size), mode=mode))
+
+
+def fitted(batches: Iterable[Tensor], height: int, width: int, *, mode: FitMode = "crop") -> Iterator[Tensor]:
+    """Each batch [n, C, h, w] as RGB at (height, width): driving frames in the source's frame."""
+    for batch in batches:
+        yield fit(as_rgb(batch), height, width, mode=mode)
+
+
+__all__ = [
+    "FIT_MODES",
+    "Anchor",
+    "AnimationOptions",
+    "Smoothing",
+    "anchor_index",
+    "drive",
+    "fitted",
+    "output_size",
+    "prepare_source",
+]

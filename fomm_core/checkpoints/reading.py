@@ -1,0 +1,261 @@
+"""Reading weights: published `.pth` / `.pth.tar` files and our safetensors. Nothing in a file is ever executed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor
+
+from ..config import MotionModelConfig, preset
+from ..errors import CheckpointError
+from ..model import MotionModel
+from ..networks import MultiScaleDiscriminator
+from .keys import PUBLISHED_NETWORKS, State, discriminator_scales, ours_from_published
+from .recognise import (
+    KERNEL,
+    expected_discriminator_shapes,
+    expected_shapes,
+    matching_presets,
+    nearest_preset,
+    recognise,
+)
+
+log = logging.getLogger("fomm.checkpoints")
+
+FORMAT = "fomm"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A weights file, read and renamed but not yet a model.
+
+    kind: 'published' or 'safetensors'. state: every tensor in our key names. config: stored, or recognised.
+    metadata: strings stored beside the weights. left_out: what the file holds besides weights (optimizers).
+    """
+
+    path: Path
+    kind: str
+    state: State
+    config: MotionModelConfig
+    epoch: int | None
+    metadata: dict[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def presets(self) -> tuple[str, ...]:
+        """Names of the presets that these weights fit."""
+        return matching_presets(self.state)
+
+    @property
+    def has_discriminator(self) -> bool:
+        return any(key.startswith("discriminator.") for key in self.state)
+
+    @property
+    def num_parameters(self) -> dict[str, int]:
+        """Numbers in each network, without running statistics and fixed kernels."""
+        counts: dict[str, int] = {}
+        for key, tensor in self.state.items():
+            fixed = ("running_mean", "running_var", "num_batches_tracked", "kernel", "weight_u", "weight_v")
+            if not key.endswith(fixed):
+                network = key.partition(".")[0]
+                counts[network] = counts.get(network, 0) + tensor.numel()
+        return counts
+
+
+def read_checkpoint(
+    path: str | os.PathLike[str],
+    *,
+    config: MotionModelConfig | None = None,
+    preset_name: str | None = None,
+) -> Checkpoint:
+    """Read any supported weights file. The configuration is `config`, or that of `preset_name`, or the one stored in
+    the file, or recognised from keys and shapes; in this order. Raises CheckpointError for everything else.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"expected a weights file at '{path}'; there is none. Check the name and the folder.")
+    if path.stat().st_size == 0:
+        raise CheckpointError(f"expected weights in '{path}'; the file is empty. Copy or download it again.")
+    if preset_name is not None:
+        config = preset(preset_name)
+    checkpoint = _read_safetensors(path, config) if _is_safetensors(path) else _read_published(path, config)
+    broken = [key for key, tensor in checkpoint.state.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise CheckpointError(
+            f"expected finite weights in '{path}'; {len(broken)} tensors hold NaN or Inf, first '{broken[0]}'. "
+            "The training that wrote it diverged, or the file is damaged."
+        )
+    return checkpoint
+
+
+def _is_safetensors(path: Path) -> bool:
+    return path.suffix == ".safetensors"
+
+
+def _read_safetensors(path: Path, config: MotionModelConfig | None) -> Checkpoint:
+    try:
+        state = load_file(path)
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = dict(file.metadata() or {})
+    except (safetensors.SafetensorError, OSError) as problem:
+        raise CheckpointError(
+            f"expected a safetensors file at '{path}'; it can't be read ({problem}). It may be truncated: copy it again."
+        ) from problem
+    if metadata.get("format") != FORMAT:
+        raise CheckpointError(
+            f"expected a model written by `fomm convert` (format '{FORMAT}') at '{path}'; got format "
+            f"'{metadata.get('format')}' with keys such as {sorted(state)[:3]}. Weights of other programs don't fit."
+        )
+    version = metadata.get("format_version", "?")
+    if not version.isdigit() or int(version) > FORMAT_VERSION:
+        raise CheckpointError(
+            f"expected format version {FORMAT_VERSION} or older in '{path}'; got {version}. Update fomm-nodes."
+        )
+    if config is None:
+        try:
+            config = MotionModelConfig.from_dict(json.loads(metadata["config"]))
+        except (KeyError, json.JSONDecodeError) as problem:
+            raise CheckpointError(f"expected a configuration in the metadata of '{path}'; got {problem}.") from problem
+    epoch = metadata.get("epoch", "")
+    return Checkpoint(path, "safetensors", state, config, int(epoch) if epoch.isdigit() else None, metadata)
+
+
+def _unpickle(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as problem:
+        if "Unsupported" in str(problem) or "GLOBAL" in str(problem):
+            raise CheckpointError(
+                f"expected plain tensors in '{path}'; it holds a pickle that asks to run code, so it was refused and "
+                "nothing was executed. Don't load it with other programs either, unless you trust who made it."
+            ) from problem
+        raise CheckpointError(
+            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it is not one ({_first_line(problem)})."
+        ) from problem
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, zipfile.BadZipFile) as problem:
+        raise CheckpointError(
+            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it can't be read ({_first_line(problem)}). It may be "
+            "truncated, or unpacked: published `.pth.tar` files are used as they are, not opened with an archiver."
+        ) from problem
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
+
+
+def _read_published(path: Path, config: MotionModelConfig | None) -> Checkpoint:
+    content = _unpickle(path)
+    if not isinstance(content, Mapping) or not {"generator", "kp_detector"} <= set(content):
+        got = f"keys {sorted(map(str, content))[:6]}" if isinstance(content, Mapping) else type(content).__name__
+        raise CheckpointError(f"expected 'generator' and 'kp_detector' in '{path}'; got {got}. It is another model's.")
+    flat: State = {}
+    for network in PUBLISHED_NETWORKS:
+        for key, tensor in (content.get(network) or {}).items():
+            if not isinstance(tensor, Tensor):
+                raise CheckpointError(
+                    f"expected tensors in '{network}' of '{path}'; '{key}' is a {type(tensor).__name__}."
+                )
+            flat[f"{network}.{key.removeprefix('module.')}"] = tensor
+    state, unknown = ours_from_published(flat)
+    _complete_old_layers(state)
+    if unknown:
+        name, differences = nearest_preset(state)
+        raise CheckpointError(
+            f"expected the layers of a First Order Motion Model in '{path}'; {len(unknown)} keys are of none of them: "
+            f"{_some(unknown)}. The nearest preset is '{name}' ({differences} differences)."
+        )
+    if config is None:
+        config = recognise(state, file_name=path.name)
+        scales = discriminator_scales(flat)
+        if config.discriminator is not None and scales and config.discriminator.scales != scales:
+            config = replace(config, discriminator=replace(config.discriminator, scales=scales))
+    epoch = content.get("epoch")
+    left_out = tuple(str(key) for key in content if key not in {*PUBLISHED_NETWORKS, "epoch"})
+    return Checkpoint(path, "published", state, config, epoch if isinstance(epoch, int) else None, {}, left_out)
+
+
+def _complete_old_layers(state: State) -> None:
+    """What older versions of torch did not store: batch counters, and the second vector of the spectral norm."""
+    for key in list(state):
+        if key.endswith(".running_var"):
+            state.setdefault(key.replace("running_var", "num_batches_tracked"), torch.tensor(0))
+        if key.endswith(".weight_orig"):
+            layer = key.removesuffix("_orig")
+            state.pop(layer, None)
+            if layer + "_v" not in state:
+                state[layer + "_v"] = F.normalize(state[key].flatten(1).T @ state[layer + "_u"], dim=0)
+
+
+def _some(keys: list[str]) -> str:
+    return ", ".join(keys[:4]) + (f" and {len(keys) - 4} more" if len(keys) > 4 else "")
+
+
+def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...]], *, what: str) -> None:
+    """Raise CheckpointError listing what is missing, extra and of another shape, with the nearest preset."""
+    missing = sorted(set(expected) - set(state))
+    extra = sorted(set(state) - set(expected))
+    shapes = [
+        f"{key} (expected {list(expected[key])}, got {list(state[key].shape)})"
+        for key in sorted(set(expected) & set(state))
+        if tuple(state[key].shape) != expected[key]
+    ]
+    if not (missing or extra or shapes):
+        return
+    name, differences = nearest_preset(state)
+    parts = [
+        f"{label} {len(keys)}: {_some(keys)}"
+        for label, keys in (("missing", missing), ("extra", extra), ("of another shape", shapes))
+        if keys
+    ]
+    raise CheckpointError(
+        f"{what} does not fit the configuration: {'; '.join(parts)}. The nearest preset is '{name}' ({differences} "
+        "differences). Leave the preset out to have it recognised, or give the model's own configuration."
+    )
+
+
+def model_from_checkpoint(checkpoint: Checkpoint, *, name: str | None = None) -> MotionModel:
+    """A MotionModel in eval mode, strictly loaded. Kernels of anti-alias filters follow the configuration's scale."""
+    expected = expected_shapes(checkpoint.config)
+    state = {key: tensor for key, tensor in checkpoint.state.items() if not key.startswith("discriminator.")}
+    model = MotionModel(checkpoint.config, name=name or checkpoint.path.name.split(".")[0])
+    own = model.state_dict()
+    for key in own:
+        if key.endswith(KERNEL) and key in state and tuple(state[key].shape) != expected[key]:
+            state[key] = own[key]
+    check_fit(state, expected, what=f"'{checkpoint.path.name}'")
+    model.load_state_dict(state, strict=True)
+    return model.eval().requires_grad_(False)
+
+
+def load_model(
+    path: str | os.PathLike[str], *, config: MotionModelConfig | None = None, preset_name: str | None = None
+) -> MotionModel:
+    """A model ready for inference from a `.safetensors`, `.pth` or `.pth.tar` file; see `read_checkpoint`."""
+    return model_from_checkpoint(read_checkpoint(path, config=config, preset_name=preset_name))
+
+
+def load_discriminator(checkpoint: Checkpoint) -> MultiScaleDiscriminator | None:
+    """The discriminator of a checkpoint, strictly loaded; None where the file holds none."""
+    state = {key: tensor for key, tensor in checkpoint.state.items() if key.startswith("discriminator.")}
+    config = checkpoint.config
+    if not state or config.discriminator is None:
+        return None
+    check_fit(state, expected_discriminator_shapes(config), what=f"the discriminator of '{checkpoint.path.name}'")
+    discriminator = MultiScaleDiscriminator(
+        config.discriminator, num_channels=config.num_channels, num_keypoints=config.num_keypoints
+    )
+    discriminator.load_state_dict({key.removeprefix("discriminator."): value for key, value in state.items()})
+    return discriminator

@@ -1,0 +1,93 @@
+"""Writing weights: our one-file safetensors, and the published layout for programs that read only that."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..config import MotionModelConfig
+from ..errors import CheckpointError
+from ..files import atomic_path
+from ..model import MotionModel
+from .keys import published_from_ours
+from .reading import FORMAT, FORMAT_VERSION, Checkpoint, check_fit, read_checkpoint
+from .recognise import expected_discriminator_shapes, expected_shapes
+
+
+def _metadata(config: MotionModelConfig, epoch: int | None, extra: Mapping[str, str]) -> dict[str, str]:
+    own = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "config": json.dumps(config.to_dict()),
+        "warp_convention": f"grid_sample(align_corners={config.align_corners})",
+    }
+    if epoch is not None:
+        own["epoch"] = str(epoch)
+    return {**extra, **own}
+
+
+def write_safetensors(
+    path: str | os.PathLike[str],
+    state: Mapping[str, Tensor],
+    config: MotionModelConfig,
+    *,
+    epoch: int | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a state in our key names with its configuration, whole or not at all."""
+    tensors = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata=_metadata(config, epoch, metadata or {}))
+
+
+def save_model(model: MotionModel, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> None:
+    """Save a model as safetensors. `metadata` (a model card, a licence, a source) is kept beside the weights."""
+    if Path(path).suffix != ".safetensors":
+        raise CheckpointError(f"expected a name that ends in .safetensors; got '{Path(path).name}'.")
+    write_safetensors(path, model.state_dict(), model.config, metadata=metadata)
+
+
+def write_published(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
+    """Write the published layout (`generator`, `kp_detector`, `discriminator`, `epoch`), whole or not at all."""
+    discriminator = checkpoint.config.discriminator
+    networks = published_from_ours(checkpoint.state, discriminator.scales if discriminator else ())
+    content: dict[str, object] = dict(networks)
+    if checkpoint.epoch is not None:
+        content["epoch"] = checkpoint.epoch
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def convert(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    config: MotionModelConfig | None = None,
+    preset_name: str | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Checkpoint:
+    """Published layout -> safetensors, or back, by the target's ending; weights stay bit-identical.
+
+    Optimizer states are left out (`Checkpoint.left_out` of the result names them). Raises CheckpointError where the
+    weights do not fit their configuration, or the target's ending is unknown.
+    """
+    target = Path(target)
+    if not target.name.endswith((".safetensors", ".pth", ".pth.tar")):
+        raise CheckpointError(f"expected a target that ends in .safetensors, .pth or .pth.tar; got '{target.name}'.")
+    checkpoint = read_checkpoint(source, config=config, preset_name=preset_name)
+    expected = expected_shapes(checkpoint.config)
+    if checkpoint.has_discriminator:
+        expected = {**expected, **expected_discriminator_shapes(checkpoint.config)}
+    check_fit(checkpoint.state, expected, what=f"'{checkpoint.path.name}'")
+    if target.suffix == ".safetensors":
+        extra = {"converted_from": checkpoint.path.name, **checkpoint.metadata, **(metadata or {})}
+        write_safetensors(target, checkpoint.state, checkpoint.config, epoch=checkpoint.epoch, metadata=extra)
+    else:
+        write_published(target, checkpoint)
+    return checkpoint

@@ -1,0 +1,274 @@
+"""What a model is made of: frozen, typed, and complete. Every preset states every value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
+from typing import Any
+
+from .errors import CheckpointError, SizeError
+
+
+@dataclass(frozen=True, kw_only=True)
+class HourglassConfig:
+    """A U-Net: `num_blocks` halvings; level i has min(max_features, block_expansion * 2**i) channels."""
+
+    block_expansion: int
+    max_features: int
+    num_blocks: int
+
+    def features(self, level: int) -> int:
+        """Channels after `level` halvings."""
+        return min(self.max_features, self.block_expansion * 2**level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeypointDetectorConfig(HourglassConfig):
+    """The keypoint detector. It sees the picture `scale_factor` times as large.
+
+    temperature: of the softmax over positions. single_jacobian_map: one map of jacobians shared by all keypoints.
+    pad: zero padding of the 7x7 heads (0 in the published models: their heat maps are 6 smaller than the features).
+    """
+
+    temperature: float
+    scale_factor: float
+    single_jacobian_map: bool
+    pad: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenseMotionConfig(HourglassConfig):
+    """The dense-motion network. It sees the picture `scale_factor` times as large; gaussians have `kp_variance`."""
+
+    scale_factor: float
+    kp_variance: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorConfig:
+    """Encoder, bottleneck of residual blocks, decoder (after Johnson et al.)."""
+
+    block_expansion: int
+    max_features: int
+    num_down_blocks: int
+    num_bottleneck_blocks: int
+    estimate_occlusion_map: bool
+
+    def features(self, level: int) -> int:
+        """Channels after `level` halvings."""
+        return min(self.max_features, self.block_expansion * 2**level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig:
+    """One patch discriminator for each of `scales` of the picture; `use_keypoints` shows it the keypoints' gaussians."""
+
+    scales: tuple[float, ...]
+    block_expansion: int
+    max_features: int
+    num_blocks: int
+    spectral_norm: bool
+    use_keypoints: bool
+    kp_variance: float
+
+    def features(self, level: int) -> int:
+        """Channels after `level` blocks."""
+        return min(self.max_features, self.block_expansion * 2**level)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MotionModelConfig:
+    """A whole model. `dense_motion=None` renders without motion, `discriminator=None` is a model for inference only.
+
+    frame_size: (height, width) that the weights were trained on.
+    align_corners: the `grid_sample` convention that they were trained under (True for all published weights).
+    """
+
+    frame_size: tuple[int, int]
+    num_keypoints: int
+    num_channels: int
+    estimate_jacobian: bool
+    align_corners: bool
+    detector: KeypointDetectorConfig
+    generator: GeneratorConfig
+    dense_motion: DenseMotionConfig | None
+    discriminator: DiscriminatorConfig | None
+
+    def size_multiple(self) -> int:
+        """Height and width must be multiples of this for every stride of every network to divide them."""
+        strides = [2**self.generator.num_down_blocks]
+        for part in (self.detector, self.dense_motion):
+            if part is not None:
+                strides.append(round(1 / part.scale_factor) * 2**part.num_blocks)
+        return math.lcm(*strides)
+
+    def nearest_size(self, height: int, width: int) -> tuple[int, int]:
+        """The nearest (height, width) that fits, at least one multiple each; halves round up."""
+        multiple = self.size_multiple()
+
+        def nearest(length: int) -> int:
+            return max(1, (2 * length + multiple) // (2 * multiple)) * multiple
+
+        return nearest(height), nearest(width)
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise SizeError, naming the sizes around, where (height, width) does not fit."""
+        multiple = self.size_multiple()
+        if height > 0 and width > 0 and height % multiple == 0 and width % multiple == 0:
+            return
+
+        def choices(length: int) -> str:
+            below, above = length // multiple * multiple, -(-length // multiple) * multiple
+            return " or ".join(str(n) for n in sorted({below, above} - {0}))
+
+        raise SizeError(
+            f"expected a height and width that are multiples of {multiple}; got {width}x{height} (width x height). "
+            f"Good widths nearby: {choices(width)}; good heights: {choices(height)}. Resize the picture, or choose a "
+            "size and let it be fitted."
+        )
+
+    def for_size(self, height: int, width: int) -> MotionModelConfig:
+        """The same weights for another picture size: larger pictures are shown to the detector and to dense motion
+        more strongly reduced, so that these see a head about as large as in training.
+
+        Of the whole reductions that keep (height, width) divisible the one nearest to the ratio of the sizes is
+        taken; where none divides, the config comes back as it is. Kernels of the anti-alias filters follow from it.
+        """
+        ratio = min(height / self.frame_size[0], width / self.frame_size[1])
+        best, best_distance = self, abs(math.log(ratio))
+        for reduction in range(2, math.ceil(ratio) + 1):
+            candidate = self.reduced(reduction)
+            multiple = candidate.size_multiple()
+            distance = abs(math.log(ratio / reduction))
+            if height % multiple == 0 and width % multiple == 0 and distance < best_distance:
+                best, best_distance = candidate, distance
+        return best
+
+    def reduced(self, reduction: int) -> MotionModelConfig:
+        """Detector and dense motion look at a picture `reduction` times smaller than they do now."""
+        dense_motion = self.dense_motion
+        if dense_motion is not None:
+            dense_motion = replace(dense_motion, scale_factor=dense_motion.scale_factor / reduction)
+        detector = replace(self.detector, scale_factor=self.detector.scale_factor / reduction)
+        return replace(self, detector=detector, dense_motion=dense_motion)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as stored in converted checkpoints."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> MotionModelConfig:
+        """The inverse of `to_dict`; raises CheckpointError where a value is missing or unknown."""
+        fields = dict(values)
+        try:
+            fields["frame_size"] = (int(fields["frame_size"][0]), int(fields["frame_size"][1]))
+            fields["detector"] = KeypointDetectorConfig(**fields["detector"])
+            fields["generator"] = GeneratorConfig(**fields["generator"])
+            if fields["dense_motion"] is not None:
+                fields["dense_motion"] = DenseMotionConfig(**fields["dense_motion"])
+            if fields["discriminator"] is not None:
+                discriminator = dict(fields["discriminator"])
+                discriminator["scales"] = tuple(discriminator["scales"])
+                fields["discriminator"] = DiscriminatorConfig(**discriminator)
+            return MotionModelConfig(**fields)
+        except (KeyError, TypeError, IndexError) as problem:
+            raise CheckpointError(
+                f"expected a complete model configuration; got one that does not fit ({problem}). "
+                "Convert the original checkpoint again with this version."
+            ) from problem
+
+
+def _published(*, single_jacobian_map: bool = False, spectral_norm: bool, use_keypoints: bool) -> MotionModelConfig:
+    """The size that all published models share; they differ in the three arguments alone."""
+    return MotionModelConfig(
+        frame_size=(256, 256),
+        num_keypoints=10,
+        num_channels=3,
+        estimate_jacobian=True,
+        align_corners=True,
+        detector=KeypointDetectorConfig(
+            block_expansion=32,
+            max_features=1024,
+            num_blocks=5,
+            temperature=0.1,
+            scale_factor=0.25,
+            single_jacobian_map=single_jacobian_map,
+            pad=0,
+        ),
+        generator=GeneratorConfig(
+            block_expansion=64,
+            max_features=512,
+            num_down_blocks=2,
+            num_bottleneck_blocks=6,
+            estimate_occlusion_map=True,
+        ),
+        dense_motion=DenseMotionConfig(
+            block_expansion=64, max_features=1024, num_blocks=5, scale_factor=0.25, kp_variance=0.01
+        ),
+        discriminator=DiscriminatorConfig(
+            scales=(1.0,),
+            block_expansion=32,
+            max_features=512,
+            num_blocks=4,
+            spectral_norm=spectral_norm,
+            use_keypoints=use_keypoints,
+            kp_variance=0.01,
+        ),
+    )
+
+
+_DEMO_64 = MotionModelConfig(
+    frame_size=(64, 64),
+    num_keypoints=10,
+    num_channels=3,
+    estimate_jacobian=True,
+    align_corners=True,
+    detector=KeypointDetectorConfig(
+        block_expansion=16,
+        max_features=128,
+        num_blocks=4,
+        temperature=0.1,
+        scale_factor=0.5,
+        single_jacobian_map=False,
+        pad=0,
+    ),
+    generator=GeneratorConfig(
+        block_expansion=24, max_features=96, num_down_blocks=2, num_bottleneck_blocks=3, estimate_occlusion_map=True
+    ),
+    dense_motion=DenseMotionConfig(
+        block_expansion=16, max_features=128, num_blocks=4, scale_factor=0.5, kp_variance=0.01
+    ),
+    discriminator=DiscriminatorConfig(
+        scales=(1.0,),
+        block_expansion=32,
+        max_features=512,
+        num_blocks=4,
+        spectral_norm=True,
+        use_keypoints=False,
+        kp_variance=0.01,
+    ),
+)
+
+PRESETS: Mapping[str, MotionModelConfig] = MappingProxyType(
+    {
+        "vox-256": _published(spectral_norm=True, use_keypoints=False),
+        "vox-adv-256": _published(spectral_norm=False, use_keypoints=True),
+        "taichi-256": _published(spectral_norm=False, use_keypoints=False),
+        "taichi-adv-256": _published(spectral_norm=False, use_keypoints=True),
+        "fashion-256": _published(spectral_norm=False, use_keypoints=False),
+        "mgif-256": _published(single_jacobian_map=True, spectral_norm=True, use_keypoints=False),
+        "bair-256": _published(spectral_norm=True, use_keypoints=False),
+        "nemo-256": _published(spectral_norm=True, use_keypoints=False),
+        "demo-64": _DEMO_64,
+    }
+)
+"""One configuration for each published data set, and the size of the built-in demo model."""
+
+
+def preset(name: str) -> MotionModelConfig:
+    """The preset of that name; raises CheckpointError naming the choices otherwise."""
+    if name not in PRESETS:
+        raise CheckpointError(f"expected one of the presets {', '.join(PRESETS)}; got '{name}'.")
+    return PRESETS[name]

@@ -1,0 +1,21 @@
+"""Errors that a user may meet. Each message says what was expected, what came, and what to do."""
+
+
+class FommError(ValueError):
+    """Base of every error that is the input's fault rather than a defect of this library."""
+
+
+class CheckpointError(FommError):
+    """A weights file is missing, damaged, unsafe, or of another architecture."""
+
+
+class SizeError(FommError):
+    """An image size does not fit the strides of the networks."""
+
+
+class KeypointError(FommError):
+    """Keypoints do not fit each other, the model, or the requested mode."""
+
+
+class ImageError(FommError):
+    """An image or video holds no usable pixels: wrong shape, no frames, NaN."""

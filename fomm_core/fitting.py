@@ -1,0 +1,86 @@
+"""Bringing pictures of any kind and size into the form that the networks take."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from einops import rearrange
+from torch import Tensor
+
+from .errors import ImageError
+
+FitMode = Literal["crop", "pad", "stretch"]
+FIT_MODES: tuple[FitMode, ...] = get_args(FitMode)
+
+
+def from_uint8(frames: np.ndarray) -> Tensor:
+    """uint8 [B, H, W, 3] or [H, W, 3] to float32 [B, 3, H, W] in 0..1."""
+    tensor = torch.from_numpy(np.ascontiguousarray(frames))
+    if tensor.ndim == 3:
+        tensor = tensor.unsqueeze(0)
+    return rearrange(tensor, "b h w c -> b c h w").float() / 255
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """float [B, 3, H, W] in 0..1 to uint8 [B, H, W, 3], rounded."""
+    scaled = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
+    return rearrange(scaled, "b c h w -> b h w c").contiguous().cpu().numpy()
+
+
+def as_rgb(images: Tensor, channels: int = 3) -> Tensor:
+    """[B, C, H, W] with C = 1 (grey), 3, or 4 (the fourth is opacity, laid over white) to [B, channels, H, W] float32.
+
+    Raises ImageError for other shapes, for empty batches, and for NaN or Inf.
+    """
+    if images.ndim != 4 or 0 in images.shape:
+        raise ImageError(f"expected pictures of shape [B, C, H, W], none of them 0; got {list(images.shape)}.")
+    images = images.float() if images.is_floating_point() else images.float() / 255
+    if not torch.isfinite(images).all():
+        raise ImageError(
+            "expected finite pixel values; got NaN or Inf. A block before this one went wrong: look at its picture."
+        )
+    count = images.shape[1]
+    if count == channels:
+        return images
+    if count == 1:
+        return images.expand(-1, channels, -1, -1)
+    if count == channels + 1:
+        colour, opacity = images[:, :channels], images[:, channels:]
+        return colour * opacity + (1 - opacity)
+    raise ImageError(f"expected pictures with 1, {channels} or {channels + 1} channels; got {count}.")
+
+
+def fit(images: Tensor, height: int, width: int, *, mode: FitMode = "crop") -> Tensor:
+    """Resize [B, C, h, w] to [B, C, height, width] with anti-aliasing.
+
+    mode 'crop' cuts the longer side in the middle, 'pad' shows all of the picture on black, 'stretch' ignores the
+    aspect. A picture of that size comes back untouched.
+    """
+    if mode not in FIT_MODES:
+        raise ImageError(f"expected a way of fitting out of {', '.join(FIT_MODES)}; got '{mode}'.")
+    old_height, old_width = images.shape[-2:]
+    if (old_height, old_width) == (height, width):
+        return images
+    if mode == "stretch":
+        return _resize(images, height, width)
+    scales = (height / old_height, width / old_width)
+    scale = max(scales) if mode == "crop" else min(scales)
+    if mode == "crop":
+        cut_height = min(old_height, max(1, round(height / scale)))
+        cut_width = min(old_width, max(1, round(width / scale)))
+        top, left = (old_height - cut_height) // 2, (old_width - cut_width) // 2
+        return _resize(images[..., top : top + cut_height, left : left + cut_width], height, width)
+    new_height = min(height, max(1, round(old_height * scale)))
+    new_width = min(width, max(1, round(old_width * scale)))
+    top, left = (height - new_height) // 2, (width - new_width) // 2
+    resized = _resize(images, new_height, new_width)
+    return F.pad(resized, (left, width - new_width - left, top, height - new_height - top))
+
+
+def _resize(images: Tensor, height: int, width: int) -> Tensor:
+    if images.shape[-2:] == (height, width):
+        return images
+    return F.interpolate(images, size=(height, width), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)

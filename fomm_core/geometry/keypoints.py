@@ -1,0 +1,114 @@
+"""The two values that travel between the stages: keypoints over time, and dense motion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from ..errors import KeypointError
+
+
+@dataclass(frozen=True, eq=False)
+class Keypoints:
+    """K keypoints in each of T frames, with the local affine map around each (eq. 4 of the paper).
+
+    position: [T, K, 2], (x, y) in -1..1, corner-aligned.
+    jacobian: [T, K, 2, 2], d image / d reference at the keypoint; None for zero-order models.
+    """
+
+    position: Tensor
+    jacobian: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.position.ndim != 3 or self.position.shape[-1] != 2:
+            raise KeypointError(f"expected positions of shape [T, K, 2]; got {list(self.position.shape)}")
+        expected = (*self.position.shape, 2)
+        if self.jacobian is not None and tuple(self.jacobian.shape) != expected:
+            raise KeypointError(f"expected jacobians of shape {list(expected)}; got {list(self.jacobian.shape)}")
+
+    def __len__(self) -> int:
+        return self.position.shape[0]
+
+    def __getitem__(self, frames: int | slice) -> Keypoints:
+        """The keypoints of one frame or of a slice of frames; the time axis stays. IndexError outside the clip."""
+        if not isinstance(frames, slice):
+            frame = range(len(self))[frames]
+            frames = slice(frame, frame + 1)
+        return Keypoints(self.position[frames], None if self.jacobian is None else self.jacobian[frames])
+
+    @property
+    def count(self) -> int:
+        """K, the number of keypoints in a frame."""
+        return self.position.shape[1]
+
+    def to(self, device: torch.device | str) -> Keypoints:
+        """The same keypoints on `device`."""
+        return Keypoints(self.position.to(device), None if self.jacobian is None else self.jacobian.to(device))
+
+    def expand(self, frames: int) -> Keypoints:
+        """One frame's keypoints repeated `frames` times, without copying."""
+        jacobian = None if self.jacobian is None else self.jacobian.expand(frames, -1, -1, -1)
+        return Keypoints(self.position.expand(frames, -1, -1), jacobian)
+
+    def without_jacobian(self) -> Keypoints:
+        """The positions alone."""
+        return replace(self, jacobian=None)
+
+    @staticmethod
+    def cat(parts: Sequence[Keypoints]) -> Keypoints:
+        """Join clips in time."""
+        jacobians = [part.jacobian for part in parts if part.jacobian is not None]
+        if jacobians and len(jacobians) != len(parts):
+            raise KeypointError("expected all parts with jacobians, or all without; got a mixture")
+        return Keypoints(torch.cat([part.position for part in parts]), torch.cat(jacobians) if jacobians else None)
+
+
+@dataclass(frozen=True, eq=False)
+class Motion:
+    """Dense motion of B frames: where each pixel of the driving pose is taken from in the source.
+
+    flow:      [B, h, w, 2] float32, (x, y) in -1..1: source coordinates for each pixel of the new frame.
+    occlusion: [B, 1, h, w] in 0..1, **1 where the source shows what is needed**, 0 where it must be invented;
+               None for models without an occlusion map.
+    mask:      [B, K + 1, h, w], the share of the background (index 0) and of each keypoint's motion; None if not kept.
+    """
+
+    flow: Tensor
+    occlusion: Tensor | None = None
+    mask: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        if self.flow.ndim != 4 or self.flow.shape[-1] != 2:
+            raise KeypointError(f"expected a flow of shape [B, h, w, 2]; got {list(self.flow.shape)}")
+
+    def __len__(self) -> int:
+        return self.flow.shape[0]
+
+    def __getitem__(self, frames: slice) -> Motion:
+        return Motion(
+            self.flow[frames],
+            None if self.occlusion is None else self.occlusion[frames],
+            None if self.mask is None else self.mask[frames],
+        )
+
+    def to(self, device: torch.device | str) -> Motion:
+        """The same motion on `device`."""
+        return Motion(
+            self.flow.to(device),
+            None if self.occlusion is None else self.occlusion.to(device),
+            None if self.mask is None else self.mask.to(device),
+        )
+
+    @staticmethod
+    def cat(parts: Sequence[Motion]) -> Motion:
+        """Join in time; an occlusion or mask stays only where every part has one."""
+        occlusions = [part.occlusion for part in parts if part.occlusion is not None]
+        masks = [part.mask for part in parts if part.mask is not None]
+        return Motion(
+            torch.cat([part.flow for part in parts]),
+            torch.cat(occlusions) if len(occlusions) == len(parts) else None,
+            torch.cat(masks) if len(masks) == len(parts) else None,
+        )

@@ -1,0 +1,75 @@
+"""From the plain networks to the fast form of the same function, for inference only.
+
+Each rewriting is a pure function on layers, exact up to float rounding, and leaves the structure of the networks as
+it is: what a layer is replaced by takes the same place. Training and checkpoints use the plain form.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from .model import MotionModel
+from .networks import ConvBlock, ResidualBlock, UpBlock
+
+
+def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32) -> MotionModel:
+    """A fast copy of `model` (in eval mode): normalisation folded into convolutions, upsampling folded into the
+    decoder's convolutions, channels last. The detector, and all positions and flows, stay float32 in any `dtype`.
+    """
+    fast = copy.deepcopy(model).eval().requires_grad_(False)
+    fold_normalisation(fast)
+    for block in fast.generator.up:
+        fold_upsampling(block)
+    return cast(fast, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+
+
+def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
+    """Put the generator's and the dense-motion network's layers into `dtype`, in place; kernels stay as they are."""
+    model.generator.to(dtype)
+    if model.dense_motion is not None:
+        for part in (model.dense_motion.hourglass, model.dense_motion.mask_head, model.dense_motion.occlusion_head):
+            if part is not None:
+                part.to(dtype)
+    return model
+
+
+def fold_normalisation(network: nn.Module) -> None:
+    """Fold every batch norm that follows a convolution into that convolution, in place."""
+    for block in network.modules():
+        if isinstance(block, ConvBlock | UpBlock):
+            block.conv, block.norm = fuse_conv_bn_eval(block.conv, block.norm), nn.Identity()
+        elif isinstance(block, ResidualBlock):
+            block.conv1, block.norm2 = fuse_conv_bn_eval(block.conv1, block.norm2), nn.Identity()
+
+
+def fold_upsampling(block: UpBlock) -> None:
+    """Make nearest upsampling and the 3x3 convolution behind it one transposed convolution, in place."""
+    conv = block.conv
+    assert isinstance(conv, nn.Conv2d)
+    transposed = nn.ConvTranspose2d(conv.in_channels, conv.out_channels, 4, stride=2, padding=1)
+    transposed.weight = nn.Parameter(transposed_kernel(conv.weight.data), requires_grad=False)
+    transposed.bias = conv.bias
+    block.conv, block.upsample = transposed, nn.Identity()
+
+
+def transposed_kernel(weight: Tensor) -> Tensor:
+    """The 4x4 stride-2 transposed kernel [in, out, 4, 4] that equals upsampling by 2 and then `weight` [out, in, 3, 3].
+
+    Of the three taps of a row, two always read the same small pixel: an even output reads (left, here, here), an odd
+    one (here, here, right), so 4 instead of 9 products make one output.
+    """
+    taps = torch.tensor(
+        [
+            [0.0, 0.0, 1.0],  # odd output, pixel on the right
+            [0.0, 1.0, 1.0],  # even output, this pixel
+            [1.0, 1.0, 0.0],  # odd output, this pixel
+            [1.0, 0.0, 0.0],  # even output, pixel on the left
+        ],
+        dtype=weight.dtype,
+        device=weight.device,
+    )
+    return torch.einsum("oiyx,vy,ux->iovu", weight, taps, taps).contiguous()

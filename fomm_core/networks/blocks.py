@@ -1,0 +1,75 @@
+"""The few layers that all networks are built from."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..geometry import antialias_kernel, downsample
+
+
+def at_least_float32(x: Tensor) -> Tensor:
+    """Half precision is fine for features, not for positions, softmaxes over positions and jacobians."""
+    return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation, ReLU; the size stays."""
+
+    def __init__(self, in_features: int, out_features: int, kernel_size: int = 3) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
+        self.norm: nn.Module = nn.BatchNorm2d(out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(x)))
+
+
+class DownBlock(ConvBlock):
+    """A ConvBlock, then the mean of each 2x2 square."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.avg_pool2d(super().forward(x), 2)
+
+
+class UpBlock(nn.Module):
+    """Every pixel becomes a 2x2 square, then a ConvBlock."""
+
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.upsample: nn.Module = nn.Upsample(scale_factor=2, mode="nearest")
+        self.conv: nn.Module = nn.Conv2d(in_features, out_features, 3, padding=1)
+        self.norm: nn.Module = nn.BatchNorm2d(out_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.norm(self.conv(self.upsample(x))))
+
+
+class ResidualBlock(nn.Module):
+    """Two times normalisation, ReLU, convolution; added to the input."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.norm1: nn.Module = nn.BatchNorm2d(features)
+        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
+        self.norm2: nn.Module = nn.BatchNorm2d(features)
+        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.conv1(F.relu(self.norm1(x)))
+        out = self.conv2(F.relu(self.norm2(out)))
+        return x + out
+
+
+class Downsample(nn.Module):
+    """Shrinks a picture to `scale` (1/n) without aliasing. Its kernel lies in published checkpoints, so it does here."""
+
+    kernel: Tensor
+
+    def __init__(self, channels: int, scale: float) -> None:
+        super().__init__()
+        self.scale = scale
+        kernel = antialias_kernel(scale)
+        self.register_buffer("kernel", kernel.expand(channels, 1, *kernel.shape).clone())
+
+    def forward(self, image: Tensor) -> Tensor:
+        return downsample(image, self.kernel, self.scale)

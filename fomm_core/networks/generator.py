@@ -1,0 +1,60 @@
+"""From the source and a dense motion to a new frame (section 3.2 of the paper)."""
+
+import torch
+from torch import Tensor, nn
+
+from ..config import GeneratorConfig
+from ..geometry import Motion, resize_flow, resize_maps, warp
+from .blocks import ConvBlock, DownBlock, ResidualBlock, UpBlock, at_least_float32
+
+
+class OcclusionAwareGenerator(nn.Module):
+    """Encodes the source, moves its features, hides what the source does not show, and paints the frame.
+
+    `encode` needs no motion: for a clip it runs once, `decode` once a frame.
+    """
+
+    def __init__(self, config: GeneratorConfig, *, num_channels: int, align_corners: bool) -> None:
+        super().__init__()
+        self.align_corners = align_corners
+        levels = range(config.num_down_blocks)
+        self.first = ConvBlock(num_channels, config.features(0), kernel_size=7)
+        self.down = nn.ModuleList(DownBlock(config.features(i), config.features(i + 1)) for i in levels)
+        self.bottleneck = nn.Sequential(
+            *(ResidualBlock(config.features(config.num_down_blocks)) for _ in range(config.num_bottleneck_blocks))
+        )
+        self.up = nn.ModuleList(UpBlock(config.features(i + 1), config.features(i)) for i in reversed(levels))
+        self.final = nn.Conv2d(config.block_expansion, num_channels, 7, padding=3)
+
+    def encode(self, image: Tensor) -> Tensor:
+        """Features of the source, [B, C, h, w]."""
+        features = self.first(image.to(self.final.weight.dtype))
+        for block in self.down:
+            features = block(features)
+        return features
+
+    def move(self, features: Tensor, motion: Motion) -> Tensor:
+        """Features [1 or B, C, h, w] where the motion takes them, dimmed where the source is occluded; [B, C, h, w]."""
+        height, width = features.shape[-2:]
+        flow = resize_flow(motion.flow, height, width)
+        features = features.expand(len(motion), -1, -1, -1)
+        features = warp(features, flow, align_corners=self.align_corners)
+        if motion.occlusion is None:
+            return features
+        return features * resize_maps(motion.occlusion, height, width).to(features.dtype)
+
+    def decode(self, features: Tensor) -> Tensor:
+        """Moved features to a picture, [B, num_channels, H, W] in 0..1."""
+        out = self.bottleneck(features)
+        for block in self.up:
+            out = block(out)
+        return torch.sigmoid(at_least_float32(self.final(out)))
+
+    def warp_image(self, image: Tensor, motion: Motion) -> Tensor:
+        """The picture itself moved by the flow, holes and all; [B, C, H, W]."""
+        flow = resize_flow(motion.flow, *image.shape[-2:])
+        return warp(image.expand(len(motion), -1, -1, -1), flow, align_corners=self.align_corners)
+
+    def forward(self, image: Tensor, motion: Motion | None) -> Tensor:
+        features = self.encode(image)
+        return self.decode(features if motion is None else self.move(features, motion))

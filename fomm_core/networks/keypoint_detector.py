@@ -1,0 +1,63 @@
+"""From pictures to keypoints with a local affine map each (section 3.1 of the paper)."""
+
+import torch
+import torch.nn.functional as F
+from einops import einsum, rearrange
+from torch import Tensor, nn
+
+from ..config import KeypointDetectorConfig
+from ..geometry import Keypoints, coordinate_grid
+from .blocks import Downsample, at_least_float32
+from .hourglass import Hourglass
+
+HEAD_SIZE = 7
+
+
+class KeypointDetector(nn.Module):
+    """[B, C, H, W] -> Keypoints of B frames: soft-argmax positions, and jacobians averaged under the same heat map."""
+
+    def __init__(
+        self, config: KeypointDetectorConfig, *, num_keypoints: int, num_channels: int, estimate_jacobian: bool
+    ) -> None:
+        super().__init__()
+        self.temperature = config.temperature
+        self.downsample = Downsample(num_channels, config.scale_factor) if config.scale_factor != 1 else None
+        self.hourglass = Hourglass(config, num_channels)
+        features = self.hourglass.out_features
+        self.heatmap_head = nn.Conv2d(features, num_keypoints, HEAD_SIZE, padding=config.pad)
+        self.jacobian_head: nn.Conv2d | None = None
+        if estimate_jacobian:
+            maps = 1 if config.single_jacobian_map else num_keypoints
+            self.jacobian_head = nn.Conv2d(features, 4 * maps, HEAD_SIZE, padding=config.pad)
+            self._start_as_identity(self.jacobian_head)
+
+    @staticmethod
+    def _start_as_identity(head: nn.Conv2d) -> None:
+        assert head.bias is not None
+        nn.init.zeros_(head.weight)
+        with torch.no_grad():
+            head.bias.copy_(torch.eye(2).flatten().repeat(head.out_channels // 4))
+
+    def heatmaps(self, features: Tensor) -> Tensor:
+        """Probability of each keypoint over positions, [B, K, h, w], each summing to 1."""
+        logits = at_least_float32(self.heatmap_head(features)) / self.temperature
+        height, width = logits.shape[-2:]
+        return rearrange(F.softmax(rearrange(logits, "b k h w -> b k (h w)"), -1), "b k (h w) -> b k h w", h=height)
+
+    def features(self, image: Tensor) -> Tensor:
+        """What the two heads read, [B, out_features, h, w]."""
+        if self.downsample is not None:
+            image = self.downsample(image)
+        return self.hourglass(image.to(self.heatmap_head.weight.dtype))
+
+    def forward(self, image: Tensor) -> Keypoints:
+        features = self.features(image)
+        heatmap = self.heatmaps(features)
+        grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
+        position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
+        if self.jacobian_head is None:
+            return Keypoints(position)
+        maps = rearrange(at_least_float32(self.jacobian_head(features)), "b (k i j) h w -> b k (i j) h w", i=2, j=2)
+        maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
+        jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
+        return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))

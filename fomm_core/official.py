@@ -1,0 +1,126 @@
+"""Import of the configuration files (YAML) that the paper's authors publish and that older projects carry around."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .config import DenseMotionConfig, DiscriminatorConfig, GeneratorConfig, KeypointDetectorConfig, MotionModelConfig
+from .errors import CheckpointError
+
+_IGNORED_WHERE_UNUSED = {"num_kp", "num_channels", "estimate_jacobian"}
+
+
+def _take(values: Mapping[str, Any], where: str, **defaults: Any) -> dict[str, Any]:
+    """`defaults` overridden by `values`; None as a default means that the value must be given."""
+    unknown = set(values) - set(defaults) - _IGNORED_WHERE_UNUSED
+    if unknown:
+        raise CheckpointError(f"{where}: expected only {sorted(defaults)}; got also {sorted(unknown)}.")
+    taken = {**defaults, **{name: value for name, value in values.items() if name in defaults}}
+    missing = [name for name, value in taken.items() if value is None]
+    if missing:
+        raise CheckpointError(f"{where}: expected values for {missing}; got only {sorted(values)}.")
+    return taken
+
+
+def config_from_official(values: Mapping[str, Any], *, align_corners: bool = True) -> MotionModelConfig:
+    """A configuration from the published layout (`model_params`, `dataset_params`); training values are left aside.
+
+    Defaults are those of the published code where a file leaves a value out. `align_corners` is not part of the
+    layout: True for weights trained under torch 1.2 or older, or with the flag set; False for newer ones.
+    """
+    try:
+        model = values["model_params"]
+        common = _take(model["common_params"], "common_params", num_kp=None, num_channels=None, estimate_jacobian=False)
+        detector = _take(
+            model["kp_detector_params"],
+            "kp_detector_params",
+            block_expansion=None,
+            max_features=None,
+            num_blocks=None,
+            temperature=None,
+            scale_factor=1.0,
+            single_jacobian_map=False,
+            pad=0,
+        )
+        generator_values = dict(model["generator_params"])
+        dense_motion_values = generator_values.pop("dense_motion_params", None)
+        generator = _take(
+            generator_values,
+            "generator_params",
+            block_expansion=None,
+            max_features=None,
+            num_down_blocks=None,
+            num_bottleneck_blocks=None,
+            estimate_occlusion_map=False,
+        )
+        frame_shape = values.get("dataset_params", {}).get("frame_shape", (256, 256, 3))
+    except (KeyError, TypeError, AttributeError) as problem:
+        raise CheckpointError(
+            "expected the published layout (model_params with common_params, kp_detector_params and generator_params); "
+            f"got a file without {problem}."
+        ) from problem
+    dense_motion = None
+    if dense_motion_values is not None:
+        dense_motion = DenseMotionConfig(
+            **_take(
+                dense_motion_values,
+                "dense_motion_params",
+                block_expansion=None,
+                max_features=None,
+                num_blocks=None,
+                scale_factor=1.0,
+                kp_variance=0.01,
+            )
+        )
+    return MotionModelConfig(
+        frame_size=(int(frame_shape[0]), int(frame_shape[1])),
+        num_keypoints=common["num_kp"],
+        num_channels=common["num_channels"],
+        estimate_jacobian=common["estimate_jacobian"],
+        align_corners=align_corners,
+        detector=KeypointDetectorConfig(**detector),
+        generator=GeneratorConfig(**generator),
+        dense_motion=dense_motion,
+        discriminator=_discriminator(model.get("discriminator_params")),
+    )
+
+
+def _discriminator(values: Mapping[str, Any] | None) -> DiscriminatorConfig | None:
+    if values is None:
+        return None
+    taken = _take(
+        values,
+        "discriminator_params",
+        scales=(1,),
+        block_expansion=64,
+        max_features=512,
+        num_blocks=4,
+        sn=False,
+        use_kp=False,
+        kp_variance=0.01,
+    )
+    return DiscriminatorConfig(
+        scales=tuple(float(scale) for scale in taken["scales"]),
+        block_expansion=taken["block_expansion"],
+        max_features=taken["max_features"],
+        num_blocks=taken["num_blocks"],
+        spectral_norm=taken["sn"],
+        use_keypoints=taken["use_kp"],
+        kp_variance=taken["kp_variance"],
+    )
+
+
+def config_from_yaml(path: str | os.PathLike[str], *, align_corners: bool = True) -> MotionModelConfig:
+    """Read a published-style YAML file; raises CheckpointError where it is not one."""
+    try:
+        values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, UnicodeDecodeError) as problem:
+        raise CheckpointError(f"expected a readable YAML configuration at '{path}'; got: {problem}") from problem
+    if not isinstance(values, dict):
+        raise CheckpointError(f"expected a YAML mapping in '{path}'; got {type(values).__name__}.")
+    return config_from_official(values, align_corners=align_corners)

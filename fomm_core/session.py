@@ -1,0 +1,245 @@
+"""One model, one device, one precision: the source is encoded once, clips are detected in batches, frames stream out.
+
+session = AnimationSession(load_model("vox-cpk.pth.tar"), device="cuda", dtype=torch.float16)
+source = session.prepare(image)
+driving = session.detect(frames)
+for rendered in session.render(source, transfer(source.keypoints, driving, driving[0])): ...
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+from .config import MotionModelConfig
+from .errors import ImageError, KeypointError
+from .fitting import as_rgb
+from .geometry import Keypoints, Motion, hull_area, resize_maps
+from .lowering import cast, lower
+from .model import MotionModel
+
+log = logging.getLogger("fomm.session")
+
+Result = TypeVar("Result")
+
+CPU_CHUNK, ACCELERATOR_CHUNK = 1, 16
+"""Frames at once: on a CPU more than one gains nothing in float32 and costs memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSource:
+    """All that a source needs computed once, however long the clip; made by `AnimationSession.prepare`.
+
+    image: [1, C, H, W] float32. keypoints: of one frame, float32 on the CPU. features: what the generator moves.
+    small: the copy that dense motion warps (None for models without). hull: area that the keypoints span.
+    """
+
+    image: Tensor
+    keypoints: Keypoints
+    features: Tensor
+    small: Tensor | None
+    hull: float
+    network: MotionModel
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames to come."""
+        height, width = self.image.shape[-2:]
+        return height, width
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """A chunk of n frames: images [n, C, H, W] float32 in 0..1, with the keypoints and the motion that led to them."""
+
+    images: Tensor
+    motion: Motion | None
+    source: PreparedSource
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def occlusion(self) -> Tensor | None:
+        """[n, 1, H, W] at the frames' size: 1 where the source shows what is seen, 0 where it was invented."""
+        if self.motion is None or self.motion.occlusion is None:
+            return None
+        return resize_maps(self.motion.occlusion, *self.source.size)
+
+    @property
+    def warped(self) -> Tensor | None:
+        """[n, C, H, W], the source moved by the flow alone."""
+        if self.motion is None:
+            return None
+        return self.source.network.generator.warp_image(self.source.image, self.motion)
+
+
+class AnimationSession:
+    """Runs a MotionModel over clips. Holds no state between calls but the networks themselves.
+
+    device: 'cpu', 'cuda', 'mps' or a torch.device. dtype: of the generator's and the dense-motion network's layers
+    (float32, bfloat16, float16); keypoints, jacobians, flows and pictures are float32 always. chunk: frames at once,
+    halved whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering.py).
+    """
+
+    def __init__(
+        self,
+        model: MotionModel,
+        *,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+        chunk: int | None = None,
+        exact: bool = False,
+    ) -> None:
+        if dtype not in (torch.float32, torch.bfloat16, torch.float16):
+            raise ValueError(f"expected float32, bfloat16 or float16; got {dtype}")
+        if chunk is not None and chunk < 1:
+            raise ValueError(f"expected a chunk of at least one frame; got {chunk}")
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.exact = exact
+        self.chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else ACCELERATOR_CHUNK)
+        self.model = model
+        self._networks: dict[MotionModelConfig, MotionModel] = {}
+
+    @property
+    def config(self) -> MotionModelConfig:
+        return self.model.config
+
+    def network(self, height: int, width: int) -> MotionModel:
+        """The networks for one picture size, lowered and on the device; made at first use."""
+        config = self.config.for_size(height, width)
+        config.check_size(height, width)
+        if config not in self._networks:
+            model = self.model.with_config(config)
+            network = cast(copy.deepcopy(model), self.dtype) if self.exact else lower(model, dtype=self.dtype)
+            self._networks[config] = network.eval().requires_grad_(False).to(self.device)
+        return self._networks[config]
+
+    @torch.inference_mode()
+    def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
+        """Encode a source [1, C, H, W] in 0..1, once for any number of clips.
+
+        keypoints: of the source, where they are known already; detected otherwise. Raises ImageError for NaN or more
+        than one picture, SizeError where the size does not fit the strides.
+        """
+        image = as_rgb(image, self.config.num_channels)
+        if len(image) != 1:
+            raise ImageError(f"expected one source picture; got {len(image)}. Choose one, or animate each in its turn.")
+        network = self.network(*image.shape[-2:])
+        image = self._to_device(image)
+        if keypoints is None:
+            keypoints = network.detector(image).to("cpu")
+        elif len(keypoints) != 1:
+            raise KeypointError(f"expected the source's keypoints of one frame; got {len(keypoints)} frames.")
+        self.model.check_keypoints(keypoints)
+        return PreparedSource(
+            image=image,
+            keypoints=keypoints,
+            features=network.generator.encode(image),
+            small=None if network.dense_motion is None else network.dense_motion.reduce(image),
+            hull=hull_area(keypoints.position[0]),
+            network=network,
+        )
+
+    def detect(self, frames: Tensor | Iterable[Tensor], *, on_frames: Callable[[int], None] | None = None) -> Keypoints:
+        """Keypoints (float32, on the CPU) of a clip: [T, C, H, W], or an iterable of such batches of equal size.
+
+        `on_frames(n)` is called after each chunk with the number of frames done; what it raises ends the detection.
+        Only a chunk of frames is held at a time. Raises ImageError for a clip without frames.
+        """
+        found: list[Keypoints] = []
+        done = 0
+        for batch in [frames] if isinstance(frames, Tensor) else frames:
+            for keypoints in self._chunks(len(batch), lambda span, batch=batch: self._detect(batch[span])):
+                found.append(keypoints)
+                done += len(keypoints)
+                if on_frames is not None:
+                    on_frames(done)
+        if not found:
+            raise ImageError("expected at least one driving frame; got none. Check the video and its first frame.")
+        return Keypoints.cat(found)
+
+    @torch.inference_mode()
+    def _detect(self, frames: Tensor) -> Keypoints:
+        frames = as_rgb(frames, self.config.num_channels)
+        return self.network(*frames.shape[-2:]).detector(self._to_device(frames)).to("cpu")
+
+    def motion(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Motion]:
+        """Dense motion for each frame of `keypoints`, in chunks, on the device. Raises KeypointError where the model
+        has no dense motion."""
+        self.model.check_keypoints(keypoints)
+        if source.network.dense_motion is None:
+            raise KeypointError(f"expected a model with dense motion; '{self.model.name}' has none.")
+        yield from self._chunks(len(keypoints), lambda span: self._motion(source, keypoints[span]))
+
+    @torch.inference_mode()
+    def _motion(self, source: PreparedSource, keypoints: Keypoints) -> Motion:
+        dense_motion = source.network.dense_motion
+        assert dense_motion is not None and source.small is not None
+        at_source = source.keypoints.to(self.device).expand(len(keypoints))
+        return dense_motion(source.small, at_source, keypoints.to(self.device))
+
+    def generate(self, source: PreparedSource, motion: Motion) -> Iterator[Rendered]:
+        """Paint the frames of a motion, in chunks."""
+        yield from self._chunks(len(motion), lambda span: self._generate(source, motion[span].to(self.device)))
+
+    @torch.inference_mode()
+    def _generate(self, source: PreparedSource, motion: Motion) -> Rendered:
+        generator = source.network.generator
+        return Rendered(generator.decode(generator.move(source.features, motion)), motion, source)
+
+    def render(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Rendered]:
+        """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number."""
+        self.model.check_keypoints(keypoints)
+        yield from self._chunks(len(keypoints), lambda span: self._render(source, keypoints[span]))
+
+    @torch.inference_mode()
+    def _render(self, source: PreparedSource, keypoints: Keypoints) -> Rendered:
+        if source.network.dense_motion is None:
+            still = source.network.generator.decode(source.features)
+            return Rendered(still.expand(len(keypoints), -1, -1, -1), None, source)
+        return self._generate(source, self._motion(source, keypoints))
+
+    def _chunks(self, count: int, work: Callable[[slice], Result]) -> Iterator[Result]:
+        """`work` on successive slices of at most `self.chunk`; the chunk halves when memory runs out."""
+        start = 0
+        while start < count:
+            span = slice(start, min(start + self.chunk, count))
+            try:
+                result = work(span)
+            except RuntimeError as problem:
+                frames = span.stop - span.start
+                if not is_out_of_memory(problem) or frames == 1:
+                    raise
+                self.chunk = max(1, frames // 2)
+                log.warning("out of memory with %d frames at once; going on with %d", frames, self.chunk)
+                free_memory(self.device)
+                continue
+            yield result
+            start = span.stop
+
+    def _to_device(self, images: Tensor) -> Tensor:
+        return images.to(self.device).contiguous(memory_format=torch.channels_last)
+
+
+def is_out_of_memory(problem: RuntimeError) -> bool:
+    """Whether an error means that a device (CUDA, MPS or the CPU's allocator) had no memory left."""
+    text = str(problem).lower()
+    return (
+        isinstance(problem, torch.cuda.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
+    )
+
+
+def free_memory(device: torch.device) -> None:
+    """Give cached blocks back to the device."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    elif device.type == "mps":
+        torch.mps.empty_cache()
