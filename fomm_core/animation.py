@@ -73,7 +73,7 @@ def output_size(
     if isinstance(size, int):
         shorter = min(config.frame_size)
         size = (config.frame_size[0] * size // shorter, config.frame_size[1] * size // shorter)
-    height, width = size  # type: ignore[misc]
+    height, width = size
     config.check_size(int(height), int(width))
     return int(height), int(width)
 

@@ -63,7 +63,7 @@ class GeneratorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DiscriminatorConfig:
-    """One patch discriminator for each of `scales` of the picture; `use_keypoints` shows it the keypoints' gaussians."""
+    """One patch discriminator for each of `scales`; `use_keypoints` shows it gaussians at the keypoints as well."""
 
     scales: tuple[float, ...]
     block_expansion: int

@@ -17,7 +17,7 @@ FIT_MODES: tuple[FitMode, ...] = get_args(FitMode)
 
 
 def from_uint8(frames: np.ndarray) -> Tensor:
-    """uint8 [B, H, W, 3] or [H, W, 3] to float32 [B, 3, H, W] in 0..1."""
+    """From uint8 [B, H, W, 3] or [H, W, 3] to float32 [B, 3, H, W] in 0..1."""
     tensor = torch.from_numpy(np.ascontiguousarray(frames))
     if tensor.ndim == 3:
         tensor = tensor.unsqueeze(0)
@@ -25,7 +25,7 @@ def from_uint8(frames: np.ndarray) -> Tensor:
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
-    """float [B, 3, H, W] in 0..1 to uint8 [B, H, W, 3], rounded."""
+    """Float [B, 3, H, W] in 0..1 to uint8 [B, H, W, 3], rounded."""
     scaled = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
     return rearrange(scaled, "b c h w -> b h w c").contiguous().cpu().numpy()
 

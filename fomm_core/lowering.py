@@ -23,8 +23,9 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32) -> MotionMo
     fast = copy.deepcopy(model).eval().requires_grad_(False)
     fold_normalisation(fast)
     for block in fast.generator.up:
+        assert isinstance(block, UpBlock)
         fold_upsampling(block)
-    return cast(fast, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload,no-any-return]
+    return cast(fast, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
@@ -41,9 +42,15 @@ def fold_normalisation(network: nn.Module) -> None:
     """Fold every batch norm that follows a convolution into that convolution, in place."""
     for block in network.modules():
         if isinstance(block, ConvBlock | UpBlock):
-            block.conv, block.norm = fuse_conv_bn_eval(block.conv, block.norm), nn.Identity()
+            block.conv, block.norm = _folded(block.conv, block.norm), nn.Identity()
         elif isinstance(block, ResidualBlock):
-            block.conv1, block.norm2 = fuse_conv_bn_eval(block.conv1, block.norm2), nn.Identity()
+            block.conv1, block.norm2 = _folded(block.conv1, block.norm2), nn.Identity()
+
+
+def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.BatchNorm2d)
+    return fuse_conv_bn_eval(conv, norm)
 
 
 def fold_upsampling(block: UpBlock) -> None:

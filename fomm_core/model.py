@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -56,22 +57,31 @@ class MotionModel(nn.Module):
         """Trainable numbers in all three networks."""
         return sum(parameter.numel() for parameter in self.parameters())
 
+    @staticmethod
+    def from_state(config: MotionModelConfig, state: Mapping[str, Tensor], *, name: str) -> MotionModel:
+        """A model that holds the very tensors of `state` (not copies), loaded strictly.
+
+        Anti-alias kernels that `state` lacks, or holds for another scale factor, are made anew.
+        """
+        with torch.device("meta"):
+            model = MotionModel(config, name=name)
+        kernels = {}
+        for path, part in model.named_modules():
+            key = f"{path}.kernel"
+            if isinstance(part, Downsample) and (key not in state or state[key].shape != part.kernel.shape):
+                device = next(iter(state.values())).device
+                kernels[key] = Downsample(config.num_channels, part.scale).kernel.to(device)
+        model.load_state_dict({**state, **kernels}, strict=True, assign=True)
+        return model
+
     def with_config(self, config: MotionModelConfig) -> MotionModel:
         """The same weights under another configuration of the same shape (see `MotionModelConfig.for_size`).
 
-        Parameters are shared, not copied; the kernels of the anti-alias filters are made anew.
+        Parameters are shared, not copied; only the kernels of the anti-alias filters are made anew.
         """
         if config == self.config:
             return self
-        with torch.device("meta"):
-            other = MotionModel(config, name=self.name)
-        kernels = {
-            f"{path}.kernel": Downsample(config.num_channels, part.scale).kernel.to(next(self.parameters()).device)
-            for path, part in other.named_modules()
-            if isinstance(part, Downsample)
-        }
-        other.load_state_dict({**self.state_dict(), **kernels}, assign=True)
-        return other.train(self.training)
+        return MotionModel.from_state(config, self.state_dict(), name=self.name).train(self.training)
 
     def detect(self, images: Tensor) -> Keypoints:
         """Keypoints of [B, C, H, W]; raises SizeError where the size does not fit."""
@@ -83,7 +93,8 @@ class MotionModel(nn.Module):
         self.config.check_size(*source.shape[-2:])
         self.check_keypoints(driving_keypoints)
         if self.dense_motion is None:
-            return Frames(self.generator(source, None), None, None)
+            still = self.generator(source, None)
+            return Frames(still.expand(len(driving_keypoints), -1, -1, -1), None, None)
         if len(source_keypoints) == 1:
             source_keypoints = source_keypoints.expand(len(driving_keypoints))
         motion = self.dense_motion(self.dense_motion.reduce(source), source_keypoints, driving_keypoints)

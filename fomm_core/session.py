@@ -110,6 +110,7 @@ class AnimationSession:
 
     @property
     def config(self) -> MotionModelConfig:
+        """The model's configuration, at its trained size."""
         return self.model.config
 
     def network(self, height: int, width: int) -> MotionModel:
@@ -157,7 +158,7 @@ class AnimationSession:
         found: list[Keypoints] = []
         done = 0
         for batch in [frames] if isinstance(frames, Tensor) else frames:
-            for keypoints in self._chunks(len(batch), lambda span, batch=batch: self._detect(batch[span])):
+            for keypoints in self._detect_batch(batch):
                 found.append(keypoints)
                 done += len(keypoints)
                 if on_frames is not None:
@@ -166,14 +167,19 @@ class AnimationSession:
             raise ImageError("expected at least one driving frame; got none. Check the video and its first frame.")
         return Keypoints.cat(found)
 
+    def _detect_batch(self, batch: Tensor) -> Iterator[Keypoints]:
+        yield from self._chunks(len(batch), lambda span: self._detect(batch[span]))
+
     @torch.inference_mode()
     def _detect(self, frames: Tensor) -> Keypoints:
         frames = as_rgb(frames, self.config.num_channels)
         return self.network(*frames.shape[-2:]).detector(self._to_device(frames)).to("cpu")
 
     def motion(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Motion]:
-        """Dense motion for each frame of `keypoints`, in chunks, on the device. Raises KeypointError where the model
-        has no dense motion."""
+        """Dense motion for each frame of `keypoints`, in chunks, on the device.
+
+        Raises KeypointError where the model has no dense motion, or another number of keypoints.
+        """
         self.model.check_keypoints(keypoints)
         if source.network.dense_motion is None:
             raise KeypointError(f"expected a model with dense motion; '{self.model.name}' has none.")
@@ -182,7 +188,8 @@ class AnimationSession:
     @torch.inference_mode()
     def _motion(self, source: PreparedSource, keypoints: Keypoints) -> Motion:
         dense_motion = source.network.dense_motion
-        assert dense_motion is not None and source.small is not None
+        assert dense_motion is not None
+        assert source.small is not None
         at_source = source.keypoints.to(self.device).expand(len(keypoints))
         return dense_motion(source.small, at_source, keypoints.to(self.device))
 

@@ -61,7 +61,7 @@ class ResidualBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Shrinks a picture to `scale` (1/n) without aliasing. Its kernel lies in published checkpoints, so it does here."""
+    """Shrinks a picture to `scale` (1/n) without aliasing. Published checkpoints hold the kernel, so do ours."""
 
     kernel: Tensor
 

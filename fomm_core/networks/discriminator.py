@@ -16,14 +16,14 @@ from ..geometry import Keypoints, keypoint_gaussians
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What one discriminator says: `features` of each block (for feature matching) and the patch scores [B, 1, h, w]."""
+    """What one discriminator says: `features` of each block (to be matched), and patch `scores` [B, 1, h, w]."""
 
     features: list[Tensor]
     scores: Tensor
 
 
 class DiscriminatorBlock(nn.Module):
-    """4x4 convolution without padding, instance norm (not in the first block), leaky ReLU, halving (not in the last)."""
+    """4x4 convolution without padding, instance norm (not in the first), leaky ReLU, halving (not in the last)."""
 
     def __init__(self, in_features: int, out_features: int, *, normalise: bool, halve: bool, spectral: bool) -> None:
         super().__init__()
@@ -66,7 +66,8 @@ class PatchDiscriminator(nn.Module):
         if self.use_keypoints:
             if keypoints is None:
                 raise KeypointError("expected keypoints for a discriminator that was built to see them; got None")
-            gaussians = keypoint_gaussians(keypoints.position, *image.shape[-2:], self.kp_variance)
+            height, width = image.shape[-2:]
+            gaussians = keypoint_gaussians(keypoints.position, height, width, self.kp_variance)
             out = torch.cat([image, gaussians], dim=1)
         features = []
         for block in self.blocks:

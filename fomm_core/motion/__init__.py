@@ -1,0 +1,23 @@
+"""Motion transfer as pure functions over time; no pixels and no networks. Imports geometry only."""
+
+from .anchor import anchor_distances, anchor_frame, best_anchor
+from .blend import blend
+from .performance import Performance, load_keypoints, save_keypoints
+from .scale import movement_scale
+from .smooth import smooth_gaussian, smooth_one_euro
+from .transfer import TransferOptions, transfer
+
+__all__ = [
+    "Performance",
+    "TransferOptions",
+    "anchor_distances",
+    "anchor_frame",
+    "best_anchor",
+    "blend",
+    "load_keypoints",
+    "movement_scale",
+    "save_keypoints",
+    "smooth_gaussian",
+    "smooth_one_euro",
+    "transfer",
+]

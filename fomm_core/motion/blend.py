@@ -1,0 +1,73 @@
+"""Mix two performances."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import KeypointError
+from ..geometry import Keypoints
+from .checks import check_counts, check_frames
+
+
+def blend(
+    first: Keypoints,
+    second: Keypoints,
+    weight: float | Sequence[float] | Tensor = 0.5,
+    *,
+    select: Sequence[bool] | None = None,
+) -> Keypoints:
+    """(1 - weight) first + weight second, on positions and jacobians; exact at 0 and 1.
+
+    Args:
+        first: T frames, or one frame that is held.
+        second: T frames, or one frame that is held.
+        weight: 0..1, the share of `second`; one number, or one for each of the K keypoints.
+        select: one bool for each of the K keypoints; where False, that keypoint stays as in `first`.
+
+    Raises:
+        KeypointError: different counts of keypoints, lengths that are neither equal nor 1, jacobians in one of the two
+            only, or weights that do not fit.
+    """
+    check_frames("first", first)
+    check_frames("second", second)
+    check_counts("first", first, "second", second)
+    frames = max(len(first), len(second))
+    if len(first) != len(second) and 1 not in (len(first), len(second)):
+        raise KeypointError(
+            f"expected two performances of the same length, or one of a single frame; got {len(first)} and "
+            f"{len(second)} frames: cut both to the shorter with keypoints[:{min(len(first), len(second))}]"
+        )
+    if (first.jacobian is None) != (second.jacobian is None):
+        having = "second" if first.jacobian is None else "first"
+        raise KeypointError(
+            f"expected jacobians in both performances or in neither; got them only in the {having}: "
+            "use without_jacobian() on it, or detect both with the same model"
+        )
+    share = _shares(weight, select, first)
+    first, second = first.expand(frames), second.expand(frames)
+    jacobian = None
+    if first.jacobian is not None and second.jacobian is not None:
+        jacobian = torch.lerp(first.jacobian, second.jacobian, share[:, None, None])
+    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian)
+
+
+def _shares(weight: float | Sequence[float] | Tensor, select: Sequence[bool] | None, like: Keypoints) -> Tensor:
+    """The share of the second performance for each keypoint, [K]."""
+    share = torch.as_tensor(weight).to(like.position)
+    if share.ndim and tuple(share.shape) != (like.count,):
+        raise KeypointError(f"expected one weight, or one for each of {like.count} keypoints; got {list(share.shape)}")
+    if not ((share >= 0) & (share <= 1)).all():
+        raise KeypointError(f"expected weights of 0 to 1; got {share.tolist()}")
+    share = share.expand(like.count)
+    if select is None:
+        return share
+    chosen = torch.as_tensor(select, device=share.device)
+    if tuple(chosen.shape) != (like.count,) or chosen.dtype != torch.bool:
+        raise KeypointError(
+            f"expected select to hold one bool for each of {like.count} keypoints; "
+            f"got {list(chosen.shape)} of {str(chosen.dtype).removeprefix('torch.')}"
+        )
+    return torch.where(chosen, share, torch.zeros_like(share))

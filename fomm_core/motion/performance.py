@@ -1,0 +1,166 @@
+"""A performance as a small safetensors file: keypoints over time that can be reused without their video.
+
+Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` [T, K, 2, 2], float32; metadata strings
+`format` = "fomm-keypoints", `format_version`, `frames`, `keypoints`, `fps` (a fraction such as "30000/1001", where
+known) and `user` (a JSON object of strings).
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from ..errors import CheckpointError, KeypointError
+from ..files import atomic_path
+from ..geometry import Keypoints
+from .checks import check_frames
+
+FORMAT = "fomm-keypoints"
+FORMAT_VERSION = 1
+LARGEST_DENOMINATOR = 1_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Performance:
+    """Keypoints as they were saved.
+
+    keypoints: T >= 1 frames, CPU, float32, finite.
+    fps: frames per second as a fraction (30000/1001 stays that); None where it was not known.
+    metadata: what the one who saved it wished to note.
+    """
+
+    keypoints: Keypoints
+    fps: Fraction | None = None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+def save_keypoints(
+    path: str | os.PathLike[str],
+    keypoints: Keypoints,
+    *,
+    fps: float | Fraction | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> Path:
+    """Write a performance to `path`, whole or not at all, and return the path.
+
+    Raises:
+        KeypointError: no frame, values that are not finite, or an fps that is not above 0.
+    """
+    check_frames("performance", keypoints)
+    tensors = {"position": keypoints.position}
+    if keypoints.jacobian is not None:
+        tensors["jacobian"] = keypoints.jacobian
+    tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
+    for name, value in tensors.items():
+        if (frame := _first_bad_frame(value)) is not None:
+            raise KeypointError(f"expected finite keypoints; got NaN or Inf in the {name} of frame {frame}")
+    notes = {
+        "format": FORMAT,
+        "format_version": str(FORMAT_VERSION),
+        "frames": str(len(keypoints)),
+        "keypoints": str(keypoints.count),
+        "user": json.dumps({str(key): str(value) for key, value in (metadata or {}).items()}),
+    }
+    if fps is not None:
+        rate = Fraction(fps).limit_denominator(LARGEST_DENOMINATOR) if math.isfinite(fps) else Fraction(0)
+        if rate <= 0:
+            raise KeypointError(f"expected finite frames per second above 0, or None; got {fps}")
+        notes["fps"] = str(rate)
+    with atomic_path(path) as temporary:
+        save_file(tensors, temporary, metadata=notes)
+    return Path(path)
+
+
+def load_keypoints(path: str | os.PathLike[str]) -> Performance:
+    """Read a performance; nothing but what `save_keypoints` writes is taken.
+
+    Raises:
+        CheckpointError: the file is missing, damaged, no performance, of a newer format, or holds NaN or Inf.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"expected a performance file; found {'a folder' if path.is_dir() else 'none'} at {path}")
+    try:
+        with safe_open(path, framework="pt") as file:
+            notes: dict[str, str] = file.metadata() or {}
+            _check_format(path, notes)
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"expected a safetensors file with keypoints; {path} cannot be read: {error}") from error
+    keypoints = _keypoints(path, tensors, notes)
+    return Performance(keypoints, _fps(path, notes), _user(path, notes))
+
+
+def _check_format(path: Path, notes: Mapping[str, str]) -> None:
+    found = notes.get("format")
+    if found != FORMAT:
+        what = f"its format is {found!r}" if found else "it names no format; is it a model?"
+        raise CheckpointError(f"expected a performance ({FORMAT}) in {path}; {what}")
+    version = notes.get("format_version", "")
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", version):
+        raise CheckpointError(f"expected a format version of 1 to {FORMAT_VERSION} in {path}; got {version[:80]!r}")
+    if int(version) > FORMAT_VERSION:
+        raise CheckpointError(
+            f"expected a format version of at most {FORMAT_VERSION}; {path} has {version}: update fomm-nodes to read it"
+        )
+
+
+def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> Keypoints:
+    if "position" not in tensors or set(tensors) - {"position", "jacobian"}:
+        raise CheckpointError(f"expected the tensors position and, maybe, jacobian in {path}; got {sorted(tensors)}")
+    for name, value in tensors.items():
+        if value.dtype != torch.float32:
+            found = str(value.dtype).removeprefix("torch.")
+            raise CheckpointError(f"expected float32 in the {name} of {path}; got {found}")
+        if (frame := _first_bad_frame(value)) is not None:
+            raise CheckpointError(f"expected finite keypoints in {path}; got NaN or Inf in the {name} of frame {frame}")
+    try:
+        keypoints = Keypoints(tensors["position"], tensors.get("jacobian"))
+    except KeypointError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    if 0 in (len(keypoints), keypoints.count):
+        raise CheckpointError(f"expected at least one frame and one keypoint in {path}; got none")
+    stated = (notes.get("frames"), notes.get("keypoints"))
+    if stated != (str(len(keypoints)), str(keypoints.count)):
+        raise CheckpointError(
+            f"{path} is damaged: expected {stated[0]} frames of {stated[1]} keypoints, as its metadata says; "
+            f"got {len(keypoints)} of {keypoints.count}"
+        )
+    return keypoints
+
+
+def _first_bad_frame(values: Tensor) -> int | None:
+    """Index along the first axis of the first NaN or Inf; None where all is finite."""
+    bad = ~values.isfinite()
+    return int(bad.nonzero()[0, 0]) if bad.ndim and bad.any() else None
+
+
+def _fps(path: Path, notes: Mapping[str, str]) -> Fraction | None:
+    if "fps" not in notes:
+        return None
+    if not re.fullmatch(r"[1-9][0-9]{0,15}(/[1-9][0-9]{0,6})?", notes["fps"]):
+        raise CheckpointError(
+            f"expected frames per second such as 25 or 30000/1001 in {path}; got {notes['fps'][:80]!r}"
+        )
+    return Fraction(notes["fps"])
+
+
+def _user(path: Path, notes: Mapping[str, str]) -> dict[str, str]:
+    try:
+        user = json.loads(notes.get("user", "{}"))
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path} is damaged: its metadata `user` is no JSON: {error}") from error
+    if not isinstance(user, dict) or not all(isinstance(value, str) for value in user.values()):
+        raise CheckpointError(f"expected `user` metadata of names and strings in {path}; got {notes['user'][:80]!r}")
+    return user
