@@ -60,12 +60,15 @@ def drive(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, f
 
 
 def output_size(
-    session: AnimationSession, image: Tensor, size: int | tuple[int, int] | Literal["model", "source"]
+    session: AnimationSession, image: Tensor, size: int | tuple[int, int] | Literal["auto", "model", "source"]
 ) -> tuple[int, int]:
-    """(height, width) of the frames: the 'model's trained size, the 'source' picture's nearest good size, a length
-    for the shorter side of the trained aspect, or (height, width) as given. Raises SizeError where it does not fit.
+    """(height, width) of the frames: 'auto' (see `MotionModelConfig.auto_size`), the 'model's trained size, the
+    'source' picture's nearest good size, a length for the shorter side of the trained aspect, or (height, width) as
+    given. Raises SizeError where it does not fit.
     """
     config = session.config
+    if size == "auto":
+        return config.auto_size()
     if size == "source":
         return config.nearest_size(*image.shape[-2:])
     if size == "model":
@@ -82,7 +85,7 @@ def prepare_source(
     session: AnimationSession,
     image: Tensor,
     *,
-    size: int | tuple[int, int] | Literal["model", "source"] = "model",
+    size: int | tuple[int, int] | Literal["auto", "model", "source"] = "auto",
     mode: FitMode = "crop",
 ) -> PreparedSource:
     """Fit a picture [1, C, H, W] of any size to the output size and prepare it."""

@@ -11,6 +11,10 @@ from typing import Any
 from .errors import CheckpointError, SizeError
 
 
+COMFORTABLE_SIDE = 256
+"""Pixels of the shorter side that a result should have at least, where the user asks for no size."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class HourglassConfig:
     """A U-Net: `num_blocks` halvings; level i has min(max_features, block_expansion * 2**i) channels."""
@@ -112,6 +116,14 @@ class MotionModelConfig:
             return max(1, (2 * length + multiple) // (2 * multiple)) * multiple
 
         return nearest(height), nearest(width)
+
+    def auto_size(self) -> tuple[int, int]:
+        """The trained (height, width), or its smallest multiple whose shorter side reaches 256 pixels.
+
+        Models that were trained on small pictures come out sharper so; see `for_size`.
+        """
+        factor = math.ceil(COMFORTABLE_SIDE / min(self.frame_size))
+        return self.frame_size[0] * factor, self.frame_size[1] * factor
 
     def check_size(self, height: int, width: int) -> None:
         """Raise SizeError, naming the sizes around, where (height, width) does not fit."""

@@ -63,6 +63,12 @@ def test_larger_pictures_are_shown_more_reduced(size: tuple[int, int], scale: fl
     assert replace(config, detector=VOX.detector, dense_motion=VOX.dense_motion) == VOX
 
 
+def test_automatic_sizes_are_comfortable() -> None:
+    assert VOX.auto_size() == (256, 256)
+    assert PRESETS["demo-64"].auto_size() == (256, 256)
+    assert replace(VOX, frame_size=(384, 256)).auto_size() == (384, 256)
+
+
 def test_smaller_pictures_keep_the_scale() -> None:
     assert VOX.for_size(128, 256) == VOX
 

@@ -264,6 +264,7 @@ def test_anchors(session) -> None:
 
 def test_output_sizes(session) -> None:
     picture = torch.rand(1, 3, 100, 150)
+    assert output_size(session, picture, "auto") == (256, 256)
     assert output_size(session, picture, "model") == (64, 64)
     assert output_size(session, picture, "source") == (104, 152)
     assert output_size(session, picture, 128) == (128, 128)

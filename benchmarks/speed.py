@@ -1,0 +1,93 @@
+"""Frames per CPU second: the session against a naive loop that does what the published demo does.
+
+Naive: one frame at a time; the source is encoded again for each; normalisation and upsampling are layers of their own.
+Both run the same random weights of vox-256 size on the example clip. They take turns, so that a machine whose speed
+drifts slows both alike; the figures are medians of process CPU time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+from fomm_nodes.fomm_core import AnimationSession, Keypoints, MotionModel, transfer
+from fomm_nodes.fomm_core.checkpoints import ASSETS
+from fomm_nodes.fomm_core.config import PRESETS
+from fomm_nodes.fomm_core.fitting import fit, from_uint8
+from fomm_nodes.fomm_core.video import VideoReader, read_image
+from torch import Tensor, nn
+
+
+def lively_model(pictures: Tensor) -> MotionModel:
+    """Random weights of the published size, with the statistics that real `pictures` [B, 3, H, W] give them."""
+    torch.manual_seed(0)
+    model = MotionModel(PRESETS["vox-256"], name="random vox-256").requires_grad_(False)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = None
+    model.train()
+    keypoints = model.detect(pictures)
+    model(pictures, keypoints, keypoints)
+    return model.eval()
+
+
+def naive_loop(model: MotionModel, source: Tensor, anchor: Keypoints) -> Callable[[Tensor], Tensor]:
+    """One frame in, one frame out, as the published demo does it."""
+    at_source = model.detect(source)
+
+    def frame(driving: Tensor) -> Tensor:
+        return model(source, at_source, transfer(at_source, model.detect(driving), anchor)).images
+
+    return frame
+
+
+def session_loop(model: MotionModel, source: Tensor, anchor: Keypoints, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """The same through a session."""
+    session = AnimationSession(model, dtype=dtype)
+    prepared = session.prepare(source)
+
+    def frame(driving: Tensor) -> Tensor:
+        keypoints = transfer(prepared.keypoints, session.detect(driving), anchor)
+        return next(session.render(prepared, keypoints)).images
+
+    return frame
+
+
+@torch.inference_mode()
+def measure(*, rounds: int, size: int, threads: int, half: bool) -> None:
+    """Print the table."""
+    torch.set_num_threads(threads)
+    source = fit(from_uint8(read_image(ASSETS / "source.png")), size, size)
+    with VideoReader(ASSETS / "driving.mp4") as reader:
+        clip = [fit(from_uint8(frame), size, size) for frame in reader]
+    model = lively_model(torch.cat([source, *clip[::6]]))
+    model = model.with_config(model.config.for_size(size, size))
+    anchor = model.detect(clip[0])
+    ways = {
+        "naive loop": naive_loop(model, source, anchor),
+        "session, float32": session_loop(model, source, anchor, torch.float32),
+    }
+    if half:
+        ways["session, bfloat16"] = session_loop(model, source, anchor, torch.bfloat16)
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    difference = dict.fromkeys(ways, 0.0)
+    for frame in ways.values():
+        frame(clip[1])
+    for index in range(rounds):
+        driving = clip[(2 * index + 1) % len(clip)]
+        outputs = {}
+        for name, frame in ways.items():
+            began = time.process_time()
+            outputs[name] = frame(driving)
+            seconds[name].append(time.process_time() - began)
+        for name, output in outputs.items():
+            difference[name] = max(difference[name], (output - outputs["naive loop"]).abs().max().item())
+    base = statistics.median(seconds["naive loop"])
+    print(f"vox-256 widths, {size}x{size}, {threads} thread(s), torch {torch.__version__}, {rounds} frames each, in turn")
+    print(f"contrast of the output (standard deviation): {outputs['naive loop'].std().item():.3f}")
+    print(f"{'way':<20}{'CPU s/frame':>12}{'ratio':>8}{'max difference':>16}")
+    for name, taken in seconds.items():
+        median = statistics.median(taken)
+        print(f"{name:<20}{median:>12.3f}{base / median:>7.2f}x{difference[name]:>16.1e}")
