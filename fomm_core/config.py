@@ -10,7 +10,6 @@ from typing import Any
 
 from .errors import CheckpointError, SizeError
 
-
 COMFORTABLE_SIDE = 256
 """Pixels of the shorter side that a result should have at least, where the user asks for no size."""
 

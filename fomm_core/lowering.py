@@ -17,14 +17,18 @@ from .networks import ConvBlock, ResidualBlock, UpBlock
 
 
 def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32) -> MotionModel:
-    """A fast copy of `model` (in eval mode): normalisation folded into convolutions, upsampling folded into the
-    decoder's convolutions, channels last. The detector, and all positions and flows, stay float32 in any `dtype`.
+    """A fast copy of `model` (in eval mode) for inference.
+
+    Normalisation is folded into convolutions, upsampling into the decoder's convolutions, the last layer makes four
+    pixels at once, channels are last. The detector, and all positions and flows, stay float32 in any `dtype`.
     """
     fast = copy.deepcopy(model).eval().requires_grad_(False)
     fold_normalisation(fast)
     for block in fast.generator.up:
         assert isinstance(block, UpBlock)
         fold_upsampling(block)
+    assert isinstance(fast.generator.final, nn.Conv2d)
+    fast.generator.final = four_at_once(fast.generator.final)
     return cast(fast, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -80,3 +84,21 @@ def transposed_kernel(weight: Tensor) -> Tensor:
         device=weight.device,
     )
     return torch.einsum("oiyx,vy,ux->iovu", weight, taps, taps).contiguous()
+
+
+def four_at_once(conv: nn.Conv2d) -> nn.Sequential:
+    """A same-size convolution with few output channels as one of stride 2 with four times as many, then a shuffle.
+
+    The kernel grows by one row and column, so that it covers all that a 2x2 square of outputs reads; each of the four
+    holds `conv`'s kernel at its own offset. Wide outputs keep a processor busier. Needs even heights and widths.
+    """
+    (size, _), (padding, _) = conv.kernel_size, conv.padding
+    wide = nn.Conv2d(conv.in_channels, 4 * conv.out_channels, size + 1, stride=2, padding=int(padding))
+    weight = conv.weight.new_zeros(conv.out_channels, 2, 2, conv.in_channels, size + 1, size + 1)
+    for row in range(2):
+        for column in range(2):
+            weight[:, row, column, :, row : row + size, column : column + size] = conv.weight.data
+    wide.weight = nn.Parameter(weight.flatten(0, 2), requires_grad=False)
+    assert conv.bias is not None
+    wide.bias = nn.Parameter(conv.bias.data.repeat_interleave(4), requires_grad=False)
+    return nn.Sequential(wide, nn.PixelShuffle(2))

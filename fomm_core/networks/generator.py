@@ -24,11 +24,11 @@ class OcclusionAwareGenerator(nn.Module):
             *(ResidualBlock(config.features(config.num_down_blocks)) for _ in range(config.num_bottleneck_blocks))
         )
         self.up = nn.ModuleList(UpBlock(config.features(i + 1), config.features(i)) for i in reversed(levels))
-        self.final = nn.Conv2d(config.block_expansion, num_channels, 7, padding=3)
+        self.final: nn.Module = nn.Conv2d(config.block_expansion, num_channels, 7, padding=3)
 
     def encode(self, image: Tensor) -> Tensor:
         """Features of the source, [B, C, h, w]."""
-        features = self.first(image.to(self.final.weight.dtype))
+        features = self.first(image.to(self.first.conv.weight.dtype))
         for block in self.down:
             features = block(features)
         return features

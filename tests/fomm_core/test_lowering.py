@@ -7,7 +7,14 @@ import copy
 import pytest
 import torch
 from fomm_nodes.fomm_core.config import PRESETS
-from fomm_nodes.fomm_core.lowering import cast, fold_normalisation, fold_upsampling, lower, transposed_kernel
+from fomm_nodes.fomm_core.lowering import (
+    cast,
+    fold_normalisation,
+    fold_upsampling,
+    four_at_once,
+    lower,
+    transposed_kernel,
+)
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.networks import ConvBlock, DownBlock, ResidualBlock, UpBlock
 from hypothesis import given, settings
@@ -57,6 +64,16 @@ def test_folding_an_up_block() -> None:
     fold_upsampling(folded)
     x = torch.randn(2, 4, 5, 7, dtype=torch.float64)
     torch.testing.assert_close(folded(x), plain(x))
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    size=st.sampled_from([1, 3, 5, 7]), channels=st.integers(1, 4), rows=st.integers(1, 5), columns=st.integers(1, 5)
+)
+def test_four_pixels_at_once(size, channels, rows, columns) -> None:
+    conv = nn.Conv2d(3, channels, size, padding=size // 2).double().requires_grad_(False)
+    x = torch.randn(2, 3, 2 * rows, 2 * columns, dtype=torch.float64)
+    torch.testing.assert_close(four_at_once(conv).double()(x), conv(x))
 
 
 @pytest.mark.parametrize("changes", [{}, {"estimate_jacobian": False}, {"dense_motion": None}])
