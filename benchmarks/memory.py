@@ -50,8 +50,6 @@ def measure(*, short: int, long: int) -> None:
                 for frame in islice(cycle(frames), count):
                     writer.write(frame)
             result = Path(folder) / f"result-{count}.mp4"
-            peaks.append(
-                peak_mib(["animate", str(ASSETS / "source.png"), str(clip), "-o", str(result), "--quiet"])
-            )
+            peaks.append(peak_mib(["animate", str(ASSETS / "source.png"), str(clip), "-o", str(result), "--quiet"]))
             print(f"{count:>7} driving frames: peak {peaks[-1]:7.1f} MiB")
         print(f"ratio {peaks[1] / peaks[0]:.3f}")

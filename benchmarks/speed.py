@@ -43,7 +43,9 @@ def naive_loop(model: MotionModel, source: Tensor, anchor: Keypoints) -> Callabl
     return frame
 
 
-def session_loop(model: MotionModel, source: Tensor, anchor: Keypoints, dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+def session_loop(
+    model: MotionModel, source: Tensor, anchor: Keypoints, dtype: torch.dtype
+) -> Callable[[Tensor], Tensor]:
     """The same through a session."""
     session = AnimationSession(model, dtype=dtype)
     prepared = session.prepare(source)
@@ -85,7 +87,7 @@ def measure(*, rounds: int, size: int, threads: int, half: bool) -> None:
         for name, output in outputs.items():
             difference[name] = max(difference[name], (output - outputs["naive loop"]).abs().max().item())
     base = statistics.median(seconds["naive loop"])
-    print(f"vox-256 widths, {size}x{size}, {threads} thread(s), torch {torch.__version__}, {rounds} frames each, in turn")
+    print(f"vox-256 widths, {size}x{size}, {threads} thread(s), torch {torch.__version__}, {rounds} frames each")
     print(f"contrast of the output (standard deviation): {outputs['naive loop'].std().item():.3f}")
     print(f"{'way':<20}{'CPU s/frame':>12}{'ratio':>8}{'max difference':>16}")
     for name, taken in seconds.items():

@@ -92,8 +92,8 @@ def four_at_once(conv: nn.Conv2d) -> nn.Sequential:
     The kernel grows by one row and column, so that it covers all that a 2x2 square of outputs reads; each of the four
     holds `conv`'s kernel at its own offset. Wide outputs keep a processor busier. Needs even heights and widths.
     """
-    (size, _), (padding, _) = conv.kernel_size, conv.padding
-    wide = nn.Conv2d(conv.in_channels, 4 * conv.out_channels, size + 1, stride=2, padding=int(padding))
+    size = conv.kernel_size[0]
+    wide = nn.Conv2d(conv.in_channels, 4 * conv.out_channels, size + 1, stride=2, padding=size // 2)
     weight = conv.weight.new_zeros(conv.out_channels, 2, 2, conv.in_channels, size + 1, size + 1)
     for row in range(2):
         for column in range(2):

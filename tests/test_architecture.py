@@ -1,0 +1,284 @@
+"""The house rules, read off the source with `ast`: who may import whom, and what no file does."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MAX_LINES = 350
+EVERYTHING = {"*"}
+
+# What each part may import, itself and fomm_core.errors aside. A new module has to be given its place here.
+CORE: dict[str, set[str]] = {
+    "errors": set(),
+    "files": set(),
+    "geometry": set(),
+    "config": set(),
+    "official": {"config"},
+    "networks": {"geometry", "config"},
+    "motion": {"geometry", "files"},
+    "model": {"networks", "config", "geometry"},
+    "checkpoints": {"model", "networks", "config", "official", "files"},
+    "lowering": {"networks", "model", "geometry", "config"},
+    "fitting": {"config"},
+    "session": {"model", "motion", "geometry", "lowering", "fitting", "config"},
+    "video": {"files"},
+    "view": {"geometry"},
+    "background": set(),
+    "animation": {"session", "motion", "geometry", "fitting"},
+    "pipeline": EVERYTHING,  # from files to files
+    "": EVERYTHING,  # fomm_core/__init__.py: the public names
+}
+ARROWS: dict[str, set[str]] = {
+    **{
+        f"fomm_core.{name}".rstrip("."): {"fomm_core.errors"}
+        | ({"fomm_core"} if allowed == EVERYTHING else {f"fomm_core.{other}" for other in allowed})
+        for name, allowed in CORE.items()
+    },
+    "nodes.spec": set(),
+    "nodes.declarations": {"nodes.spec", "fomm_core"},
+    "nodes.hosts": {"nodes.declarations", "nodes.spec", "fomm_core"},
+    "nodes.commands": {"nodes.hosts", "fomm_core"},
+    "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
+    "nodes": set(),
+    "": {"nodes", "fomm_core"},  # the doors
+}
+# Imports under `if TYPE_CHECKING:` are arrows like any other; only these are let through.
+TYPES_ONLY = {"nodes.spec": {"torch", "fomm_core"}}
+STDLIB_ONLY = {"nodes.spec", "nodes", ""}
+HOSTS = {"bpy", "comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "server"}
+SCREEN = {"rich", "tqdm"}
+OUR_NAMES = {"nodes", "fomm_core", "fomm_nodes"}  # `nodes` is ComfyUI's own file besides
+
+
+def module_name(path: Path) -> str:
+    """`fomm_core/motion/__init__.py` -> `fomm_core.motion`; the root's `__init__.py` -> ``."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = [ROOT / "__init__.py", *sorted(ROOT.glob("fomm_core/**/*.py")), *sorted(ROOT.glob("nodes/**/*.py"))]
+PACKAGES = {module_name(path) for path in SOURCES if path.name == "__init__.py"}
+MODULES = {module_name(path) for path in SOURCES}
+
+
+def part_of(module: str) -> str | None:
+    """The longest entry of the table that holds the module; the nameless ones hold only their own `__init__.py`."""
+    if module in ("", "fomm_core", "nodes"):
+        return module
+    parts = module.split(".")
+    for end in range(len(parts), 1, -1):
+        if (name := ".".join(parts[:end])) in ARROWS:
+            return name
+    return None
+
+
+def imports(tree: ast.AST, module: str, *, is_package: bool) -> Iterator[tuple[int, str, bool]]:
+    """(line, imported module, whether it is ours) of each import statement, relative ones resolved."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name, False
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            yield node.lineno, node.module or "", False
+        elif isinstance(node, ast.ImportFrom):
+            parts = module.split(".") if module else []
+            up = node.level - 1 if is_package else node.level
+            base = [*parts[: len(parts) - up], *(node.module or "").split(".")]
+            origin = ".".join(part for part in base if part)
+            for alias in node.names:
+                inner = f"{origin}.{alias.name}".lstrip(".")
+                yield node.lineno, inner if inner in MODULES else origin, True
+
+
+def import_faults(source: str, module: str, *, is_package: bool = False) -> list[str]:
+    part = part_of(module)
+    if part is None:
+        return [f"{module} is in no row of the table in tests/test_architecture.py: add it, with what it may import"]
+    faults = []
+    tree = ast.parse(source)
+    for_types = {line for node in ast.walk(tree) if _is_type_checking(node) for line in _lines(node)}
+    for line, target, ours in imports(tree, module, is_package=is_package):
+        top = target.split(".")[0]
+        if line in for_types and ours == (top == "fomm_core") and top in TYPES_ONLY.get(part, set()):
+            continue
+        where = f"{module or 'the root'}:{line}"
+        if not ours:
+            if top in OUR_NAMES:
+                faults.append(
+                    f"{where} imports {target} by an absolute name: inside the package, relative imports only"
+                )
+            if top in HOSTS and part != "nodes.hosts":
+                faults.append(f"{where} imports {target}: only nodes/hosts knows a host")
+            if top in SCREEN and part.startswith("fomm_core"):
+                faults.append(f"{where} imports {target}: the core shows nothing on a screen")
+            if part in STDLIB_ONLY and top not in sys.stdlib_module_names:
+                faults.append(f"{where} imports {target}: the standard library only")
+            continue
+        other = part_of(target)
+        if other is None:
+            faults.append(f"{where} imports {target}, which is in no row of the table in tests/test_architecture.py")
+        elif target and other != part and not any(f"{other}.".startswith(f"{allowed}.") for allowed in ARROWS[part]):
+            faults.append(
+                f"{where} imports {target}: {part or 'the root'} may import {sorted(ARROWS[part]) or 'nothing'}"
+            )
+    return list(dict.fromkeys(faults))  # one per line, however many names it imports
+
+
+def _is_type_checking(node: ast.AST) -> bool:
+    return isinstance(node, ast.If) and ast.unparse(node.test) in {"TYPE_CHECKING", "typing.TYPE_CHECKING"}
+
+
+def _lines(node: ast.AST) -> set[int]:
+    return {inner.lineno for statement in node.body for inner in ast.walk(statement) if isinstance(inner, ast.stmt)}
+
+
+def call_faults(source: str, module: str) -> list[str]:
+    faults = []
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call):
+            continue
+        name = ast.unparse(node.func)
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+        where = f"{module}:{node.lineno} calls {name}"
+        if name == "torch.load" and not _is(keywords.get("weights_only"), True):
+            faults.append(f"{where} without weights_only=True: a checkpoint may carry code")
+        if name in {"eval", "exec", "compile", "os.system"}:
+            faults.append(f"{where}: nothing that comes in is run")
+        if name in {"pickle.load", "pickle.loads", "yaml.load", "yaml.unsafe_load", "yaml.full_load"}:
+            faults.append(f"{where}: a file may carry code; use safetensors, yaml.safe_load")
+        if not _is(keywords.get("allow_pickle", ast.Constant(False)), False) or _is(keywords.get("shell"), True):
+            faults.append(f"{where} with allow_pickle or shell: a file may carry code")
+        if name == "print" and module.startswith(("fomm_core", "nodes.spec", "nodes.declarations")):
+            faults.append(f"{where}: the core and the blocks log, they never print")
+        if name.split(".")[-1] == "getLogger" and not _is_logger_name(node):
+            faults.append(f"{where}: a logger's name is fixed, 'fomm' or 'fomm.…' (`__name__` is a path under ComfyUI)")
+    return faults
+
+
+def _is(node: ast.expr | None, value: bool) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def _is_logger_name(call: ast.Call) -> bool:
+    return (
+        len(call.args) == 1 and isinstance(call.args[0], ast.Constant) and f"{call.args[0].value}.".startswith("fomm.")
+    )
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_file_keeps_the_house_rules(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    module = module_name(path)
+    faults = import_faults(source, module, is_package=path.name == "__init__.py") + call_faults(source, module)
+    if (lines := source.count("\n")) > MAX_LINES:
+        faults.append(f"{path.relative_to(ROOT)} has {lines} lines: split what is more than {MAX_LINES}")
+    assert not faults, "\n".join(faults)
+
+
+def test_each_row_of_the_table_has_its_module() -> None:
+    gone = {name for name in ARROWS if name not in MODULES and not any(m.startswith(f"{name}.") for m in MODULES)}
+    assert not gone, f"the table names modules that are not there: {sorted(gone)}"
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("fomm_core.geometry.grid", "from ..networks import blocks"),
+        ("fomm_core.geometry.grid", "def f():\n    from .. import session"),
+        ("fomm_core.motion.transfer", "from ..model import MotionModel"),
+        ("fomm_core.session", "from ...nodes import spec"),
+        ("fomm_core.session", "import comfy.utils"),
+        ("fomm_core.session", "from tqdm import tqdm"),
+        ("fomm_core.somewhere", "import math"),
+        ("fomm_core.config", "from .somewhere import it"),
+        ("nodes.spec", "import torch"),
+        ("nodes.spec", "from ..fomm_core import config"),
+        ("nodes.spec", "if TYPE_CHECKING:\n    import numpy"),
+        ("nodes.spec", "if TYPE_CHECKING:\n    import torch\nelse:\n    import torch"),
+        ("nodes.declarations.model", "from ..hosts import comfyui"),
+        ("nodes.declarations.model", "import folder_paths"),
+        ("nodes.cli", "from .declarations import model"),
+        ("nodes.hosts.comfyui", "import nodes"),
+        ("nodes.hosts.comfyui", "from fomm_nodes.fomm_core import config"),
+        ("", "import torch"),
+    ],
+)
+def test_a_wrong_import_is_seen(module: str, source: str) -> None:
+    assert import_faults(source, module)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("fomm_core.model", "from .networks.generator import Generator\nfrom . import config, errors"),
+        ("fomm_core.motion.transfer", "from .scale import movement_scale\nfrom ..geometry import Keypoints"),
+        ("fomm_core.session", "import torch\nfrom ..fomm_core import geometry"),
+        (
+            "nodes.hosts.comfyui",
+            "import folder_paths\nfrom ..declarations import model\nfrom ...fomm_core import config",
+        ),
+        ("nodes.cli", "from .. import __version__\nfrom ..fomm_core import session\nimport rich"),
+    ],
+)
+def test_a_right_import_passes(module: str, source: str) -> None:
+    assert import_faults(source, module) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "torch.load(path)",
+        "torch.load(path, weights_only=False)",
+        "torch.load(path, weights_only=strict)",
+        "eval('1')",
+        "exec(code)",
+        "pickle.loads(data)",
+        "yaml.load(text, Loader=yaml.Loader)",
+        "np.load(path, allow_pickle=True)",
+        "subprocess.run(line, shell=True)",
+        "print('hello')",
+        "logging.getLogger(__name__)",
+        "logging.getLogger()",
+        "getLogger('fommage')",
+    ],
+)
+def test_a_wrong_call_is_seen(source: str) -> None:
+    assert call_faults(source, "fomm_core.model")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "torch.load(path, map_location='cpu', weights_only=True)",
+        "model.eval()",
+        "torch.compile(model)",
+        "re.compile('a')",
+        "np.load(path, allow_pickle=False)",
+        "logging.getLogger('fomm.video')",
+        "logging.getLogger('fomm')",
+    ],
+)
+def test_a_right_call_passes(source: str) -> None:
+    assert call_faults(source, "fomm_core.model") == []
+
+
+def test_nothing_is_imported_until_a_host_knocks() -> None:
+    script = f"""
+import sys, importlib.util
+name = {str(ROOT)!r}.replace(".", "_x_")  # as ComfyUI does it
+spec = importlib.util.spec_from_file_location(name, {str(ROOT / "__init__.py")!r})
+module = importlib.util.module_from_spec(spec)
+sys.modules[name] = module
+before = set(sys.modules)
+spec.loader.exec_module(module)
+print(*sorted(other for other in set(sys.modules) - before if other.split(".")[0] not in sys.stdlib_module_names))
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert ran.stdout.split() == []
