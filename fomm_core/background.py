@@ -1,0 +1,57 @@
+"""Decoding and encoding in threads while the networks compute; never more than a few items in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+_END: Any = object()
+
+
+@contextmanager
+def read_ahead(items: Iterable[Item], depth: int = 2) -> Iterator[Iterator[Item]]:
+    """The same items, produced by a thread at most `depth` ahead of the reader.
+
+    What producing raises is raised to the reader. When the block ends, nothing runs any more.
+    """
+    source = iter(items)
+    pool = ThreadPoolExecutor(1, "fomm-read")
+
+    def ordered() -> Iterator[Item]:
+        pending = deque(pool.submit(next, source, _END) for _ in range(depth))
+        while (item := pending.popleft().result()) is not _END:
+            pending.append(pool.submit(next, source, _END))
+            yield item
+
+    try:
+        yield ordered()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def write_behind(write: Callable[..., None], depth: int = 2) -> Iterator[Callable[..., None]]:
+    """A function that hands its arguments to `write` in a thread, in order, at most `depth` calls behind.
+
+    What `write` raises is raised by one of the next calls, or at the end of the block. A block that fails leaves out
+    the calls that are still waiting.
+    """
+    pool = ThreadPoolExecutor(1, "fomm-write")
+    pending: deque[Future[None]] = deque()
+
+    def submit(*arguments: object) -> None:
+        if len(pending) >= depth:
+            pending.popleft().result()
+        pending.append(pool.submit(write, *arguments))
+
+    try:
+        yield submit
+        for waiting in pending:
+            waiting.result()
+    finally:
+        pool.shutdown(cancel_futures=True)

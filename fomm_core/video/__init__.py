@@ -1,0 +1,9 @@
+"""Pictures and clips in and out, one frame at a time."""
+
+from .images import read_image, write_image
+from .info import VideoInfo
+from .rate import frame_rate
+from .reader import VideoReader, batches
+from .writer import VideoWriter
+
+__all__ = ["VideoInfo", "VideoReader", "VideoWriter", "batches", "frame_rate", "read_image", "write_image"]

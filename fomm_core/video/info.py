@@ -1,0 +1,41 @@
+"""What is known of a clip before its frames are read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Protocol, TypeAlias
+
+from .pixels import Pixels
+
+Warn: TypeAlias = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """A clip as it is shown.
+
+    width, height: after rotation, and with square pixels.
+    fps: average frames per second; frames of a clip with uneven timing come as stored, at this rate.
+    frame_count: an estimate from the file's header; None where it says nothing. Damaged files hold fewer.
+    has_audio: whether there is a sound track.
+    rotation: clockwise degrees (0, 90, 180, 270) by which the stored frames are turned to be shown; already applied.
+    """
+
+    width: int
+    height: int
+    fps: Fraction
+    frame_count: int | None
+    has_audio: bool
+    rotation: int
+
+
+class FrameSource(Protocol):
+    """Something that frames can be read from, as often as wanted."""
+
+    info: VideoInfo
+
+    def frames(self, start: int, stop: int | None, warn: Warn) -> Iterator[Pixels]:
+        """Frames [start, stop) one at a time, uint8 [height, width, 3]; `warn` hears of everything left out."""
+        ...

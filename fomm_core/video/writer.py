@@ -1,0 +1,214 @@
+"""Clips written frame by frame; under the final name there is a whole file or none."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+
+from ..errors import ImageError
+from ..files import atomic_path
+from .audio import AudioTrack
+from .encoders import CONTAINERS, ContainerEncoder, Encoder, StillsEncoder
+from .gif import GifEncoder
+from .images import WRITE_OPTIONS
+from .pixels import Pixels
+from .rate import frame_rate
+from .source import MediaSource, NumberedName, PathLike, kind_of, still_paths
+
+logger = logging.getLogger("fomm.video")
+
+FOLDER_NAMES = NumberedName("frame-", 5, ".png")
+KINDS = f"{', '.join(CONTAINERS)}, .gif, a folder for PNG stills, or a pattern such as frame-%05d.png"
+
+
+class VideoWriter:
+    """Writes uint8 RGB frames to a video; use it in a `with` block, at whose end the file appears.
+
+    The suffix of `path` chooses the kind: .mp4, .m4v, .mov and .mkv (H.264), .webm (VP9), .gif (repeating), a pattern
+    such as `frame-%05d.png` (also .jpg and others), or a name without suffix: a folder with frame-00000.png and so on.
+
+    - 8-bit 4:2:0 in BT.709, tagged so. H.264 takes even sides: an odd picture gets its last column or row once more.
+    - Nothing is seen under the final name before all is written; an exception or Ctrl-C in the block leaves nothing
+      behind, and an older file as it was. Folders must be new or empty, and no file may match a pattern yet.
+    - Memory does not grow with the number of frames.
+
+    fps: frames per second, kept as an exact fraction; in a GIF rounded to hundredths of a second, frame by frame.
+    quality: 0 to 100; 80 is hard to tell from the original. PNG is always exact, and a GIF as good as 256 colours are.
+    audio_from: a file whose sound is carried over: copied where the new file can hold it, encoded anew (AAC, Opus)
+        where not, and cut to the video's length (to within a packet, about 20 ms). A file without sound adds none.
+        GIF and stills hold no sound; `warnings` and the logger "fomm.video" say so.
+    audio_start: seconds of that file's video before the sound begins (`VideoReader.start_seconds`).
+
+    Raises ImageError for an unknown suffix, rate or quality, for frames of another shape, type or size than the first,
+    and when no frame was written.
+    """
+
+    def __init__(
+        self,
+        path: PathLike,
+        *,
+        fps: Fraction | float | str,
+        quality: int = 80,
+        audio_from: PathLike | BinaryIO | None = None,
+        audio_start: Fraction | float = 0,
+    ) -> None:
+        self.path = Path(path)
+        self.fps = frame_rate(fps)
+        self.frame_count = 0
+        self.warnings: list[str] = []
+        if not 0 <= quality <= 100:
+            raise ImageError(f"expected a quality of 0 to 100; got {quality}.")
+        self._quality = quality
+        self._kind = _kind(self.path)
+        self._audio_from = _sound_source(audio_from)
+        self._audio_start = Fraction(audio_start).limit_denominator(1_000_000)
+        self._size: tuple[int, int] | None = None
+        self._encoder: Encoder | None = None
+        self._temporary: Path | None = None
+        self._cleanup = ExitStack()
+
+    def __enter__(self) -> VideoWriter:
+        if self._temporary is not None:
+            raise RuntimeError("a VideoWriter writes one file: make another for the next")
+        keeping = _atomic_stills(self.path.parent) if self._kind == "pattern" else atomic_path(self.path)
+        self._temporary = self._cleanup.enter_context(keeping)
+        if self._kind == "folder":
+            self._temporary.mkdir()
+        return self
+
+    def write(self, frames: Pixels) -> None:
+        """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB."""
+        if self._temporary is None:
+            raise RuntimeError("expected `with VideoWriter(...) as writer:` around write()")
+        if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3 or 0 in frames.shape[-3:]:
+            raise ImageError(
+                f"expected uint8 frames [H, W, 3] or [n, H, W, 3]; got {frames.dtype} {list(frames.shape)}. "
+                "Scale floats by 255 and round first."
+            )
+        for frame in frames if frames.ndim == 4 else frames[None]:
+            height, width = frame.shape[:2]
+            if self._size is None or self._encoder is None:
+                self._size = height, width
+                self._encoder = self._start()
+            if (height, width) != self._size:
+                raise ImageError(
+                    f"expected frames of {self._size[1]}x{self._size[0]} as the first; got {width}x{height}."
+                )
+            self._encoder.write(frame)
+            self.frame_count += 1
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._cleanup.__exit__(kind, error, trace)
+            return
+        with self._cleanup:
+            if self._encoder is None:
+                raise ImageError(f"expected at least one frame for {self.path.name}; got none.")
+            self._encoder.finish()
+
+    def _start(self) -> Encoder:
+        assert self._size is not None
+        assert self._temporary is not None
+        audio = self._open_audio()
+        temporary = self._temporary
+        encoder: Encoder
+        if self._kind == "folder":
+            encoder = StillsEncoder(lambda number: temporary / FOLDER_NAMES.format(number))
+        elif self._kind == "pattern":
+            pattern = NumberedName.parse(self.path.name)
+            assert pattern is not None
+            encoder = StillsEncoder(lambda number: temporary / pattern.format(number))
+        elif self._kind == ".gif":
+            encoder = GifEncoder(temporary, self._size, self.fps)
+        else:
+            rules = CONTAINERS[self._kind]
+            encoder = ContainerEncoder(temporary, rules, self._size, self.fps, self._quality, audio, self._warn)
+        self._cleanup.callback(encoder.close)
+        return encoder
+
+    def _open_audio(self) -> AudioTrack | None:
+        if self._audio_from is None:
+            return None
+        try:
+            audio = AudioTrack(self._audio_from, self._audio_start)
+        except LookupError:
+            return None
+        except ImageError as error:
+            self._warn(f"the sound of {self._audio_from.name} was left out: {error}")
+            return None
+        self._cleanup.callback(audio.close)
+        if self._kind not in CONTAINERS:
+            self._warn(f"the sound of {self._audio_from.name} was left out: {self.path.name} cannot hold any.")
+            return None
+        return audio
+
+    def _warn(self, message: str) -> None:
+        self.warnings.append(message)
+        logger.warning("%s", message)
+
+
+def _kind(path: Path) -> str:
+    """A suffix of `CONTAINERS`, ".gif", "folder" or "pattern"; ImageError where nothing can be written there."""
+    suffix = path.suffix.lower()
+    if pattern := NumberedName.parse(path.name):
+        if suffix not in WRITE_OPTIONS:
+            raise ImageError(
+                f"expected a picture's suffix ({', '.join(WRITE_OPTIONS)}) after the number; got {path.name}."
+            )
+        older = [
+            p.name
+            for p in (path.parent.iterdir() if path.parent.is_dir() else ())
+            if pattern.number(p.name) is not None
+        ]
+        if older:
+            raise ImageError(
+                f"expected no file named as {path.name} yet; got {len(older)}. Remove them, or write elsewhere."
+            )
+        return "pattern"
+    if path.is_dir() or not suffix:
+        if path.is_file() or (path.is_dir() and any(path.iterdir())):
+            raise ImageError(f"expected a new or empty folder; {path} is neither. Remove it, or write elsewhere.")
+        return "folder"
+    if suffix in CONTAINERS or suffix == ".gif":
+        return suffix
+    raise ImageError(f"expected one of {KINDS}; got {path.name!r}.")
+
+
+def _sound_source(audio_from: PathLike | BinaryIO | None) -> MediaSource | None:
+    """The file to take sound from; None where it is a kind that has none (stills, animated WebP)."""
+    if audio_from is None:
+        return None
+    if isinstance(audio_from, (str, os.PathLike)) and still_paths(audio_from) is not None:
+        return None
+    media = MediaSource(audio_from)
+    return media if kind_of(media) == "container" else None
+
+
+@contextmanager
+def _atomic_stills(folder: Path) -> Iterator[Path]:
+    """A temporary folder whose files move into `folder` if the block succeeds, all of them or none."""
+    folder.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".", suffix=".part", dir=folder))
+    moved: list[Path] = []
+    try:
+        yield temporary
+        for file in sorted(temporary.iterdir()):
+            moved.append(file.replace(folder / file.name))
+    except BaseException:
+        for file in moved:
+            file.unlink(missing_ok=True)
+        raise
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)

@@ -1,0 +1,141 @@
+"""The `fomm` command: its parser, and what becomes of errors. Nothing heavy is imported before a subcommand runs."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import logging
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+
+from .. import __version__
+from .commands import animate, convert, doctor, inspect
+from .commands.terminal import say
+
+FINE, FAILED, USAGE = 0, 1, 2
+
+EPILOG = """\
+examples:
+  fomm animate --example                        the bundled example, on the built-in model
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar
+  fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
+  fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
+  fomm doctor                                   what is installed, and what is wrong
+
+`fomm COMMAND --help` explains each command. Exit codes: 0 done, 1 failed, 2 wrong usage.
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The whole command line."""
+    parser = argparse.ArgumentParser(
+        prog="fomm",
+        description="Bring a still picture to life with the movement of a video (First Order Motion Model).",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"fomm {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    common = argparse.ArgumentParser(add_help=False)
+    group = common.add_argument_group("messages")
+    group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
+    group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
+    for module in (animate, convert, inspect, doctor):
+        module.add_parser(commands, common)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    parser = build_parser()
+    try:
+        arguments = parser.parse_args(argv)
+        if arguments.command is None:
+            parser.print_help(sys.stderr)
+            return USAGE
+    except SystemExit as leaving:  # --help and --version: 0; wrong usage: 2
+        return FINE if leaving.code is None else int(leaving.code)
+    with _warnings_shown(), _stopped_like_ctrl_c(signal.SIGTERM):
+        try:
+            code: int = arguments.run(arguments)
+            sys.stdout.flush()
+            return code
+        except (Exception, KeyboardInterrupt) as problem:
+            if arguments.debug:
+                traceback.print_exc()
+            return _explain(problem, debug=arguments.debug)
+
+
+def _explain(problem: BaseException, *, debug: bool) -> int:
+    """Tell the user in one paragraph; returns the exit code."""
+    if isinstance(problem, KeyboardInterrupt):
+        say("stopped; no half-written file is left.")
+    elif isinstance(problem, BrokenPipeError):  # the reader of our output has left, as `head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    elif isinstance(problem, ImportError):
+        say(f"error: a library can't be loaded ({problem}). `fomm doctor` says what is missing.")
+    elif isinstance(problem, OSError):
+        room = " The disk is full: make room, or write elsewhere." if problem.errno == errno.ENOSPC else ""
+        say(f"error: {problem}.{room}")
+    else:
+        _explain_failure(problem, debug=debug)
+    return FAILED
+
+
+def _explain_failure(problem: BaseException, *, debug: bool) -> None:
+    from ..fomm_core.errors import FommError
+    from ..fomm_core.session import is_out_of_memory
+
+    if isinstance(problem, FommError):
+        say(f"error: {problem}")
+    elif isinstance(problem, RuntimeError) and is_out_of_memory(problem):
+        say(
+            "error: out of memory, even for one frame at a time. Choose a smaller --size, --dtype float16, or "
+            "another --device."
+        )
+    else:
+        if not debug:
+            traceback.print_exception(problem)
+        say("error: this is a defect of fomm-nodes. Please report the lines above and the output of `fomm doctor`.")
+
+
+class _Shown(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        say(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+@contextmanager
+def _warnings_shown() -> Iterator[None]:
+    logger, handler = logging.getLogger("fomm"), _Shown(logging.WARNING)
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+
+
+@contextmanager
+def _stopped_like_ctrl_c(number: signal.Signals) -> Iterator[None]:
+    """The polite request to end (from `kill`, a batch system, a container) cleans up as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

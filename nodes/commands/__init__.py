@@ -1,0 +1,1 @@
+"""What the `fomm` command can do: one module per subcommand, each with `add_parser` and `run`."""

@@ -1,0 +1,340 @@
+"""`fomm animate`: a picture and a driving video in, a video out."""
+
+from __future__ import annotations
+
+import argparse
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .models import add_config_arguments, chosen_config, find_weights, hint_at_better_models
+from .terminal import progress_display
+
+if TYPE_CHECKING:
+    import torch
+
+    from ...fomm_core.pipeline import FileOptions, Report
+    from ...fomm_core.session import AnimationSession
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+EPILOG = """\
+examples:
+  fomm animate --example
+      the bundled example on the built-in model; writes fomm-example.mp4
+
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar
+      a face that moves as the one in talk.mp4, with its sound
+
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar --best-frame --smooth one-euro --compare
+      start from the driving frame most alike, take out jitter, show source | driving | result
+
+  fomm animate face.jpg talk.mp4 -o out.mp4 --save-keypoints talk.safetensors
+  fomm animate other.jpg --keypoints talk.safetensors -o other.mp4
+      find the movement once, use it for other pictures without the video
+
+  fomm animate face.jpg talk.mp4 -o frames/%05d.png --size 512
+      numbered PNG files, at 512x512
+
+The picture and the clip should show a face (or body) in about the same place and size: crop them alike first.
+"""
+
+
+def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Declare the subcommand."""
+    parser = commands.add_parser(
+        "animate",
+        parents=[common],
+        help="move a picture as a video moves",
+        description="Animate a picture by a driving video.",
+        usage="fomm animate SOURCE DRIVING [-o OUT] [options]\n"
+        "       fomm animate SOURCE --keypoints FILE [-o OUT] [options]\n"
+        "       fomm animate --example [-o OUT] [options]",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help="the picture: png, jpg, webp, tiff, ...")
+    parser.add_argument(
+        "driving",
+        nargs="?",
+        metavar="DRIVING",
+        help="the clip that moves it: mp4, mov, webm, mkv, gif, animated webp; a folder or pattern of pictures",
+    )
+    parser.add_argument("--example", action="store_true", help="use the bundled picture and clip")
+    _add_output_arguments(parser.add_argument_group("output"))
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        help="weights: .safetensors, .pth or .pth.tar (as downloaded, not unpacked), or a built-in model "
+        "(default: demo-64)",
+    )
+    add_config_arguments(model)
+    _add_motion_arguments(parser.add_argument_group("motion"))
+    _add_picture_arguments(parser.add_argument_group("pictures"))
+    _add_computing_arguments(parser.add_argument_group("computing"))
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_output_arguments(group: Any) -> None:
+    group.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        help="by its ending: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif; a pattern such as f-%%05d.png, or a name "
+        "without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current folder)",
+    )
+    group.add_argument("-y", "--overwrite", action="store_true", help="replace files that exist")
+    group.add_argument("--fps", type=frame_rate, metavar="N", help="frames per second (default: the driving clip's)")
+    group.add_argument("--no-audio", action="store_true", help="leave the driving clip's sound out")
+    group.add_argument("--quality", type=int, default=80, metavar="0..100", help="of the video (default: 80)")
+    group.add_argument("--compare", action="store_true", help="show source | driving | result side by side")
+    group.add_argument(
+        "--occlusion",
+        metavar="OUT2",
+        type=Path,
+        help="write a second video: white where the source does not show what is needed, a mask for inpainting",
+    )
+    group.add_argument(
+        "--save-keypoints", metavar="FILE", type=Path, help="save the driving movement as a small .safetensors file"
+    )
+
+
+def _add_motion_arguments(group: Any) -> None:
+    group.add_argument("--keypoints", metavar="FILE", type=Path, help="take the movement from a saved file instead")
+    group.add_argument("--start", type=int, default=0, metavar="N", help="first driving frame to use (default: 0)")
+    group.add_argument("--frames", type=int, metavar="N", help="how many driving frames to use (default: all)")
+    group.add_argument(
+        "--mode",
+        choices=("relative", "absolute"),
+        default="relative",
+        help="relative: the source keeps its proportions and moves as the driver does (default); absolute: it takes "
+        "the driver's pose and proportions",
+    )
+    anchor = group.add_mutually_exclusive_group()
+    anchor.add_argument(
+        "--anchor",
+        type=anchor_frame,
+        default="first",
+        metavar="N|first|best",
+        help="relative mode: the driving frame, from 0 at --start, whose pose equals the source's (default: first)",
+    )
+    anchor.add_argument(
+        "--best-frame", action="store_const", const="best", dest="anchor", help="the same as --anchor best"
+    )
+    group.add_argument("--strength", type=float, default=1.0, metavar="0..2", help="share of movement (default: 1)")
+    group.add_argument(
+        "--smooth",
+        choices=("none", "one-euro", "gaussian"),
+        default="none",
+        help="take out jitter; one-euro follows fast movement, gaussian is even (default: none)",
+    )
+    group.add_argument(
+        "--smooth-sigma", type=float, default=1.0, metavar="FRAMES", help="width of the gaussian (default: 1)"
+    )
+    group.add_argument(
+        "--jacobians",
+        choices=("auto", "on", "off"),
+        default="auto",
+        help="relative mode: carry local turning and stretching over as a change; auto: where the model has it",
+    )
+    group.add_argument(
+        "--no-scale",
+        action="store_true",
+        help="relative mode: do not adapt movement to how large the source stands in its picture",
+    )
+
+
+def _add_picture_arguments(group: Any) -> None:
+    group.add_argument(
+        "--size",
+        type=picture_size,
+        default="model",
+        metavar="model|source|N|WxH",
+        help="of the frames: the model's trained size (default), the picture's own, the shorter side, or both sides",
+    )
+    group.add_argument(
+        "--fit",
+        choices=("crop", "pad", "stretch"),
+        default="crop",
+        help="picture and clip of another shape: cut off sides, add borders, or squeeze (default: crop)",
+    )
+
+
+def _add_computing_arguments(group: Any) -> None:
+    group.add_argument(
+        "--device", default="auto", metavar="auto|cpu|cuda|mps", help="cuda:1 and so on, too (default: auto)"
+    )
+    group.add_argument(
+        "--dtype",
+        choices=("auto", *DTYPES),
+        default="auto",
+        help="auto: float16 on CUDA, else float32; keypoints and flow are float32 always",
+    )
+    group.add_argument("--chunk", type=positive, metavar="N", help="frames at once (default: 1 on a CPU, else 16)")
+    group.add_argument("--exact", action="store_true", help="use the plain networks instead of the fast ones")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1; got {text!r}")
+    return int(text)
+
+
+def frame_rate(text: str) -> Fraction:
+    """Frames per second: 25, 29.97 or 30000/1001."""
+    from ...fomm_core.errors import FommError
+    from ...fomm_core.video import frame_rate as exact_rate
+
+    try:
+        return exact_rate(text if "/" in text else float(text))
+    except (FommError, ValueError) as problem:
+        raise argparse.ArgumentTypeError(
+            f"expected a number such as 25, 29.97 or 30000/1001; got {text!r}"
+        ) from problem
+
+
+def anchor_frame(text: str) -> int | str:
+    """`first`, `best`, or a number from 0."""
+    if text in ("first", "best"):
+        return text
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected first, best or a frame's number from 0; got {text!r}")
+    return int(text)
+
+
+def picture_size(text: str) -> str | int | tuple[int, int]:
+    """`model`, `source`, a length, or WIDTHxHEIGHT as (height, width)."""
+    if text in ("model", "source"):
+        return text
+    numbers = text.lower().split("x")
+    if len(numbers) > 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
+        raise argparse.ArgumentTypeError(f"expected model, source, a length such as 256 or 512x256; got {text!r}")
+    return int(numbers[0]) if len(numbers) == 1 else (int(numbers[1]), int(numbers[0]))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Animate; returns the exit code."""
+    source, driving = _inputs(arguments)
+    from ...fomm_core.motion import load_keypoints
+    from ...fomm_core.pipeline import animate_files, check_files
+
+    options = _options(arguments)
+    output = arguments.output or _free_name(source, driving or arguments.keypoints, example=arguments.example)
+    check_files([source, driving, arguments.keypoints], output, options)
+    performance = None if arguments.keypoints is None else load_keypoints(arguments.keypoints)
+    if arguments.model is None and not arguments.quiet:
+        hint_at_better_models()
+    session = _session(arguments)
+    with progress_display(quiet=arguments.quiet) as progress:
+        report = animate_files(session, source, driving, output, options, performance=performance, on_progress=progress)
+    if not arguments.quiet:
+        print(_summary(report))
+    return 0
+
+
+def _inputs(arguments: argparse.Namespace) -> tuple[Path, Path | None]:
+    """(source, driving); usage errors end the program."""
+    source, driving = arguments.source, arguments.driving
+    if arguments.example:
+        if source is not None or arguments.keypoints is not None:
+            arguments.usage_error("--example brings its own SOURCE and DRIVING: leave them out")
+        from ...fomm_core.checkpoints import ASSETS
+
+        return ASSETS / "source.png", ASSETS / "driving.mp4"
+    if source is None:
+        arguments.usage_error("SOURCE and DRIVING are missing: a picture and a video (or try --example)")
+    if driving is None and arguments.keypoints is None:
+        arguments.usage_error("DRIVING is missing: a video, or --keypoints FILE for saved movement")
+    return Path(source), None if driving is None else Path(driving)
+
+
+def _options(arguments: argparse.Namespace) -> FileOptions:
+    from ...fomm_core.animation import AnimationOptions
+    from ...fomm_core.motion import TransferOptions
+    from ...fomm_core.pipeline import FileOptions
+
+    transfer = TransferOptions(
+        mode=arguments.mode,
+        relative_jacobian={"auto": None, "on": True, "off": False}[arguments.jacobians],
+        adapt_scale=not arguments.no_scale,
+        strength=arguments.strength,
+    )
+    return FileOptions(
+        animation=AnimationOptions(
+            transfer=transfer,
+            anchor=arguments.anchor,
+            smoothing=arguments.smooth,
+            smooth_sigma=arguments.smooth_sigma,
+        ),
+        size=arguments.size,
+        fit=arguments.fit,
+        start=arguments.start,
+        frames=arguments.frames,
+        fps=arguments.fps,
+        audio=not arguments.no_audio,
+        quality=arguments.quality,
+        compare=arguments.compare,
+        occlusion=arguments.occlusion,
+        keypoints=arguments.save_keypoints,
+        overwrite=arguments.overwrite,
+    )
+
+
+def _session(arguments: argparse.Namespace) -> AnimationSession:
+    import torch
+
+    from ...fomm_core.checkpoints import DEFAULT_MODEL, load_model
+    from ...fomm_core.session import AnimationSession
+
+    device = choose_device(arguments.device)
+    weights = find_weights(arguments.model or DEFAULT_MODEL)
+    model = load_model(weights, config=chosen_config(arguments, weights))
+    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+    name = ("float16" if fast else "float32") if arguments.dtype == "auto" else arguments.dtype
+    return AnimationSession(
+        model, device=device, dtype=getattr(torch, name), chunk=arguments.chunk, exact=arguments.exact
+    )
+
+
+def choose_device(name: str) -> torch.device:
+    """The device of that name; 'auto' is the fastest there is. Raises FommError where it can't be used."""
+    import torch
+
+    from ...fomm_core.errors import FommError
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError, NotImplementedError) as problem:
+        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
+        raise FommError(
+            f"expected a device that torch {torch.__version__} can use; '{name}' is none ({reason}). `fomm doctor` "
+            "lists the devices; --device cpu works everywhere."
+        ) from problem
+    return device
+
+
+def _free_name(source: Path, driving: Path | None, *, example: bool) -> Path:
+    """A name for the result that no file has yet."""
+    stem = "fomm-example" if example or driving is None else f"{source.stem}-{driving.stem or driving.name}"
+    stem = stem.replace("%", "").replace("*", "")  # of patterns
+    number, path = 1, Path(f"{stem}.mp4")
+    while path.exists():
+        number += 1
+        path = Path(f"{stem}-{number}.mp4")
+    return path
+
+
+def _summary(report: Report) -> str:
+    height, width = report.size
+    rate = report.frames / report.seconds if report.seconds > 0 else 0.0
+    best = "" if report.anchor in (None, 0) else f", anchor frame {report.anchor}"
+    return (
+        f"{report.output.resolve()}: {report.frames} frames of {width}x{height}, {float(report.fps):.4g} frames per "
+        f"second{best}; took {report.seconds:.1f} s ({rate:.1f} fps)"
+    )

@@ -1,0 +1,78 @@
+"""Options and messages about models that several commands share."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .terminal import say
+
+if TYPE_CHECKING:
+    from ...fomm_core.config import MotionModelConfig
+
+PRESET_NAMES = "vox-256, vox-adv-256, taichi-256, taichi-adv-256, fashion-256, mgif-256, bair-256, nemo-256 or demo-64"
+
+
+def add_config_arguments(group: Any) -> None:
+    """How a weights file is to be understood."""
+    which = group.add_mutually_exclusive_group()
+    which.add_argument("--preset", metavar="NAME", help=f"kind of model, where it is not recognised: {PRESET_NAMES}")
+    which.add_argument("--config", metavar="YAML", help="a configuration file of the published code, for own models")
+    group.add_argument(
+        "--align-corners",
+        type=truth,
+        metavar="true|false",
+        help="warp convention that the weights were trained under: true for all published ones (the default), false "
+        "for those trained with torch 1.3 or newer by code that did not set it",
+    )
+
+
+def truth(text: str) -> bool:
+    """An argument of true or false."""
+    values = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+    if text.lower() not in values:
+        raise argparse.ArgumentTypeError(f"expected true or false; got {text!r}")
+    return values[text.lower()]
+
+
+def chosen_config(arguments: argparse.Namespace, path: Path) -> MotionModelConfig | None:
+    """The configuration that the options of `add_config_arguments` ask for; None leaves it to the file."""
+    from ...fomm_core.checkpoints import read_checkpoint
+    from ...fomm_core.config import preset
+    from ...fomm_core.official import config_from_yaml
+
+    corners: bool | None = arguments.align_corners
+    if arguments.config is not None:
+        return config_from_yaml(arguments.config, align_corners=corners is not False)
+    config = None if arguments.preset is None else preset(arguments.preset)
+    if corners is None:
+        return config
+    return replace(config or read_checkpoint(path).config, align_corners=corners)
+
+
+def find_weights(name: str) -> Path:
+    """The file of a built-in model, or the path that `name` is. Raises CheckpointError naming what there is."""
+    from ...fomm_core.checkpoints import builtin_models
+    from ...fomm_core.errors import CheckpointError
+
+    builtin = builtin_models()
+    if name in builtin:
+        return builtin[name]
+    path = Path(name).expanduser()
+    if not path.is_file():
+        what = "is a folder" if path.is_dir() else "is neither"
+        raise CheckpointError(
+            f"expected a weights file or a built-in model ({', '.join(builtin)}); '{name}' {what}. Check the name."
+        )
+    return path
+
+
+def hint_at_better_models() -> None:
+    """Say once that the built-in model is not what this can do."""
+    say(
+        "using the built-in demo model: small and blurred, for a first try. For real work get a checkpoint that the "
+        "authors of the First Order Motion Model published, such as vox-cpk.pth.tar for faces (see the README), and "
+        "add --model vox-cpk.pth.tar"
+    )

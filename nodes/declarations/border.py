@@ -1,0 +1,223 @@
+"""The border between graph and core: layouts, sizes, and the ports that several blocks share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from einops import rearrange
+from torch import Tensor
+
+from ...fomm_core.animation import Anchor
+from ...fomm_core.config import MotionModelConfig
+from ...fomm_core.errors import ImageError, KeypointError
+from ...fomm_core.fitting import FitMode, as_rgb, fit
+from ...fomm_core.geometry import Motion
+from ..spec import KEYPOINTS, MODEL, Port, choice, decimal, integer, socket, switch
+
+SIZES = ("auto", "model", "picture", "custom")
+FITS = ("crop", "pad", "stretch")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+ANCHORS = ("first", "best", "number")
+JACOBIANS = ("auto", "on", "off")
+STILL_FPS = 25.0
+"""Frames per second where a clip does not say: a batch of images."""
+
+MODEL_IN = socket("model", MODEL, "model", "The motion model, from Load Motion Model.")
+SIZE_IN = choice(
+    "size",
+    "size",
+    "How large to work. auto: the size that the model was trained at, but 256 pixels at least. model: just that size. "
+    "picture: the picture's own size, rounded to one that the model takes. custom: width and height as set. Larger is "
+    "sharper and slower; use the same in all blocks that see the same picture.",
+    SIZES,
+)
+WIDTH_IN = integer(
+    "width", "width", "Width in pixels where size is custom.", default=256, minimum=16, maximum=4096, advanced=True
+)
+HEIGHT_IN = integer(
+    "height", "height", "Height in pixels where size is custom.", default=256, minimum=16, maximum=4096, advanced=True
+)
+FIT_IN = choice(
+    "fit",
+    "fit",
+    "What to do with pictures of another shape. crop: cut the sides off (keeps proportions). pad: keep everything and "
+    "add borders. stretch: squeeze.",
+    FITS,
+)
+PRECISION_IN = choice(
+    "precision",
+    "precision",
+    "Number format. auto picks a fast one that your device is good at; float32 is exact and slower on most GPUs.",
+    PRECISIONS,
+    advanced=True,
+)
+MODE_IN = choice(
+    "mode",
+    "mode",
+    "relative: the source keeps its own proportions and moves as the driver moves (the usual choice). absolute: it "
+    "takes the driver's pose and proportions as they are; good only where both faces or bodies are alike.",
+    ("relative", "absolute"),
+)
+STRENGTH_IN = decimal(
+    "strength",
+    "strength",
+    "How much of the movement to use: 0 stands still, 1 is as driven, 2 is doubled.",
+    default=1.0,
+    minimum=0.0,
+    maximum=2.0,
+    step=0.05,
+)
+ANCHOR_IN = choice(
+    "anchor",
+    "anchor",
+    "Relative mode: the driving frame whose pose is taken to equal the source's. first: the clip's first frame. best: "
+    "the frame most alike, found for you. number: the one given as anchor frame.",
+    ANCHORS,
+)
+ANCHOR_FRAME_IN = integer(
+    "anchor_frame",
+    "anchor frame",
+    "Number of the driving frame (from 0) where anchor is number.",
+    default=0,
+    minimum=0,
+    maximum=1_000_000,
+    advanced=True,
+)
+JACOBIAN_IN = choice(
+    "relative_jacobian",
+    "relative jacobian",
+    "Relative mode: carry local turning and stretching over as a change too. auto: where the model has it.",
+    JACOBIANS,
+    advanced=True,
+)
+ADAPT_SCALE_IN = switch(
+    "adapt_scale",
+    "adapt scale",
+    "Relative mode: make movement larger or smaller by how large the source stands in its picture against the driver.",
+    default=True,
+    advanced=True,
+)
+
+
+def keypoints_out(tooltip: str) -> Port:
+    """The output for keypoints over time."""
+    return socket("keypoints", KEYPOINTS, "keypoints", tooltip)
+
+
+@dataclass(frozen=True, eq=False)
+class MotionClip:
+    """The FOMM_MOTION value: dense motion, and how the pictures it was made for were fitted.
+
+    size: (height, width) of the frames. fit: how they were brought to it. align_corners: of the warp.
+    """
+
+    motion: Motion
+    size: tuple[int, int]
+    fit: FitMode
+    align_corners: bool
+
+    def __len__(self) -> int:
+        return len(self.motion)
+
+
+def images_from_graph(images: Tensor, title: str = "images") -> Tensor:
+    """IMAGE [B, H, W, C] (C of 1, 3 or 4, or no channel axis) to core images [B, 3, H, W] float32.
+
+    Raises ImageError for other shapes, empty batches, NaN and Inf.
+    """
+    if not isinstance(images, Tensor) or images.ndim not in (3, 4):
+        got = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
+        raise ImageError(f"“{title}”: expected pictures as [B, H, W, C]; got {got}.")
+    try:
+        return as_rgb(rearrange(images if images.ndim == 4 else images[..., None], "b h w c -> b c h w")).clamp(0, 1)
+    except ImageError as problem:
+        raise ImageError(f"“{title}”: {problem}") from problem
+
+
+def one_image(images: Tensor, title: str = "source") -> Tensor:
+    """IMAGE of one picture to [1, 3, H, W]. A batch is refused: most often it is the clip on the wrong input."""
+    if isinstance(images, Tensor) and images.ndim == 4 and len(images) > 1:
+        raise ImageError(
+            f"“{title}”: expected one picture; got {len(images)}. If this is the driving clip, connect it to the "
+            "driving input; otherwise pick one picture with ImageFromBatch."
+        )
+    return images_from_graph(images, title)
+
+
+def images_to_graph(images: Tensor) -> Tensor:
+    """Core images [B, 3, H, W] to IMAGE [B, H, W, 3]."""
+    return rearrange(images.float(), "b c h w -> b h w c").contiguous()
+
+
+def repaint_mask(occlusion: Tensor | None, frames: Tensor) -> Tensor:
+    """MASK [B, H, W], 1 = to be repainted, from occlusion [B, 1, H, W], 1 = shown by the source. Black without one."""
+    if occlusion is None:
+        return frames.new_zeros(len(frames), *frames.shape[-2:], dtype=torch.float32)
+    return (1 - occlusion.float()).clamp(0, 1)[:, 0]
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """How pictures are brought to a size that the model takes: the values of the ports `SIZE_IN` to `FIT_IN`."""
+
+    size: str
+    width: int
+    height: int
+    fit: FitMode
+
+    def working_size(self, config: MotionModelConfig, picture: Tensor) -> tuple[int, int]:
+        """(height, width) for a picture [..., h, w]; raises SizeError with good sizes nearby for a bad custom one."""
+        if self.size == "auto":
+            return config.auto_size()
+        if self.size == "model":
+            return config.frame_size
+        if self.size == "picture":
+            return config.nearest_size(picture.shape[-2], picture.shape[-1])
+        config.check_size(self.height, self.width)
+        return self.height, self.width
+
+    def apply(self, config: MotionModelConfig, pictures: Tensor) -> Tensor:
+        """[B, 3, h, w] at the working size."""
+        return fit(pictures, *self.working_size(config, pictures), mode=self.fit)
+
+
+def fitted_box(height: int, width: int, clip: MotionClip) -> tuple[int, int]:
+    """The size at which a height x width picture, fitted as the clip's frames were, keeps its own resolution."""
+    if clip.fit == "stretch":
+        return height, width
+    factors = (height / clip.size[0], width / clip.size[1])
+    factor = min(factors) if clip.fit == "crop" else max(factors)
+    return max(1, round(clip.size[0] * factor)), max(1, round(clip.size[1] * factor))
+
+
+def fit_like(images: Tensor, clip: MotionClip) -> Tensor:
+    """[B, C, H, W] cut or padded to the shape of the clip's frames, at its own resolution."""
+    box = fitted_box(images.shape[-2], images.shape[-1], clip)
+    return images if box == tuple(images.shape[-2:]) else fit(images, *box, mode=clip.fit)
+
+
+def anchor_of(anchor: str, anchor_frame: int) -> Anchor:
+    """The core's value for a choice of `ANCHORS`."""
+    return anchor_frame if anchor == "number" else anchor  # type: ignore[return-value]
+
+
+def jacobian_of(jacobian: str) -> bool | None:
+    """The core's value for a choice of `JACOBIANS`."""
+    return {"auto": None, "on": True, "off": False}[jacobian]
+
+
+def parse_numbers(text: str, count: int) -> list[bool] | None:
+    """Numbers such as "0, 3-5" as one bool for each of `count`; None for an empty text, which means all."""
+    if not text.strip():
+        return None
+    chosen = [False] * count
+    for part in text.replace(" ", "").strip(",").split(","):
+        first, dash, last = part.partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise KeypointError(f"expected keypoint numbers such as 0, 3-5; got {part!r}.")
+        low, high = int(first), int(last or first)
+        if not low <= high < count:
+            raise KeypointError(f"expected keypoint numbers of 0 to {count - 1}; got {part}.")
+        chosen[low : high + 1] = [True] * (high - low + 1)
+    return chosen

@@ -1,0 +1,238 @@
+"""Blocks on dense motion: compute it, paint frames from it, move anything else along."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...fomm_core.animation import fitted
+from ...fomm_core.errors import ImageError
+from ...fomm_core.fitting import FitMode
+from ...fomm_core.fitting import fit as fit_images
+from ...fomm_core.geometry import Keypoints, Motion, resize_flow, resize_maps, warp
+from ...fomm_core.session import Rendered
+from ..spec import IMAGE, INT, KEYPOINTS, LATENT, MASK, MOTION, VIDEO, Absent, Host, NodeSpec, category, socket, switch
+from .border import (
+    FIT_IN,
+    HEIGHT_IN,
+    MODEL_IN,
+    PRECISION_IN,
+    SIZE_IN,
+    WIDTH_IN,
+    MotionClip,
+    Sizing,
+    fit_like,
+    images_from_graph,
+    images_to_graph,
+    one_image,
+    repaint_mask,
+)
+from .clips import READ_AT_ONCE, first_frame, open_clip
+
+
+def _fit(host: Host, model: Any, images: Any, size: str, width: int, height: int, fit: FitMode) -> tuple[Any, ...]:
+    sizing = Sizing(size, width, height, fit)
+    with open_clip(host, images, "images") as clip:
+        working = sizing.working_size(model.model.config, first_frame(clip))
+        done: list[Tensor] = []
+        for frames in fitted(clip.batches(READ_AT_ONCE), *working, mode=fit):
+            done.append(images_to_graph(frames))
+            count = sum(map(len, done))
+            host.progress(count, max(count, clip.length or 0))
+    return torch.cat(done), working[1], working[0]
+
+
+def _dense_motion(
+    host: Host,
+    model: Any,
+    source: Tensor,
+    keypoints: Keypoints,
+    size: str,
+    width: int,
+    height: int,
+    fit: FitMode,
+    precision: str,
+) -> tuple[Any, ...]:
+    config = model.model.config
+    image = Sizing(size, width, height, fit).apply(config, one_image(source))
+    working = (image.shape[-2], image.shape[-1])
+    session = host.session(model, precision=precision, size=working)
+    parts: list[Motion] = []
+    for part in session.motion(session.prepare(image), keypoints):
+        parts.append(part.to("cpu"))
+        host.progress(sum(map(len, parts)), len(keypoints))
+    return (MotionClip(Motion.cat(parts), working, fit, config.align_corners),)
+
+
+def _generate(host: Host, model: Any, source: Tensor, motion: MotionClip, precision: str) -> tuple[Any, ...]:
+    image = fit_images(one_image(source), *motion.size, mode=motion.fit)
+    session = host.session(model, precision=precision, size=motion.size)
+    canvas = Canvas(len(motion), motion.size)
+    for rendered in checked(session.generate(session.prepare(image), motion.motion)):
+        canvas.add(rendered)
+        host.progress(canvas.done, len(motion), rendered.images[-1])
+    return canvas.images, canvas.masks
+
+
+def checked(chunks: Iterator[Rendered]) -> Iterator[Rendered]:
+    """The same chunks; raises ImageError at the first that holds NaN or Inf, as half precision may give."""
+    for rendered in chunks:
+        if not torch.isfinite(rendered.images).all():
+            raise ImageError("expected finite pixels; the model gave NaN or Inf. Set precision to float32.")
+        yield rendered
+
+
+class Canvas:
+    """Frames and masks of a clip in graph layout, filled chunk by chunk: IMAGE [T, H, W, 3] and MASK [T, H, W]."""
+
+    def __init__(self, frames: int, size: tuple[int, int]) -> None:
+        self.images = torch.empty(frames, *size, 3)
+        self.masks = torch.empty(frames, *size)
+        self.done = 0
+
+    def add(self, rendered: Rendered) -> None:
+        """Put a chunk behind those that are there."""
+        span = slice(self.done, self.done + len(rendered))
+        self.images[span] = images_to_graph(rendered.images).cpu()
+        self.masks[span] = repaint_mask(rendered.occlusion, rendered.images).cpu()
+        self.done = span.stop
+
+
+def _warp_image(
+    host: Host,
+    motion: MotionClip,
+    darken_hidden: bool,
+    image: Tensor | None,
+    mask: Tensor | None,
+    latent: dict[str, Any] | None,
+) -> tuple[Any, ...]:
+    if image is None and mask is None and latent is None:
+        raise ImageError("expected something to warp: connect an image, a mask or a latent.")
+    moved_image: Any = Absent("Warp Image: connect an image to its input to get a warped image.")
+    moved_mask: Any = Absent("Warp Image: connect a mask to its input to get a warped mask.")
+    moved_latent: Any = Absent("Warp Image: connect a latent to its input to get a warped latent.")
+    if image is not None:
+        moved_image = images_to_graph(warp_clip(host, images_from_graph(image, "image"), motion, darken_hidden))
+    if mask is not None:
+        layers = mask.float()[:, None] if mask.ndim == 3 else mask.float()[None, None]
+        moved_mask = warp_clip(host, layers, motion, darken_hidden)[:, 0]
+    if latent is not None:
+        samples = latent["samples"]
+        if samples.ndim != 4:
+            raise ImageError(f"“latent”: expected picture latents [B, C, H, W]; got {list(samples.shape)}.")
+        moved_latent = {"samples": warp_clip(host, samples, motion, darken_hidden)}
+    return moved_image, moved_mask, moved_latent
+
+
+def warp_clip(host: Host, layers: Tensor, clip: MotionClip, hide: bool = False) -> Tensor:
+    """[B, C, H, W] moved by each frame of the clip, [T, C, h, w], at its own resolution."""
+    if len(layers) not in (1, len(clip)):
+        raise ImageError(
+            f"expected one picture, or one for each of the motion's {len(clip)} frames; got {len(layers)}."
+        )
+    layers = fit_like(layers.cpu(), clip)
+    height, width = layers.shape[-2:]
+    moved = layers.new_empty(len(clip), layers.shape[1], height, width)
+    for start in range(0, len(clip), READ_AT_ONCE):
+        span = slice(start, min(start + READ_AT_ONCE, len(clip)))
+        part = clip.motion[span]
+        flow = resize_flow(part.flow, height, width)
+        picture = layers[span] if len(layers) > 1 else layers.expand(len(part), -1, -1, -1)
+        moved[span] = warp(picture, flow, align_corners=clip.align_corners)
+        if hide and part.occlusion is not None:
+            moved[span] *= resize_maps(part.occlusion, height, width)
+        host.progress(span.stop, len(clip))
+    return moved
+
+
+FIT_TO_MODEL = NodeSpec(
+    id="FOMM_FitToModel",
+    title="Fit to Model",
+    category=category("Motion"),
+    description="Brings pictures or a video to a size that the model takes, so that every later block sees the same.",
+    aliases=("fomm", "resize", "crop", "prepare", "scale image"),
+    inputs=(
+        MODEL_IN,
+        socket("images", (IMAGE, VIDEO), "images", "One picture, a batch of pictures, or a video."),
+        SIZE_IN,
+        WIDTH_IN,
+        HEIGHT_IN,
+        FIT_IN,
+    ),
+    outputs=(
+        socket("fitted", IMAGE, "images", "The pictures at their new size."),
+        socket("new_width", INT, "width", "Their width in pixels."),
+        socket("new_height", INT, "height", "Their height in pixels."),
+    ),
+    run=_fit,
+)
+
+DENSE_MOTION = NodeSpec(
+    id="FOMM_DenseMotion",
+    title="Dense Motion",
+    category=category("Motion"),
+    description="Computes where each pixel of each frame comes from in the source, and what the source does not show.",
+    aliases=("fomm", "optical flow", "dense motion network", "occlusion"),
+    inputs=(
+        MODEL_IN,
+        socket("source", IMAGE, "source", "The still picture to be moved (one)."),
+        socket("keypoints", KEYPOINTS, "keypoints", "Keypoints for each frame, from Transfer Motion."),
+        SIZE_IN,
+        WIDTH_IN,
+        HEIGHT_IN,
+        FIT_IN,
+        PRECISION_IN,
+    ),
+    outputs=(socket("motion", MOTION, "motion", "Flow and occlusion of each frame."),),
+    run=_dense_motion,
+)
+
+GENERATE_FRAMES = NodeSpec(
+    id="FOMM_GenerateFrames",
+    title="Generate Frames",
+    category=category("Motion"),
+    description="Paints the source as the motion says, one frame after the other, and tells what had to be invented.",
+    aliases=("fomm", "render", "generator", "decode", "paint"),
+    inputs=(
+        MODEL_IN,
+        socket("source", IMAGE, "source", "The still picture to be moved. It is fitted as Dense Motion fitted it."),
+        socket("motion", MOTION, "motion", "From Dense Motion."),
+        PRECISION_IN,
+    ),
+    outputs=(
+        socket("images", IMAGE, "images", "The frames."),
+        socket("repaint", MASK, "repaint mask", "White where the source shows nothing: what an inpainter may repaint."),
+    ),
+    run=_generate,
+)
+
+WARP_IMAGE = NodeSpec(
+    id="FOMM_WarpImage",
+    title="Warp Image",
+    category=category("Motion"),
+    description="Moves any picture, mask or latent along with a motion, without the generator: depth, styles, masks.",
+    aliases=("fomm", "deform", "apply flow", "warp mask", "warp latent"),
+    inputs=(
+        socket("motion", MOTION, "motion", "From Dense Motion."),
+        switch(
+            "darken_hidden",
+            "darken hidden",
+            "Fade to black (or zero) what the source does not show, as the motion's occlusion says.",
+            default=False,
+        ),
+        socket("image", IMAGE, "image", "One picture, or one for each frame; of any size.", optional=True),
+        socket("mask", MASK, "mask", "One mask, or one for each frame; of any size.", optional=True),
+        socket("latent", LATENT, "latent", "One latent, or one for each frame.", optional=True),
+    ),
+    outputs=(
+        socket("moved_image", IMAGE, "image", "The moved picture for each frame."),
+        socket("moved_mask", MASK, "mask", "The moved mask for each frame."),
+        socket("moved_latent", LATENT, "latent", "The moved latent for each frame."),
+    ),
+    run=_warp_image,
+)
+
+SPECS = (FIT_TO_MODEL, DENSE_MOTION, GENERATE_FRAMES, WARP_IMAGE)

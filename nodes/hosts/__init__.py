@@ -1,0 +1,1 @@
+"""One adapter per program that runs the blocks."""

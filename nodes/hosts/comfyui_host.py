@@ -1,0 +1,112 @@
+"""What the blocks ask of ComfyUI: device, memory, progress, cancel, files, videos."""
+
+from __future__ import annotations
+
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import comfy.model_management as memory
+import comfy.utils
+import torch
+from comfy.model_patcher import ModelPatcher
+from PIL import Image
+from torch import Tensor
+
+from ...fomm_core.errors import FommError
+from ...fomm_core.model import MotionModel
+from ...fomm_core.session import AnimationSession
+from ..spec import FrameStream
+from . import comfyui_files as files
+from . import comfyui_video as videos
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+SECONDS_BETWEEN_PREVIEWS = 0.1
+BYTES_PER_PIXEL = 3000
+"""Activations of one frame per pixel of the picture, at the published models' width; the session copes with less."""
+
+
+class ComfyUIHost:
+    """The `Host` of one run of one block."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+        self._previewed = 0.0
+
+    def progress(self, done: int, total: int, preview: Tensor | None = None) -> None:
+        """Move the node's bar and show `preview` [3, H, W]; raises ComfyUI's own exception where Cancel was pressed."""
+        memory.throw_exception_if_processing_interrupted()
+        if self._bar is None:
+            self._bar = comfy.utils.ProgressBar(total)
+        shown = None
+        now = time.monotonic()
+        if preview is not None and (done >= total or now - self._previewed >= SECONDS_BETWEEN_PREVIEWS):
+            shown = ("JPEG", _picture(preview), max(preview.shape[-2:]))
+            self._previewed = now
+        self._bar.update_absolute(done, total, shown)
+
+    def options(self, name: str) -> tuple[str, ...]:
+        """The choices of a dynamic list, from ComfyUI's folders."""
+        return files.options(name)
+
+    def find(self, name: str, choice: str) -> Path:
+        """The file behind a choice."""
+        return files.find(name, choice)
+
+    def new_file(self, name: str, prefix: str, suffix: str) -> tuple[Path, str]:
+        """A free numbered path below ComfyUI's output folder, and the choice that it will be."""
+        return files.new_file(name, prefix, suffix)
+
+    def temporary_file(self, suffix: str) -> Path:
+        """A free path in ComfyUI's temporary folder."""
+        return files.temporary_file(suffix)
+
+    def hold(self, model: MotionModel) -> ModelPatcher:
+        """ComfyUI loads the model to its device when a block needs it, and moves it away when others need the room."""
+        return ModelPatcher(model, load_device=memory.get_torch_device(), offload_device=memory.unet_offload_device())
+
+    def session(self, held: ModelPatcher, *, precision: str, size: tuple[int, int]) -> AnimationSession:
+        """A session on ComfyUI's device, after it has made room for the model, the session's copy and a chunk."""
+        device = held.load_device
+        session = AnimationSession(held.model, device=device, dtype=dtype_of(precision, device))
+        room = held.model_size() + session.chunk * size[0] * size[1] * BYTES_PER_PIXEL
+        memory.load_models_gpu([held], memory_required=room, force_full_load=True)
+        return session
+
+    def open_video(self, video: Any) -> AbstractContextManager[FrameStream]:
+        """Read a VIDEO value frame by frame."""
+        return videos.open_video(video, self.temporary_file)
+
+    def write_sound(self, audio: Any) -> Path | None:
+        """A temporary file that holds an AUDIO value."""
+        return videos.write_sound(audio, self.temporary_file)
+
+    def make_video(self, path: Path) -> Any:
+        """The VIDEO value for a file."""
+        from comfy_api.latest import InputImpl
+
+        return InputImpl.VideoFromFile(str(path))
+
+    def deliver(self, value: Any) -> Any:
+        """An output as the next node expects it: pictures and masks on ComfyUI's intermediate device, float32."""
+        if isinstance(value, Tensor):
+            return value.to(memory.intermediate_device(), torch.float32)
+        if isinstance(value, dict) and isinstance(value.get("samples"), Tensor):
+            return {**value, "samples": value["samples"].to(memory.intermediate_device())}
+        return value
+
+
+def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+    """The number format for a choice of precision; "auto" is float16 where the device is fast with it."""
+    if precision == "auto":
+        fast = not memory.is_device_cpu(device) and memory.should_use_fp16(device, prioritize_performance=False)
+        return torch.float16 if fast and memory.is_device_cuda(device) else torch.float32
+    if precision not in PRECISIONS:
+        raise FommError(f"expected a precision of auto, {', '.join(PRECISIONS)}; got {precision!r}.")
+    return PRECISIONS[precision]
+
+
+def _picture(image: Tensor) -> Image.Image:
+    pixels = (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
+    return Image.fromarray(pixels)
