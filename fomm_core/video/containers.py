@@ -32,6 +32,7 @@ DEMUXERS = (
 # than one level in each conversion; these are unbiased. Numbers, since PyAV names the flags only from 17 on.
 SCALER_FLAGS = 0x4 | 0x2000 | 0x4000 | 0x40000
 LIMITED, FULL = 1, 2  # AVCOL_RANGE_MPEG, AVCOL_RANGE_JPEG
+UNSPECIFIED = 2  # AVCOL_TRC_UNSPECIFIED, AVCOL_PRI_UNSPECIFIED
 BT709, BT601, BT2020 = 1, 5, 9
 # AVColorSpace -> what swscale calls it
 MATRICES = {1: BT709, 4: 4, 5: BT601, 6: BT601, 7: 7, 9: BT2020, 10: BT2020}
@@ -100,12 +101,19 @@ class ContainerFrames:
                 if stop is not None and index >= stop:
                     return
                 if index >= start:
-                    yield self._shown(frame, reformatter)
+                    try:
+                        pixels = self._shown(frame, reformatter)
+                    except FFmpegError as error:
+                        run.leave_out(error)
+                    else:
+                        yield pixels
             if message := self._what_is_missing(run):
                 warn(message)
 
     def _shown(self, frame: VideoFrame, reformatter: VideoReformatter) -> Pixels:
         width, height = self._stored_size
+        if hasattr(frame, "color_trc"):  # PyAV 17.0 stumbles over reserved values, which have no say here
+            frame.color_trc = frame.color_primaries = UNSPECIFIED
         shape = frame.format
         transparent = shape.has_palette or any(component.is_alpha for component in shape.components)
         rgb = reformatter.reformat(
@@ -170,6 +178,12 @@ class _DecodingRun:
         self.error: FFmpegError | None = None
         self.given = self.packets = self.damaged = 0
         self._until = self._video_until = Fraction(0)  # seconds, of all streams and of this one
+
+    def leave_out(self, error: FFmpegError) -> None:
+        """Count a frame that was given as damaged after all."""
+        self.error = error
+        self.given -= 1
+        self.damaged += 1
 
     def frames(self) -> Iterator[VideoFrame]:
         decoder = _decoder(self.stream)

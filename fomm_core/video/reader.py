@@ -83,7 +83,9 @@ class VideoReader:
             given = True
             yield frame
         if not given:
-            raise ImageError(f"expected more than {self._start} frames, the first to read; the clip has no more.")
+            raise ImageError(
+                f"expected a clip of more than {self._start} whole frames (start={self._start}); it has fewer."
+            )
 
     def _warn(self, message: str) -> None:
         if message not in self.warnings:

@@ -13,24 +13,27 @@ from fomm_nodes.fomm_core.video import VideoWriter
 
 
 def smooth_frames(count: int, height: int = 48, width: int = 64) -> Iterator[np.ndarray]:
-    """Soft colour ramps that drift, with a red upper left corner, so that turns and mirrorings show."""
-    y, x = np.mgrid[0:height, 0:width] / max(height, width)
+    """Soft waves of colour that drift; whole periods wide, so that chroma half a pixel aside does not change the mean."""
+    y, x = np.mgrid[0:height, 0:width]
+    y, x = y / height, 2 * np.pi * x / width
     for index in range(count):
-        phase = 0.06 * index
-        frame = np.stack([0.75 - 0.5 * x - 0.1 * y, 0.3 + 0.4 * y + 0.2 * np.sin(3 * x + phase), 0.25 + 0.5 * x], -1)
-        yield (np.clip(frame, 0, 1) * 255 + 0.5).astype(np.uint8)
+        red = 0.45 - 0.2 * y + 0.25 * np.cos(x)
+        green = 0.3 + 0.4 * y + 0.15 * np.sin(x + 0.06 * index)
+        blue = 0.5 - 0.25 * np.cos(x + 0.3)
+        yield (np.stack([red, green, blue], -1) * 255 + 0.5).astype(np.uint8)
 
 
 def write_tone(path: Path, seconds: float, *, codec: str = "aac", rate: int = 44_100, layout: str = "stereo") -> Path:
     """A file that holds a 440 Hz tone and nothing else."""
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=rate, layout=layout)
-        for packet in _tone_packets(stream, seconds, rate, layout):
+        for packet in encoded_tone(stream, seconds, rate, layout):
             container.mux(packet)
     return path
 
 
-def _tone_packets(stream, seconds: float, rate: int, layout: str) -> Iterator[av.Packet]:
+def encoded_tone(stream, seconds: float, rate: int, layout: str) -> Iterator[av.Packet]:
+    """The packets of a 440 Hz tone, for a stream that is being written."""
     for start in range(0, round(seconds * rate), 1024):
         time = np.arange(start, start + 1024) / rate
         channels = 1 if layout == "mono" else 2
@@ -65,3 +68,9 @@ def frames() -> Callable[..., Iterator[np.ndarray]]:
 def tone() -> Callable[..., Path]:
     """`tone(path, seconds, codec=...)`: a file of sound."""
     return write_tone
+
+
+@pytest.fixture
+def tone_packets() -> Callable[..., Iterator[av.Packet]]:
+    """`tone_packets(stream, seconds, rate, layout)`: the sound of `tone` for a file that holds more."""
+    return encoded_tone
