@@ -119,7 +119,11 @@ class AnimationSession:
         config.check_size(height, width)
         if config not in self._networks:
             model = self.model.with_config(config)
-            network = cast(copy.deepcopy(model), self.dtype) if self.exact else lower(model, dtype=self.dtype)
+            network = (
+                cast(copy.deepcopy(model), self.dtype)
+                if self.exact
+                else lower(model, dtype=self.dtype, device=self.device)
+            )
             self._networks[config] = network.eval().requires_grad_(False).to(self.device)
         return self._networks[config]
 

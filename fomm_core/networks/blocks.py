@@ -17,7 +17,7 @@ class ConvBlock(nn.Module):
 
     def __init__(self, in_features: int, out_features: int, kernel_size: int = 3) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
+        self.conv: nn.Module = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
         self.norm: nn.Module = nn.BatchNorm2d(out_features)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,9 +50,9 @@ class ResidualBlock(nn.Module):
     def __init__(self, features: int) -> None:
         super().__init__()
         self.norm1: nn.Module = nn.BatchNorm2d(features)
-        self.conv1 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv1: nn.Module = nn.Conv2d(features, features, 3, padding=1)
         self.norm2: nn.Module = nn.BatchNorm2d(features)
-        self.conv2 = nn.Conv2d(features, features, 3, padding=1)
+        self.conv2: nn.Module = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         out = self.conv1(F.relu(self.norm1(x)))

@@ -28,7 +28,7 @@ class OcclusionAwareGenerator(nn.Module):
 
     def encode(self, image: Tensor) -> Tensor:
         """Features of the source, [B, C, h, w]."""
-        features = self.first(image.to(self.first.conv.weight.dtype))
+        features = self.first(image.to(next(self.first.parameters()).dtype))
         for block in self.down:
             features = block(features)
         return features

@@ -1,45 +1,12 @@
-"""From the plain networks to the fast form of the same function, for inference only.
-
-Each rewriting is a pure function on layers, exact up to float rounding, and leaves the structure of the networks as
-it is: what a layer is replaced by takes the same place. Training and checkpoints use the plain form.
-"""
+"""Layers that become one: normalisation, upsampling, and the last layer's pixels."""
 
 from __future__ import annotations
-
-import copy
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from .model import MotionModel
-from .networks import ConvBlock, ResidualBlock, UpBlock
-
-
-def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32) -> MotionModel:
-    """A fast copy of `model` (in eval mode) for inference.
-
-    Normalisation is folded into convolutions, upsampling into the decoder's convolutions, the last layer makes four
-    pixels at once, channels are last. The detector, and all positions and flows, stay float32 in any `dtype`.
-    """
-    fast = copy.deepcopy(model).eval().requires_grad_(False)
-    fold_normalisation(fast)
-    for block in fast.generator.up:
-        assert isinstance(block, UpBlock)
-        fold_upsampling(block)
-    assert isinstance(fast.generator.final, nn.Conv2d)
-    fast.generator.final = four_at_once(fast.generator.final)
-    return cast(fast, dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-
-
-def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
-    """Put the generator's and the dense-motion network's layers into `dtype`, in place; kernels stay as they are."""
-    model.generator.to(dtype)
-    if model.dense_motion is not None:
-        for part in (model.dense_motion.hourglass, model.dense_motion.mask_head, model.dense_motion.occlusion_head):
-            if part is not None:
-                part.to(dtype)
-    return model
+from ..networks import ConvBlock, ResidualBlock, UpBlock
 
 
 def fold_normalisation(network: nn.Module) -> None:

@@ -1,0 +1,96 @@
+"""From the plain networks to the fast form of the same function, for inference only.
+
+Each rewriting is a pure function on layers, exact up to float rounding, and leaves the structure of the networks as
+it is: what a layer is replaced by takes the same place. Training and checkpoints use the plain form.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+
+import torch
+from torch import nn
+
+from ..model import MotionModel
+from ..networks import DownBlock, Hourglass, ResidualBlock, UpBlock
+from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel
+from .winograd import WinogradConv2d
+
+__all__ = [
+    "WinogradConv2d",
+    "cast",
+    "fold_normalisation",
+    "fold_upsampling",
+    "four_at_once",
+    "lower",
+    "transposed_kernel",
+]
+
+WINOGRAD_CHANNELS, WINOGRAD_SIDE = 64, 16
+"""Winograd's way pays from so many channels in, and from maps of so many pixels a side."""
+TRANSPOSED_SIDE = 32
+"""Outputs of an hourglass's up blocks: from this side on the transposed form is faster than Winograd's."""
+
+
+def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> MotionModel:
+    """A fast copy of `model` (in eval mode) for inference on `device`.
+
+    Normalisation is folded into convolutions, upsampling into the decoder's convolutions, the last layer makes four
+    pixels at once, channels are last; on a CPU in float32 the wide 3x3 convolutions go Winograd's way. The detector,
+    and all positions and flows, stay float32 in any `dtype`.
+    """
+    fast = copy.deepcopy(model).eval().requires_grad_(False)
+    fold_normalisation(fast)
+    on_cpu = torch.device(device).type == "cpu"
+    if on_cpu:
+        with_winograd(fast, generator=dtype == torch.float32, dense_motion=dtype == torch.float32)
+    for block in fast.generator.up:
+        assert isinstance(block, UpBlock)
+        fold_upsampling(block)
+    assert isinstance(fast.generator.final, nn.Conv2d)
+    fast.generator.final = four_at_once(fast.generator.final)
+    return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
+    """Put the generator's and the dense-motion network's layers into `dtype`, in place; kernels stay as they are."""
+    model.generator.to(dtype)
+    if model.dense_motion is not None:
+        for part in (model.dense_motion.hourglass, model.dense_motion.mask_head, model.dense_motion.occlusion_head):
+            if part is not None:
+                part.to(dtype)
+    return model
+
+
+def with_winograd(model: MotionModel, *, generator: bool, dense_motion: bool) -> None:
+    """Replace the convolutions that it pays for, in place: always in the detector, which is float32 in any case."""
+    config = model.config
+    if generator:
+        for block in model.generator.bottleneck:
+            assert isinstance(block, ResidualBlock)
+            block.conv1, block.conv2 = _winograd_if_wide(block.conv1), _winograd_if_wide(block.conv2)
+    parts: list[tuple[Hourglass, float]] = [(model.detector.hourglass, config.detector.scale_factor)]
+    if dense_motion and model.dense_motion is not None and config.dense_motion is not None:
+        parts.append((model.dense_motion.hourglass, config.dense_motion.scale_factor))
+    for hourglass, scale in parts:
+        for block, side in _output_sides(hourglass, min(config.frame_size) * scale):
+            if isinstance(block, UpBlock) and side >= TRANSPOSED_SIDE:
+                fold_upsampling(block)
+            elif side >= (WINOGRAD_SIDE / 2 if isinstance(block, UpBlock) else WINOGRAD_SIDE):
+                block.conv = _winograd_if_wide(block.conv)
+
+
+def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock | UpBlock, float]]:
+    """Each block with the side of the maps that its convolution makes, for an input of `side` pixels."""
+    for level, block in enumerate(hourglass.down):
+        assert isinstance(block, DownBlock)
+        yield block, side / 2**level
+    for level, block in enumerate(reversed(hourglass.up)):
+        assert isinstance(block, UpBlock)
+        yield block, side / 2**level
+
+
+def _winograd_if_wide(conv: nn.Module) -> nn.Module:
+    assert isinstance(conv, nn.Conv2d)
+    return WinogradConv2d(conv) if conv.in_channels >= WINOGRAD_CHANNELS else conv
