@@ -65,12 +65,15 @@ class MotionModel(nn.Module):
         """
         with torch.device("meta"):
             model = MotionModel(config, name=name)
-        kernels = {}
-        for path, part in model.named_modules():
-            key = f"{path}.kernel"
-            if isinstance(part, Downsample) and (key not in state or state[key].shape != part.kernel.shape):
-                device = next(iter(state.values())).device
-                kernels[key] = Downsample(config.num_channels, part.scale).kernel.to(device)
+        device = next(iter(state.values())).device
+        kernels = {
+            f"{path}.kernel": part.kernel.to(device)
+            for path, part in model.named_modules()
+            if isinstance(part, Downsample)
+        }
+        kernels = {
+            key: kernel for key, kernel in kernels.items() if key not in state or state[key].shape != kernel.shape
+        }
         model.load_state_dict({**state, **kernels}, strict=True, assign=True)
         return model
 

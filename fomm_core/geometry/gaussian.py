@@ -18,12 +18,13 @@ def keypoint_gaussians(position: Tensor, height: int, width: int, variance: floa
 def antialias_kernel(scale: float) -> Tensor:
     """The square gaussian [size, size] that removes what a picture `scale` times as large cannot show.
 
-    Published rule: sigma = (1/scale - 1) / 2, size = 2 round(4 sigma) + 1, summing to 1.
+    Published rule: sigma = (1/scale - 1) / 2, size = 2 round(4 sigma) + 1, summing to 1. It is made on the CPU even
+    where another default device is set: on "meta", `arange` alone would import half of torch.
     """
     sigma = (1 / scale - 1) / 2
     size = 2 * round(sigma * 4) + 1
-    offset = torch.arange(size, dtype=torch.float32) - (size - 1) / 2
-    profile = torch.exp(-offset.square() / (2 * sigma**2)) if sigma > 0 else torch.ones(1)
+    offset = torch.arange(size, dtype=torch.float32, device="cpu") - (size - 1) / 2
+    profile = torch.exp(-offset.square() / (2 * sigma**2)) if sigma > 0 else torch.ones(1, device="cpu")
     kernel = torch.outer(profile, profile)
     return kernel / kernel.sum()
 

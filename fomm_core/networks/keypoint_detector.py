@@ -36,7 +36,7 @@ class KeypointDetector(nn.Module):
         assert head.bias is not None
         nn.init.zeros_(head.weight)
         with torch.no_grad():
-            head.bias.copy_(torch.eye(2).flatten().repeat(head.out_channels // 4))
+            head.bias.copy_(torch.eye(2, device="cpu").flatten().repeat(head.out_channels // 4))
 
     def heatmaps(self, features: Tensor) -> Tensor:
         """Probability of each keypoint over positions, [B, K, h, w], each summing to 1."""
