@@ -31,6 +31,7 @@ def main() -> None:
     speed.add_argument("--size", type=int, default=256, help="side of the pictures (default: %(default)s)")
     speed.add_argument("--threads", type=int, default=1, help="threads (default: %(default)s)")
     speed.add_argument("--half", action="store_true", help="measure bfloat16 as well")
+    speed.add_argument("--trained", action="store_true", help="the built-in model instead of random vox-256 weights")
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
     memory.add_argument("--short", type=int, default=200, help="frames of the short clip (default: %(default)s)")
     memory.add_argument("--long", type=int, default=2000, help="frames of the long clip (default: %(default)s)")
@@ -39,7 +40,13 @@ def main() -> None:
     if options.command == "speed":
         from .speed import measure
 
-        measure(rounds=options.rounds, size=options.size, threads=options.threads, half=options.half)
+        measure(
+            rounds=options.rounds,
+            size=options.size,
+            threads=options.threads,
+            half=options.half,
+            trained=options.trained,
+        )
     else:
         from .memory import measure as measure_memory
 

@@ -7,16 +7,18 @@ drifts slows both alike; the figures are medians of process CPU time.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 from fomm_nodes.fomm_core import AnimationSession, Keypoints, MotionModel, transfer
-from fomm_nodes.fomm_core.checkpoints import ASSETS
+from fomm_nodes.fomm_core.checkpoints import ASSETS, load_builtin
 from fomm_nodes.fomm_core.config import PRESETS
 from fomm_nodes.fomm_core.fitting import fit, from_uint8
 from fomm_nodes.fomm_core.video import VideoReader, read_image
+from kornia.metrics import psnr
 from torch import Tensor, nn
 
 
@@ -58,13 +60,13 @@ def session_loop(
 
 
 @torch.inference_mode()
-def measure(*, rounds: int, size: int, threads: int, half: bool) -> None:
-    """Print the table."""
+def measure(*, rounds: int, size: int, threads: int, half: bool, trained: bool) -> None:
+    """Print the table. `trained` takes the built-in model in place of random weights of the published size."""
     torch.set_num_threads(threads)
     source = fit(from_uint8(read_image(ASSETS / "source.png")), size, size)
     with VideoReader(ASSETS / "driving.mp4") as reader:
         clip = [fit(from_uint8(frame), size, size) for frame in reader]
-    model = lively_model(torch.cat([source, *clip[::6]]))
+    model = load_builtin() if trained else lively_model(torch.cat([source, *clip[::6]]))
     model = model.with_config(model.config.for_size(size, size))
     anchor = model.detect(clip[0])
     ways = {
@@ -75,6 +77,7 @@ def measure(*, rounds: int, size: int, threads: int, half: bool) -> None:
         ways["session, bfloat16"] = session_loop(model, source, anchor, torch.bfloat16)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     difference = dict.fromkeys(ways, 0.0)
+    likeness = dict.fromkeys(ways, math.inf)
     for frame in ways.values():
         frame(clip[1])
     for index in range(rounds):
@@ -86,10 +89,11 @@ def measure(*, rounds: int, size: int, threads: int, half: bool) -> None:
             seconds[name].append(time.process_time() - began)
         for name, output in outputs.items():
             difference[name] = max(difference[name], (output - outputs["naive loop"]).abs().max().item())
+            likeness[name] = min(likeness[name], psnr(output, outputs["naive loop"], 1.0).item())
     base = statistics.median(seconds["naive loop"])
-    print(f"vox-256 widths, {size}x{size}, {threads} thread(s), torch {torch.__version__}, {rounds} frames each")
+    print(f"{model.name}, {size}x{size}, {threads} thread(s), torch {torch.__version__}, {rounds} frames each")
     print(f"contrast of the output (standard deviation): {outputs['naive loop'].std().item():.3f}")
-    print(f"{'way':<20}{'CPU s/frame':>12}{'ratio':>8}{'max difference':>16}")
+    print(f"{'way':<20}{'CPU s/frame':>12}{'ratio':>8}{'max difference':>16}{'PSNR':>9}")
     for name, taken in seconds.items():
         median = statistics.median(taken)
-        print(f"{name:<20}{median:>12.3f}{base / median:>7.2f}x{difference[name]:>16.1e}")
+        print(f"{name:<20}{median:>12.3f}{base / median:>7.2f}x{difference[name]:>16.1e}{likeness[name]:>6.1f} dB")

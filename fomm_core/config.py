@@ -85,7 +85,7 @@ class DiscriminatorConfig:
 class MotionModelConfig:
     """A whole model. `dense_motion=None` renders without motion, `discriminator=None` is a model for inference only.
 
-    frame_size: (height, width) that the weights were trained on.
+    frame_size: (height, width) that the weights were trained on, or are suited to (see `reduced`).
     align_corners: the `grid_sample` convention that they were trained under (True for all published weights).
     """
 
@@ -158,12 +158,17 @@ class MotionModelConfig:
         return best
 
     def reduced(self, reduction: int) -> MotionModelConfig:
-        """Detector and dense motion look at a picture `reduction` times smaller than they do now."""
+        """Detector and dense motion look at a picture `reduction` times smaller than they do now.
+
+        `frame_size` grows alike: the result is at home with pictures so much larger.
+        """
         dense_motion = self.dense_motion
         if dense_motion is not None:
             dense_motion = replace(dense_motion, scale_factor=dense_motion.scale_factor / reduction)
         detector = replace(self.detector, scale_factor=self.detector.scale_factor / reduction)
-        return replace(self, detector=detector, dense_motion=dense_motion)
+        height, width = self.frame_size
+        frame_size = (height * reduction, width * reduction)
+        return replace(self, frame_size=frame_size, detector=detector, dense_motion=dense_motion)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in converted checkpoints."""

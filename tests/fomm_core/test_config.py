@@ -60,7 +60,8 @@ def test_larger_pictures_are_shown_more_reduced(size: tuple[int, int], scale: fl
     assert config.dense_motion is not None
     assert config.dense_motion.scale_factor == scale
     config.check_size(*size)
-    assert replace(config, detector=VOX.detector, dense_motion=VOX.dense_motion) == VOX
+    assert config.for_size(*size) == config
+    assert replace(config, frame_size=(256, 256), detector=VOX.detector, dense_motion=VOX.dense_motion) == VOX
 
 
 def test_automatic_sizes_are_comfortable() -> None:
