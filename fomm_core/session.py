@@ -83,9 +83,9 @@ class Rendered:
 class AnimationSession:
     """Runs a MotionModel over clips. Holds no state between calls but the networks themselves.
 
-    device: 'cpu', 'cuda', 'mps' or a torch.device. dtype: of the generator's and the dense-motion network's layers
-    (float32, bfloat16, float16); keypoints, jacobians, flows and pictures are float32 always. chunk: frames at once,
-    halved whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering.py).
+    device: 'cpu', 'cuda', 'mps' or a torch.device. dtype: of the layers that bear it (float32, bfloat16, float16; see
+    `lowering.cast`); keypoints, jacobians, flows and pictures are float32 always. chunk: frames at once, halved
+    whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering).
     """
 
     def __init__(

@@ -45,7 +45,7 @@ class OcclusionAwareGenerator(nn.Module):
 
     def decode(self, features: Tensor) -> Tensor:
         """Moved features to a picture, [B, num_channels, H, W] in 0..1."""
-        out = self.bottleneck(features)
+        out = self.bottleneck(features.to(next(self.final.parameters()).dtype))
         for block in self.up:
             out = block(out)
         return torch.sigmoid(at_least_float32(self.final(out)))
