@@ -31,6 +31,7 @@ def main() -> None:
     speed.add_argument("--size", type=int, default=256, help="side of the pictures (default: %(default)s)")
     speed.add_argument("--threads", type=int, default=1, help="threads (default: %(default)s)")
     speed.add_argument("--half", action="store_true", help="measure bfloat16 as well")
+    speed.add_argument("--compile", action="store_true", help="measure compiled networks as well (minutes)")
     speed.add_argument("--trained", action="store_true", help="the built-in model instead of random vox-256 weights")
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
     memory.add_argument("--short", type=int, default=200, help="frames of the short clip (default: %(default)s)")
@@ -45,6 +46,7 @@ def main() -> None:
             size=options.size,
             threads=options.threads,
             half=options.half,
+            compile=options.compile,
             trained=options.trained,
         )
     else:

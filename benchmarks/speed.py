@@ -46,10 +46,10 @@ def naive_loop(model: MotionModel, source: Tensor, anchor: Keypoints) -> Callabl
 
 
 def session_loop(
-    model: MotionModel, source: Tensor, anchor: Keypoints, dtype: torch.dtype
+    model: MotionModel, source: Tensor, anchor: Keypoints, dtype: torch.dtype, *, compile: bool = False
 ) -> Callable[[Tensor], Tensor]:
     """The same through a session."""
-    session = AnimationSession(model, dtype=dtype)
+    session = AnimationSession(model, dtype=dtype, compile=compile)
     prepared = session.prepare(source)
 
     def frame(driving: Tensor) -> Tensor:
@@ -60,7 +60,7 @@ def session_loop(
 
 
 @torch.inference_mode()
-def measure(*, rounds: int, size: int, threads: int, half: bool, trained: bool) -> None:
+def measure(*, rounds: int, size: int, threads: int, half: bool, compile: bool, trained: bool) -> None:
     """Print the table. `trained` takes the built-in model in place of random weights of the published size."""
     torch.set_num_threads(threads)
     source = fit(from_uint8(read_image(ASSETS / "source.png")), size, size)
@@ -75,6 +75,9 @@ def measure(*, rounds: int, size: int, threads: int, half: bool, trained: bool) 
     }
     if half:
         ways["session, bfloat16"] = session_loop(model, source, anchor, torch.bfloat16)
+    if compile:
+        for name, dtype in [("float32", torch.float32), ("bfloat16", torch.bfloat16)][: 1 + half]:
+            ways[f"compiled, {name}"] = session_loop(model, source, anchor, dtype, compile=True)
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     difference = dict.fromkeys(ways, 0.0)
     likeness = dict.fromkeys(ways, math.inf)

@@ -21,7 +21,7 @@ from .config import MotionModelConfig
 from .errors import ImageError, KeypointError
 from .fitting import as_rgb
 from .geometry import Keypoints, Motion, hull_area, resize_maps
-from .lowering import cast, lower
+from .lowering import cast, compiled, lower
 from .model import MotionModel
 
 log = logging.getLogger("fomm.session")
@@ -85,7 +85,8 @@ class AnimationSession:
 
     device: 'cpu', 'cuda', 'mps' or a torch.device. dtype: of the layers that bear it (float32, bfloat16, float16; see
     `lowering.cast`); keypoints, jacobians, flows and pictures are float32 always. chunk: frames at once, halved
-    whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering).
+    whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering). compile: compile
+    them as well; it pays for long clips only (see `lowering.compiled`).
     """
 
     def __init__(
@@ -96,6 +97,7 @@ class AnimationSession:
         dtype: torch.dtype = torch.float32,
         chunk: int | None = None,
         exact: bool = False,
+        compile: bool = False,
     ) -> None:
         if dtype not in (torch.float32, torch.bfloat16, torch.float16):
             raise ValueError(f"expected float32, bfloat16 or float16; got {dtype}")
@@ -104,6 +106,7 @@ class AnimationSession:
         self.device = torch.device(device)
         self.dtype = dtype
         self.exact = exact
+        self.compile = compile
         self.chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else ACCELERATOR_CHUNK)
         self.model = model
         self._networks: dict[MotionModelConfig, MotionModel] = {}
@@ -124,7 +127,8 @@ class AnimationSession:
                 if self.exact
                 else lower(model, dtype=self.dtype, device=self.device)
             )
-            self._networks[config] = network.eval().requires_grad_(False).to(self.device)
+            network = network.eval().requires_grad_(False).to(self.device)
+            self._networks[config] = compiled(network) if self.compile else network
         return self._networks[config]
 
     @torch.inference_mode()

@@ -20,6 +20,7 @@ from .winograd import WinogradConv2d
 __all__ = [
     "WinogradConv2d",
     "cast",
+    "compiled",
     "fold_normalisation",
     "fold_upsampling",
     "four_at_once",
@@ -68,6 +69,17 @@ def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
     for part in parts:
         if part is not None:
             part.to(dtype)
+    return model
+
+
+def compiled(model: MotionModel) -> MotionModel:
+    """Let `torch.compile` make the three networks one kernel sequence each, in place, at their first use for each size.
+
+    The first frames take minutes on a CPU; torch keeps the result on disk for the next process. Needs a C++ compiler.
+    """
+    for part, method in ((model.detector, "forward"), (model.dense_motion, "forward"), (model.generator, "decode")):
+        if part is not None:
+            setattr(part, method, torch.compile(getattr(part, method), dynamic=False))
     return model
 
 

@@ -161,6 +161,18 @@ def test_half_precision_stays_close(dtype, exact) -> None:
     assert psnr(got, want, 1.0) > 40
 
 
+def test_compiled_networks_are_the_same_function(make, monkeypatch) -> None:
+    """With the eager backend: what is traced is what runs; the C++ that torch writes from it is torch's to test."""
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", lambda function, **options: real(function, backend="eager", **options))
+    source, driving = torch.rand(1, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    results = []
+    for compile in (False, True):
+        session = AnimationSession(make(), compile=compile)
+        results.append(images_of(session.render(session.prepare(source), session.detect(driving))))
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=1e-5)
+
+
 def test_bad_arguments(make) -> None:
     with pytest.raises(ValueError, match="bfloat16"):
         AnimationSession(make(), dtype=torch.int8)
