@@ -30,7 +30,7 @@ from .video.source import still_paths
 from .view import side_by_side
 
 PathLike = str | os.PathLike[str]
-Size = int | tuple[int, int] | Literal["model", "source"]
+Size = int | tuple[int, int] | Literal["auto", "model", "source"]
 
 UNTIMED_RATE = Fraction(25)
 """Frames per second where neither the driving clip nor the options say: stills, and performances saved without."""
@@ -54,7 +54,7 @@ class FileOptions:
     """
 
     animation: AnimationOptions = field(default_factory=AnimationOptions)
-    size: Size = "model"
+    size: Size = "auto"
     fit: FitMode = "crop"
     start: int = 0
     frames: int | None = None
@@ -191,10 +191,10 @@ def detect_clip(
     on_progress: OnProgress | None = None,
 ) -> Keypoints:
     """Keypoints of a clip whose frames are fitted to `size` (height, width), decoded in a thread as they are needed."""
+    expected = reader.info.frame_count
 
     def report(done: int) -> None:
         if on_progress is not None:
-            expected = reader.info.frame_count
             on_progress(Progress("detect", done, None if expected is None else max(done, expected)))
 
     with read_ahead(_grouped(_fitted(reader, size, mode), session.chunk)) as frames:

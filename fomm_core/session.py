@@ -26,6 +26,10 @@ from .model import MotionModel
 
 log = logging.getLogger("fomm.session")
 
+JOINED = 64
+"""Keypoints are joined after so many chunks: thousands of small tensors, made in turn with large frames, would keep the
+heap in pieces, and memory would grow by up to 70 kB a frame."""
+
 Result = TypeVar("Result")
 
 CPU_CHUNK, ACCELERATOR_CHUNK = 1, 16
@@ -168,6 +172,8 @@ class AnimationSession:
         for batch in [frames] if isinstance(frames, Tensor) else frames:
             for keypoints in self._detect_batch(batch):
                 found.append(keypoints)
+                if len(found) == JOINED:
+                    found = [Keypoints.cat(found)]
                 done += len(keypoints)
                 if on_frames is not None:
                     on_frames(done)

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import traceback
+import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -61,11 +62,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return USAGE
     except SystemExit as leaving:  # --help and --version: 0; wrong usage: 2
         return FINE if leaving.code is None else int(leaving.code)
-    with _warnings_shown(), _stopped_like_ctrl_c(signal.SIGTERM):
+    with _warnings_shown(debug=arguments.debug), _stopped_like_ctrl_c(signal.SIGTERM):
         try:
             code: int = arguments.run(arguments)
             sys.stdout.flush()
             return code
+        except SystemExit as leaving:  # wrong usage that only the command itself can see
+            return USAGE if leaving.code else FINE
         except (Exception, KeyboardInterrupt) as problem:
             if arguments.debug:
                 traceback.print_exc()
@@ -111,11 +114,15 @@ class _Shown(logging.Handler):
 
 
 @contextmanager
-def _warnings_shown() -> Iterator[None]:
+def _warnings_shown(*, debug: bool) -> Iterator[None]:
+    """Our own log on standard error; what libraries say to programmers only where asked for."""
     logger, handler = logging.getLogger("fomm"), _Shown(logging.WARNING)
     logger.addHandler(handler)
     try:
-        yield
+        with warnings.catch_warnings():
+            if not debug:
+                warnings.simplefilter("ignore")
+            yield
     finally:
         logger.removeHandler(handler)
 

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import pickle
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +33,9 @@ from .recognise import (
 )
 
 log = logging.getLogger("fomm.checkpoints")
+
+ASKS_TO_RUN = re.compile(r"unsupported (global|class)|blocked", re.IGNORECASE)
+"""torch's words for a pickle that names a function or class. Its own advice, to allow that, is never passed on."""
 
 FORMAT = "fomm"
 FORMAT_VERSION = 1
@@ -137,13 +141,14 @@ def _unpickle(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
-        if "Unsupported global" in str(problem) or "Unsupported class" in str(problem):
+        if ASKS_TO_RUN.search(str(problem)):
             raise CheckpointError(
                 f"expected plain tensors in '{path}'; it holds a pickle that asks to run code, so it was refused and "
                 "nothing was executed. Don't load it with other programs either, unless you trust who made it."
             ) from problem
         raise CheckpointError(
-            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it is not one ({_first_line(problem)})."
+            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it is not one: it holds something else, or a pickle "
+            "of a kind that is refused. Nothing in it was executed."
         ) from problem
     except Exception as problem:  # a damaged pickle fails in any way there is: struct.error, IndexError, ...
         raise CheckpointError(

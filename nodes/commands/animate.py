@@ -150,9 +150,10 @@ def _add_picture_arguments(group: Any) -> None:
     group.add_argument(
         "--size",
         type=picture_size,
-        default="model",
-        metavar="model|source|N|WxH",
-        help="of the frames: the model's trained size (default), the picture's own, the shorter side, or both sides",
+        default="auto",
+        metavar="auto|model|source|N|WxH",
+        help="of the frames. auto: the size that the model was trained at, but 256 at least (default); model: just "
+        "that size; source: the picture's own; a number: the shorter side",
     )
     group.add_argument(
         "--fit",
@@ -174,6 +175,11 @@ def _add_computing_arguments(group: Any) -> None:
     )
     group.add_argument("--chunk", type=positive, metavar="N", help="frames at once (default: 1 on a CPU, else 16)")
     group.add_argument("--exact", action="store_true", help="use the plain networks instead of the fast ones")
+    group.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile the networks: the first frames take minutes, the others less; for long clips",
+    )
 
 
 def positive(text: str) -> int:
@@ -206,12 +212,12 @@ def anchor_frame(text: str) -> int | str:
 
 
 def picture_size(text: str) -> str | int | tuple[int, int]:
-    """`model`, `source`, a length, or WIDTHxHEIGHT as (height, width)."""
-    if text in ("model", "source"):
+    """`auto`, `model`, `source`, a length, or WIDTHxHEIGHT as (height, width)."""
+    if text in ("auto", "model", "source"):
         return text
     numbers = text.lower().split("x")
     if len(numbers) > 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
-        raise argparse.ArgumentTypeError(f"expected model, source, a length such as 256 or 512x256; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected auto, model, source, a length such as 256 or 512x256; got {text!r}")
     return int(numbers[0]) if len(numbers) == 1 else (int(numbers[1]), int(numbers[0]))
 
 
@@ -295,7 +301,12 @@ def _session(arguments: argparse.Namespace) -> AnimationSession:
     fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
     name = ("float16" if fast else "float32") if arguments.dtype == "auto" else arguments.dtype
     return AnimationSession(
-        model, device=device, dtype=getattr(torch, name), chunk=arguments.chunk, exact=arguments.exact
+        model,
+        device=device,
+        dtype=getattr(torch, name),
+        chunk=arguments.chunk,
+        exact=arguments.exact,
+        compile=arguments.compile,
     )
 
 

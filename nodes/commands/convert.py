@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,8 @@ def run(arguments: argparse.Namespace) -> int:
     from ...fomm_core.errors import FommError
 
     source = find_weights(arguments.source)
-    target = arguments.target or source.with_name(
-        source.name.removesuffix(".tar").removesuffix(".pth") + ".safetensors"
-    )
+    stem = re.sub(r"\.(pth|pth\.tar|safetensors)$", "", source.name)
+    target = arguments.target or source.with_name(f"{stem}.safetensors")
     if target.resolve() == source.resolve():
         raise FommError(f"expected another name to write to than what is read; got '{target}' for both.")
     if target.exists() and not arguments.overwrite:

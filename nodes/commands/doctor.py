@@ -21,7 +21,7 @@ LIBRARIES = {
     "numpy>=1.26": "numpy",
     "opencv-python>=4.8": "cv2",
     "safetensors>=0.4.3": "safetensors",
-    "kornia>=0.8,<0.10": "kornia",
+    "kornia>=0.8.3,<0.10": "kornia",
     "einops>=0.7": "einops",
     "av>=14.2": "av",
     "pyyaml>=6.0": "yaml",
@@ -136,9 +136,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _devices(problems: list[str]) -> list[dict[str, Any]]:
     import torch
 
-    devices: list[dict[str, Any]] = [
-        {"device": "cpu", "name": platform.processor() or platform.machine(), "threads": torch.get_num_threads()}
-    ]
+    devices: list[dict[str, Any]] = [{"device": "cpu", "name": _cpu_name(), "threads": torch.get_num_threads()}]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         devices[0]["memory_bytes"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
@@ -153,6 +151,14 @@ def _devices(problems: list[str]) -> list[dict[str, Any]]:
             "torch, as pytorch.org/get-started says, or update the driver"
         )
     return devices
+
+
+def _cpu_name() -> str:
+    try:  # Linux; elsewhere `platform` knows
+        found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.processor() or platform.machine()
 
 
 def _video(problems: list[str]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 
@@ -23,6 +24,7 @@ def published():
 def refused(path: Path, message: str, **options) -> str:
     with pytest.raises(CheckpointError, match=message) as caught:
         load_model(path, **options)
+    assert "weights_only" not in str(caught.value)
     return str(caught.value)
 
 
@@ -55,6 +57,14 @@ def test_truncated(tmp_path, published, share, kind) -> None:
     refused(path, "it is not one|can't be read")
 
 
+class ShellPayload:
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self):
+        return (os.system, (f"touch '{self.target}'",))
+
+
 class Payload:
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -70,6 +80,10 @@ def test_a_pickle_that_runs_code(tmp_path, published, legacy) -> None:
     refused(tmp_path / "a.pth", "nothing was executed")
     (tmp_path / "b.pth").write_bytes(pickle.dumps(Payload(mark)))
     refused(tmp_path / "b.pth", "nothing was executed|it is not one|can't be read")
+    torch.save(
+        {**published, "extra": ShellPayload(mark)}, tmp_path / "c.pth", _use_new_zipfile_serialization=not legacy
+    )
+    refused(tmp_path / "c.pth", "nothing was executed")
     assert not mark.exists()
 
 
