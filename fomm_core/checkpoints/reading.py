@@ -147,7 +147,7 @@ def _unpickle(path: Path) -> Any:
                 "nothing was executed. Don't load it with other programs either, unless you trust who made it."
             ) from problem
         raise CheckpointError(
-            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it is not one: it holds something else, or a pickle "
+            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it is not one, but something else or a pickle "
             "of a kind that is refused. Nothing in it was executed."
         ) from problem
     except Exception as problem:  # a damaged pickle fails in any way there is: struct.error, IndexError, ...

@@ -175,11 +175,7 @@ def _add_computing_arguments(group: Any) -> None:
     )
     group.add_argument("--chunk", type=positive, metavar="N", help="frames at once (default: 1 on a CPU, else 16)")
     group.add_argument("--exact", action="store_true", help="use the plain networks instead of the fast ones")
-    group.add_argument(
-        "--compile",
-        action="store_true",
-        help="compile the networks: the first frames take minutes, the others less; for long clips",
-    )
+    group.add_argument("--compile", action="store_true", help="compile them: minutes at first, then faster frames")
 
 
 def positive(text: str) -> int:
