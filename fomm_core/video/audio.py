@@ -15,7 +15,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
-from .containers import opened_container
+from .containers import demuxed, opened_container
+from .info import Warn
 from .source import MediaSource
 
 logger = logging.getLogger("fomm.video")
@@ -39,12 +40,13 @@ class AudioTrack:
     side in the file. A damaged packet is left out; where nothing more can be read, the sound ends.
     """
 
-    def __init__(self, media: MediaSource, start: Fraction) -> None:
+    def __init__(self, media: MediaSource, start: Fraction, warn: Warn) -> None:
         self._name = media.name
+        self._warn = warn
         self._closing = ExitStack()
         self._container: InputContainer = self._closing.enter_context(opened_container(media))
         stream = self._container.streams.best("audio")
-        if not isinstance(stream, AudioStream):
+        if not isinstance(stream, AudioStream) or stream.codec_context is None:
             self._closing.close()
             raise LookupError(f"{media.name} has no sound")
         self._stream = stream
@@ -55,7 +57,9 @@ class AudioTrack:
     def add_to(self, output: OutputContainer, rules: AudioRules) -> None:
         """Make a stream for this sound in `output`. Raises FFmpegError or ValueError where it cannot hold it."""
         self._output = output
-        if self._stream.codec_context.name in rules.copied:
+        # AAC as broadcast carries its parameters in each packet, which few containers take as it is.
+        bare_aac = self._stream.codec_context.name == "aac" and not self._stream.codec_context.extradata
+        if self._stream.codec_context.name in rules.copied and not bare_aac:
             target = output.add_stream_from_template(self._stream)
             self._packets = self._copied(target)
         else:
@@ -82,17 +86,12 @@ class AudioTrack:
 
     def _read(self) -> Iterator[av.Packet[AudioStream]]:
         """Packets with a time, up to the end or to where the file cannot be read further."""
-        packets = self._container.demux(self._stream)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                return
-            except FFmpegError as error:
-                logger.warning("the sound of %s ends early: %s", self._name, error)
-                return
+        for packet in demuxed(self._container, [self._stream], self._ended_by):
             if packet.size and packet.pts is not None and not packet.is_corrupt:
                 yield packet
+
+    def _ended_by(self, error: FFmpegError) -> None:
+        self._warn(f"the sound of {self._name} ends early: {error}.")
 
     def _copied(self, target: AudioStream) -> Iterator[tuple[Fraction, av.Packet[AudioStream]]]:
         for packet in self._read():
@@ -130,27 +129,26 @@ class AudioTrack:
         position: int | None = None  # in samples of the new stream
         for frame in self._decoded():
             if position is None:
+                if frame is None:
+                    return
                 seconds = Fraction(frame.pts or 0) * (frame.time_base or 0) - self._start
                 position = round(seconds * encoder.sample_rate)
-            frame.pts = None
+            if frame is not None:
+                frame.pts = None
             for piece in resampler.resample(frame):
                 piece.pts, piece.time_base = position, Fraction(1, encoder.sample_rate)
                 position += piece.samples
                 if piece.pts >= 0:
                     yield piece
-        if position is not None:
-            for piece in resampler.resample(None):
-                piece.pts, piece.time_base = position, Fraction(1, encoder.sample_rate)
-                position += piece.samples
-                if piece.pts >= 0:
-                    yield piece
 
-    def _decoded(self) -> Iterator[AudioFrame]:
+    def _decoded(self) -> Iterator[AudioFrame | None]:
+        """Frames, then None once, which empties a resampler."""
         for packet in self._read():
             try:
                 yield from packet.decode()
             except FFmpegError as error:
                 logger.info("a damaged packet of the sound of %s was left out: %s", self._name, error)
+        yield None
 
 
 def _video_start(container: InputContainer) -> Fraction:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from fractions import Fraction
 
@@ -11,6 +11,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError
+from av.stream import Stream
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
@@ -55,6 +56,22 @@ def opened_container(media: MediaSource) -> Iterator[InputContainer]:
         ) from error
     with container:
         yield container
+
+
+def demuxed(
+    container: InputContainer, streams: list[Stream], ended_by: Callable[[FFmpegError], None]
+) -> Iterator[av.Packet]:
+    """Packets up to the end, or to where the file can be read no further; `ended_by` hears why."""
+    packets = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, IndexError):  # PyAV stumbles at the very end where streams turned up on the way
+            return
+        except FFmpegError as error:
+            ended_by(error)
+            return
+        yield packet
 
 
 class ContainerFrames:
@@ -131,7 +148,7 @@ class ContainerFrames:
         stream = container.streams.best("video")
         cover = stream is not None and bool(stream.disposition & type(stream.disposition).attached_pic)
         if not isinstance(stream, VideoStream) or cover:
-            found = ", ".join(sorted({other.type for other in container.streams})) or "nothing"
+            found = "sound" if container.streams.audio else "neither pictures nor sound"
             raise ImageError(
                 f"expected a video; {self._media.name} holds {found}{' and a cover picture' if cover else ''} only, "
                 "or is cut off before its index is complete. Try to play it."
@@ -202,17 +219,7 @@ class _DecodingRun:
 
     def _video_packets(self) -> Iterator[av.Packet | None]:
         """Whole packets, then None once, which empties the decoder."""
-        streams = [self.stream, *self.container.streams.audio]
-        packets = self.container.demux(streams)
-        while True:
-            try:
-                packet = next(packets)
-            except StopIteration:
-                break
-            except FFmpegError as error:
-                self.error = error
-                self.damaged += 1
-                break
+        for packet in demuxed(self.container, [self.stream, *self.container.streams.audio], self._ended_by):
             if packet.size == 0:  # a frame that the muxer dropped; or the end
                 continue
             end = _seconds(packet.pts, packet.time_base) + _seconds(packet.duration, packet.time_base)
@@ -226,6 +233,10 @@ class _DecodingRun:
             else:
                 yield packet
         yield None
+
+    def _ended_by(self, error: FFmpegError) -> None:
+        self.error = error
+        self.damaged += 1
 
     @property
     def ends_early(self) -> bool:

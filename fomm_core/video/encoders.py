@@ -26,7 +26,7 @@ from .pixels import Pixels
 logger = logging.getLogger("fomm.video")
 
 AAC = AudioRules(
-    copied=frozenset({"aac", "mp3", "mp3float", "ac3", "eac3", "alac"}),
+    copied=frozenset({"aac", "mp3", "mp3float", "ac3", "eac3"}),
     encoder="aac",
     rates=(96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000),
 )
@@ -114,15 +114,28 @@ class ContainerEncoder:
         self._fps = fps
         self._count = 0
         self._warn = warn
+        self._size = height + self._padding[0][1], width + self._padding[1][1]
+        self._audio: AudioTrack | None = None
+        try:
+            self._open(path, rules, quality, audio)
+        except (FFmpegError, ValueError) as error:
+            if audio is None or isinstance(error, ImageError):
+                raise
+            warn(f"the sound was left out: it does not fit into {path.suffix} ({error}).")
+            self._open(path, rules, quality, None)
+
+    def _open(self, path: Path, rules: ContainerRules, quality: int, audio: AudioTrack | None) -> None:
+        """Make the file with its streams, and write its header, which is where a muxer looks at them all."""
         self._container = av.open(str(path), "w", format=rules.muxer, container_options=rules.muxer_options)
         try:
-            self._stream = self._video_stream(
-                rules, (height + self._padding[0][1], width + self._padding[1][1]), quality
-            )
-            self._audio = self._with_audio(audio, rules)
+            self._stream = self._video_stream(rules, quality)
+            if audio is not None:
+                audio.add_to(self._container, rules.audio)
+            self._container.start_encoding()
         except BaseException:
             self.close()
             raise
+        self._audio = audio
 
     def write(self, frame: Pixels) -> None:
         """Encode one frame, and the sound up to the last frame that came out of the encoder."""
@@ -144,8 +157,8 @@ class ContainerEncoder:
         except (FFmpegError, ValueError) as error:
             logger.debug("an unfinished file was given up: %s", error)
 
-    def _video_stream(self, rules: ContainerRules, size: tuple[int, int], quality: int) -> VideoStream:
-        height, width = size
+    def _video_stream(self, rules: ContainerRules, quality: int) -> VideoStream:
+        height, width = self._size
         try:
             options = {**rules.codec_options(quality), "chroma_sample_location": "left"}
             stream = self._container.add_stream(rules.codec, rate=self._fps, options=options)
@@ -168,15 +181,6 @@ class ContainerEncoder:
                 f"expected frames that {rules.codec} can encode; got {width}x{height} ({error})."
             ) from error
         return stream
-
-    def _with_audio(self, audio: AudioTrack | None, rules: ContainerRules) -> AudioTrack | None:
-        if audio is not None:
-            try:
-                audio.add_to(self._container, rules.audio)
-            except (FFmpegError, ValueError) as error:
-                self._warn(f"the sound was left out: it does not fit into {rules.muxer} ({error}).")
-                return None
-        return audio
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:

@@ -142,7 +142,7 @@ class VideoWriter:
         if self._audio_from is None:
             return None
         try:
-            audio = AudioTrack(self._audio_from, self._audio_start)
+            audio = AudioTrack(self._audio_from, self._audio_start, self._warn)
         except LookupError:
             return None
         except ImageError as error:

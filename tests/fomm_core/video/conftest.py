@@ -13,7 +13,7 @@ from fomm_nodes.fomm_core.video import VideoWriter
 
 
 def smooth_frames(count: int, height: int = 48, width: int = 64) -> Iterator[np.ndarray]:
-    """Soft waves of colour that drift; whole periods wide, so that chroma half a pixel aside does not change the mean."""
+    """Soft waves of colour that drift; whole periods wide, so that chroma half a pixel aside keeps the mean."""
     y, x = np.mgrid[0:height, 0:width]
     y, x = y / height, 2 * np.pi * x / width
     for index in range(count):

@@ -25,9 +25,11 @@ def heard(path):
     """(codec, first and last time of sound in seconds, samples of the first channel, rate) as a player decodes them."""
     with av.open(str(path)) as container:
         stream = container.streams.audio[0]
-        parts = [(float(f.time), f.to_ndarray(), f.samples / f.sample_rate) for f in container.decode(stream)]
-        values = np.concatenate([np.atleast_2d(array)[0] for _, array, _ in parts])
-        return stream.codec_context.name, parts[0][0], parts[-1][0] + parts[-1][2], values, stream.rate
+        resampler = av.AudioResampler("fltp", stream.layout, stream.rate)
+        parts = [(float(f.time), resampler.resample(f)[0].to_ndarray()[0]) for f in container.decode(stream)]
+        values = np.concatenate([samples for _, samples in parts])
+        end = parts[-1][0] + len(parts[-1][1]) / stream.rate
+        return stream.codec_context.name, parts[0][0], end, values, stream.rate
 
 
 def packets(path):
@@ -74,6 +76,45 @@ def test_other_sound_is_encoded_anew(tmp_path, frames, tone, sound, suffix, code
     assert 0.3 < np.abs(middle).max() < 0.7
     assert len(list(VideoReader(path))) == 25
     assert VideoReader(path).warnings == []
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv", "webm"])
+@pytest.mark.parametrize(
+    ("sound", "made_with"),
+    [
+        ("a.ts", "aac"),
+        ("a.mka", "ac3"),
+        ("a.mka", "alac"),
+        ("a.flac", "flac"),
+        ("a.avi", "pcm_s16le"),
+        ("a.mka", "pcm_f32le"),
+    ],
+)
+def test_any_sound_fits_into_any_container(tmp_path, frames, tone, sound, made_with, suffix):
+    writer = write(tmp_path / f"out.{suffix}", frames, tone(tmp_path / sound, 2, codec=made_with, rate=48_000))
+    assert writer.warnings == []
+    _, start, end, values, rate = heard(writer.path)
+    assert abs(start) < 0.06
+    assert 0.95 < end < 1.15
+    middle = values[rate // 4 : rate * 3 // 4].astype(float)
+    assert abs(np.abs(np.fft.rfft(middle)).argmax() * rate / len(middle) - 440) < 5
+    assert len(list(VideoReader(writer.path))) == 25
+
+
+@pytest.mark.parametrize("fault", ["refused at once", "refused with the header"])
+def test_sound_that_the_container_refuses_costs_no_picture(tmp_path, frames, tone, monkeypatch, fault):
+    from fomm_nodes.fomm_core.video.encoders import AudioTrack
+
+    def refuse(self, output, rules):
+        if fault == "refused at once":
+            raise ValueError("'webm' format does not support 'aac' codec")
+        output.add_stream("libopus", rate=12_345)  # no rate that Opus knows: found out when the file is begun
+
+    monkeypatch.setattr(AudioTrack, "add_to", refuse)
+    writer = write(tmp_path / "a.webm", frames, tone(tmp_path / "tone.m4a", 1))
+    assert ["the sound was left out" in warning for warning in writer.warnings] == [True]
+    assert len(list(VideoReader(writer.path))) == 25
+    assert not VideoReader(writer.path).info.has_audio
 
 
 def test_opus_is_copied_into_webm(tmp_path, frames, tone):
@@ -130,10 +171,10 @@ def test_the_sound_of_a_video_counts_from_its_first_frame(tmp_path, frames):
 
 
 def test_sound_lies_beside_its_pictures_in_the_file(tmp_path, frames, tone):
-    """So that a player does not have to read the whole file before it can start."""
-    path = write(tmp_path / "a.mp4", frames, tone(tmp_path / "tone.m4a", 5), count=120).path
+    """So that a player does not have to read the whole file before it can start; FFmpeg itself sorts 10 s at most."""
+    path = write(tmp_path / "a.mkv", frames, tone(tmp_path / "tone.m4a", 17), count=400).path
     with av.open(str(path)) as container:
-        order = sorted((p.pos, p.stream.type, float(p.dts * p.time_base)) for p in container.demux() if p.size)
+        order = sorted((p.pos, p.stream.type, float(p.pts * p.time_base)) for p in container.demux() if p.size)
     latest = {"video": 0.0, "audio": 0.0}
     for _, kind, time in order:
         latest[kind] = time

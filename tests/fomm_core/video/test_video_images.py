@@ -121,7 +121,7 @@ def test_grey_with_alpha(tmp_path):
 @pytest.mark.parametrize("shape", [(16, 16), (16, 16, 3), (16, 16, 4)])
 @pytest.mark.parametrize("suffix", [".png", ".tiff"])
 def test_16_bit_is_scaled_not_clipped(tmp_path, shape, suffix):
-    values = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    values = np.minimum(np.arange(256) * 257 + 180, 65535).astype(np.uint16).reshape(16, 16)
     deep = values if len(shape) == 2 else np.repeat(values[..., None], shape[2], -1)
     if len(shape) == 3:
         deep[..., 1] = 65535 - deep[..., 1]
@@ -132,9 +132,9 @@ def test_16_bit_is_scaled_not_clipped(tmp_path, shape, suffix):
     else:
         cv2.imwrite(str(tmp_path / f"a{suffix}"), deep)
     back = read_image(tmp_path / f"a{suffix}")
-    ramp = np.arange(256).reshape(16, 16)
-    np.testing.assert_allclose(back[..., 0], ramp, atol=0.5)
-    np.testing.assert_allclose(back[..., 1], 255 - ramp if len(shape) == 3 else ramp, atol=0.5)
+    exact = values / 257
+    np.testing.assert_allclose(back[..., 0], exact, atol=0.5)
+    np.testing.assert_allclose(back[..., 1], 255 - exact if len(shape) == 3 else exact, atol=0.5)
 
 
 def test_16_bit_alpha_is_laid_over_white(tmp_path):

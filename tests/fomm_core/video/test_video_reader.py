@@ -53,10 +53,12 @@ def yuv_from_rgb(frame, weights, *, full):
 @pytest.mark.parametrize(
     ("weights", "tag"), [(BT709, 1), (BT601, 6), (BT601, 5)], ids=["bt709", "smpte170m", "bt470bg"]
 )
-def test_colours_follow_the_files_tags(tmp_path, frames, weights, tag, full):
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+def test_colours_follow_the_files_tags(tmp_path, frames, suffix, weights, tag, full):
     original = next(frames(1, 64, 96))
     planes = yuv_from_rgb(original, weights, full=full)
-    path = encode(tmp_path / "a.mp4", [planes] * 3, colorspace=tag, color_range=2 if full else 1)
+    codec = {"codec": "libvpx-vp9", "options": {"crf": "2", "b": "0"}} if suffix == "webm" else {}
+    path = encode(tmp_path / f"a.{suffix}", [planes] * 3, **codec, colorspace=tag, color_range=2 if full else 1)
     for frame in VideoReader(path):
         difference = frame.astype(int) - original
         assert np.abs(difference).max() <= 6
@@ -176,8 +178,8 @@ def test_start_and_stop_must_hold_frames(clip, start, stop):
         VideoReader(clip(), start=start, stop=stop)
 
 
-def animated(path, pictures, *, mode="RGB", duration=40, **options):
-    first, *others = (Image.fromarray(p, mode) if mode == "RGBA" else Image.fromarray(p) for p in pictures)
+def animated(path, pictures, *, duration=40, **options):
+    first, *others = (Image.fromarray(p) for p in pictures)
     first.save(path, save_all=True, append_images=others, duration=duration, loop=0, **options)
     return path
 
@@ -200,9 +202,7 @@ def test_transparency_is_laid_over_the_background(tmp_path, suffix):
         rgba = np.zeros((16, 24, 4), np.uint8)
         rgba[4:8, 4 + index : 8 + index] = (200, 40, 40, 255)
         pictures.append(rgba)
-    path = animated(
-        tmp_path / f"a.{suffix}", pictures, mode="RGBA", disposal=2, **({"lossless": True} if suffix == "webp" else {})
-    )
+    path = animated(tmp_path / f"a.{suffix}", pictures, disposal=2, **({"lossless": True} if suffix == "webp" else {}))
     for background in ((255, 255, 255), (0, 90, 0)):
         for index, frame in enumerate(VideoReader(path, background=background)):
             assert frame[0, 0].tolist() == list(background)
