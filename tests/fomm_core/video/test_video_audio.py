@@ -170,6 +170,35 @@ def test_the_sound_of_a_video_counts_from_its_first_frame(tmp_path, frames):
     assert abs(end - 0.8) < 0.05
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+def test_sound_stays_with_pictures_that_do_not_begin_at_zero(tmp_path, frames, suffix):
+    """As in broadcasts: here at 5 s, with a click 0.5 s later."""
+    driving = tmp_path / "driving.ts"
+    rate = 48_000
+    with av.open(str(driving), "w") as container:
+        video = container.add_stream("mpeg2video", rate=25)
+        video.width, video.height, video.pix_fmt = 64, 48, "yuv420p"
+        audio = container.add_stream("aac", rate=rate, layout="mono")
+        for index, picture in enumerate(frames(40)):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = 125 + index
+            container.mux(video.encode(frame))
+        container.mux(video.encode(None))
+        values = np.zeros((1, 2 * rate), np.float32)
+        values[0, rate // 2 : rate * 6 // 10] = 0.8 * np.sin(np.arange(rate // 10) / 10)
+        for start in range(0, 2 * rate - 1023, 1024):
+            frame = av.AudioFrame.from_ndarray(values[:, start : start + 1024].copy(), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = rate, 5 * rate + start
+            container.mux(audio.encode(frame))
+        container.mux(audio.encode(None))
+    with av.open(str(driving)) as container:
+        assert container.streams.video[0].start_time * container.streams.video[0].time_base > 4
+    path = write(tmp_path / f"a.{suffix}", frames, driving).path
+    _, start, _, values, rate = heard(path)
+    begins = start + np.flatnonzero(np.abs(values) > 0.2)[0] / rate
+    assert abs(begins - 0.5) < 0.06
+
+
 def test_sound_lies_beside_its_pictures_in_the_file(tmp_path, frames, tone):
     """So that a player does not have to read the whole file before it can start; FFmpeg itself sorts 10 s at most."""
     path = write(tmp_path / "a.mkv", frames, tone(tmp_path / "tone.m4a", 17), count=400).path

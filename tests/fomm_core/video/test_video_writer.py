@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import tracemalloc
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import numpy as np
@@ -285,6 +286,20 @@ def test_a_failure_at_the_end_leaves_nothing(tmp_path, frames, monkeypatch, name
         monkeypatch.setattr(kind, "finish", full_disk)
     with pytest.raises(OSError, match="No space"), VideoWriter(tmp_path / name, fps=25) as writer:
         writer.write(next(frames(1)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_stills_that_cannot_all_be_moved_into_place_are_taken_back(tmp_path, frames, monkeypatch):
+    move = Path.replace
+
+    def failing(self, target):
+        if self.name == "f-00003.png" and self.parent != tmp_path:
+            raise OSError(13, "Permission denied")
+        return move(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="Permission"), VideoWriter(tmp_path / "f-%05d.png", fps=25) as writer:
+        writer.write(np.stack(list(frames(5))))
     assert list(tmp_path.iterdir()) == []
 
 
