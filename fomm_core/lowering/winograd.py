@@ -36,10 +36,13 @@ _OUTPUT = [
 
 
 def transformed_kernel(weight: Tensor) -> Tensor:
-    """A kernel [out, in, 3, 3] in Winograd's domain, [36, in, out]; computed in float64."""
+    """A kernel [out, in, 3, 3] in Winograd's domain, [36, in, out]; computed in float64, a few outputs at a time."""
     kernel = torch.tensor(_KERNEL, dtype=torch.float64)
-    transformed = torch.einsum("uy,oiyx,vx->uvio", kernel, weight.double(), kernel)
-    return transformed.flatten(0, 1).to(weight.dtype).contiguous()
+    transformed = weight.new_empty(TILE * TILE, weight.shape[1], weight.shape[0])
+    for outputs in torch.arange(len(weight)).split(64):
+        part = torch.einsum("uy,oiyx,vx->uvio", kernel, weight[outputs].double(), kernel)
+        transformed[:, :, outputs] = part.flatten(0, 1).to(weight.dtype)
+    return transformed
 
 
 class WinogradConv2d(nn.Module):
