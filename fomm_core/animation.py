@@ -11,11 +11,13 @@ from torch import Tensor
 from .errors import KeypointError
 from .fitting import FIT_MODES, FitMode, as_rgb, fit
 from .geometry import Keypoints
-from .motion import TransferOptions, best_anchor, smooth_gaussian, smooth_one_euro, transfer
+from .motion import TransferOptions, anchor_frame, best_anchor, smooth_gaussian, smooth_one_euro, transfer
 from .session import AnimationSession, PreparedSource
 
 Smoothing = Literal["none", "one-euro", "gaussian"]
 Anchor = int | Literal["first", "best"]
+Size = int | tuple[int, int] | Literal["auto", "model", "source"]
+"""Of the frames, see `output_size`."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,7 @@ def anchor_index(source: Keypoints, driving: Keypoints, anchor: Anchor) -> int:
     if anchor == "best":
         return best_anchor(source, driving)
     index = 0 if anchor == "first" else int(anchor)
-    if index >= len(driving):
-        raise KeypointError(f"expected an anchor frame from 0 to {len(driving) - 1}; got {index}.")
+    anchor_frame(driving, index)
     return index
 
 
@@ -59,9 +60,7 @@ def drive(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, f
     return transfer(source, driving, anchor, options.transfer)
 
 
-def output_size(
-    session: AnimationSession, image: Tensor, size: int | tuple[int, int] | Literal["auto", "model", "source"]
-) -> tuple[int, int]:
+def output_size(session: AnimationSession, image: Tensor, size: Size) -> tuple[int, int]:
     """(height, width) of the frames: 'auto' (see `MotionModelConfig.auto_size`), the 'model's trained size, the
     'source' picture's nearest good size, a length for the shorter side of the trained aspect, or (height, width) as
     given. Raises SizeError where it does not fit.
@@ -85,7 +84,7 @@ def prepare_source(
     session: AnimationSession,
     image: Tensor,
     *,
-    size: int | tuple[int, int] | Literal["auto", "model", "source"] = "auto",
+    size: Size = "auto",
     mode: FitMode = "crop",
 ) -> PreparedSource:
     """Fit a picture [1, C, H, W] of any size to the output size and prepare it."""
@@ -103,6 +102,7 @@ __all__ = [
     "FIT_MODES",
     "Anchor",
     "AnimationOptions",
+    "Size",
     "Smoothing",
     "anchor_index",
     "drive",

@@ -18,7 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from .animation import AnimationOptions, anchor_index, drive, prepare_source
+from .animation import AnimationOptions, Size, anchor_index, drive, prepare_source
 from .background import read_ahead, write_behind
 from .errors import FommError, ImageError, KeypointError
 from .fitting import FitMode, fit, from_uint8, to_uint8
@@ -30,7 +30,6 @@ from .video.source import still_paths
 from .view import side_by_side
 
 PathLike = str | os.PathLike[str]
-Size = int | tuple[int, int] | Literal["auto", "model", "source"]
 
 UNTIMED_RATE = Fraction(25)
 """Frames per second where neither the driving clip nor the options say: stills, and performances saved without."""
@@ -234,10 +233,6 @@ def _render(
 
     def write(rendered: Rendered, driving: Tensor | None) -> None:
         images = rendered.images.cpu()
-        if not torch.isfinite(images).all():
-            raise ImageError(
-                f"expected finite pixels; the model gave NaN or Inf at {session.dtype}. Choose float32 instead."
-            )
         if options.compare:
             columns = {"source": still, "driving": driving, "result": images}
             present = {name: column for name, column in columns.items() if column is not None}

@@ -20,7 +20,7 @@ from torch import Tensor
 from .config import MotionModelConfig
 from .errors import ImageError, KeypointError
 from .fitting import as_rgb
-from .geometry import Keypoints, Motion, hull_area, resize_maps
+from .geometry import Keypoints, Motion, resize_maps
 from .lowering import cast, compiled, lower
 from .model import MotionModel
 
@@ -41,14 +41,13 @@ class PreparedSource:
     """All that a source needs computed once, however long the clip; made by `AnimationSession.prepare`.
 
     image: [1, C, H, W] float32. keypoints: of one frame, float32 on the CPU. features: what the generator moves.
-    small: the copy that dense motion warps (None for models without). hull: area that the keypoints span.
+    small: the copy that dense motion warps (None for models without).
     """
 
     image: Tensor
     keypoints: Keypoints
     features: Tensor
     small: Tensor | None
-    hull: float
     network: MotionModel
 
     @property
@@ -60,7 +59,7 @@ class PreparedSource:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """A chunk of n frames: images [n, C, H, W] float32 in 0..1, with the keypoints and the motion that led to them."""
+    """A chunk of n frames: images [n, C, H, W] float32 in 0..1, with the motion that led to them."""
 
     images: Tensor
     motion: Motion | None
@@ -126,12 +125,10 @@ class AnimationSession:
         config.check_size(height, width)
         if config not in self._networks:
             model = self.model.with_config(config)
-            network = (
-                cast(copy.deepcopy(model), self.dtype)
-                if self.exact
-                else lower(model, dtype=self.dtype, device=self.device)
-            )
-            network = network.eval().requires_grad_(False).to(self.device)
+            if self.exact:
+                network = cast(copy.deepcopy(model).eval().requires_grad_(False), self.dtype).to(self.device)
+            else:
+                network = lower(model, dtype=self.dtype, device=self.device)
             self._networks[config] = compiled(network) if self.compile else network
         return self._networks[config]
 
@@ -157,7 +154,6 @@ class AnimationSession:
             keypoints=keypoints,
             features=network.generator.encode(image),
             small=None if network.dense_motion is None else network.dense_motion.reduce(image),
-            hull=hull_area(keypoints.position[0]),
             network=network,
         )
 
@@ -214,7 +210,7 @@ class AnimationSession:
     @torch.inference_mode()
     def _generate(self, source: PreparedSource, motion: Motion) -> Rendered:
         generator = source.network.generator
-        return Rendered(generator.decode(generator.move(source.features, motion)), motion, source)
+        return self._checked(Rendered(generator.decode(generator.move(source.features, motion)), motion, source))
 
     def render(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Rendered]:
         """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number."""
@@ -225,8 +221,16 @@ class AnimationSession:
     def _render(self, source: PreparedSource, keypoints: Keypoints) -> Rendered:
         if source.network.dense_motion is None:
             still = source.network.generator.decode(source.features)
-            return Rendered(still.expand(len(keypoints), -1, -1, -1), None, source)
+            return self._checked(Rendered(still.expand(len(keypoints), -1, -1, -1), None, source))
         return self._generate(source, self._motion(source, keypoints))
+
+    def _checked(self, rendered: Rendered) -> Rendered:
+        """The same; raises ImageError where it holds NaN or Inf, as half precision may give."""
+        if not torch.isfinite(rendered.images).all():
+            raise ImageError(
+                f"expected finite pixels; the model gave NaN or Inf at {self.dtype}. Set precision to float32 instead."
+            )
+        return rendered
 
     def _chunks(self, count: int, work: Callable[[slice], Result]) -> Iterator[Result]:
         """`work` on successive slices of at most `self.chunk`; the chunk halves when memory runs out."""

@@ -112,17 +112,21 @@ def flow_colours(motion: Motion | Tensor, height: int, width: int, *, maximum: f
     flow = _flow_of(motion)
     if maximum is not None and not 0 < maximum < math.inf:
         raise KeypointError(f"expected a maximum distance above 0, or None; got {maximum}")
-    shift = resize_flow(flow - identity_flow(len(flow), *flow.shape[1:3], like=flow), height, width)
-    extent = torch.tensor([width - 1, height - 1], device=flow.device, dtype=flow.dtype) / max(
-        min(height, width) - 1, 1
-    )
-    shift = torch.nan_to_num(shift * extent)
+    shift = torch.nan_to_num(resize_flow(displacement(flow, height, width), height, width))
     distance = shift.norm(dim=-1)
     if maximum is None:
         maximum = max(float(distance.max()) if distance.numel() else 0.0, SMALLEST_MAXIMUM)
     hue = torch.atan2(shift[..., 1], shift[..., 0]) % (2 * math.pi)
     saturation = (distance / maximum).clamp(0, 1)
     return hsv_to_rgb(torch.stack((hue, saturation, 1 - 0.15 * saturation), 1))
+
+
+def displacement(flow: Tensor, height: int, width: int) -> Tensor:
+    """How far each place of a flow [B, h, w, 2] is from where it points, in the same shape: (x, y) in halves of the
+    shorter side of a height x width picture.
+    """
+    extent = torch.tensor([width - 1, height - 1]).to(flow) / max(min(height, width) - 1, 1)
+    return (flow - identity_flow(len(flow), *flow.shape[1:3], like=flow)) * extent
 
 
 def occlusion_heat(occlusion: Tensor, height: int, width: int) -> Tensor:

@@ -54,7 +54,7 @@ def anchor_frame(driving: Keypoints, index: int) -> Keypoints:
     """The keypoints of driving frame `index`, one frame; raises KeypointError outside 0..T-1."""
     check_frames("driving", driving)
     if not 0 <= index < len(driving):
-        raise KeypointError(f"expected an anchor frame of 0 to {len(driving) - 1}; got {index}")
+        raise KeypointError(f"expected an anchor frame from 0 to {len(driving) - 1}; got {index}")
     return driving[index]
 
 

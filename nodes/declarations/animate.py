@@ -54,7 +54,7 @@ from .border import (
     one_image,
 )
 from .clips import detect, open_driving
-from .motion import Canvas, checked
+from .motion import Canvas
 
 SMOOTHINGS = ("none", "one-euro", "gaussian")
 
@@ -130,7 +130,7 @@ def _begin(
     prepared = session.prepare(image)
     driven = drive(prepared.keypoints, driving, settings.options(), fps=float(rate))
     keypoints, _ = resample(driven, rate, fps)
-    return Job(keypoints, size, fps, checked(session.render(prepared, keypoints)))
+    return Job(keypoints, size, fps, session.render(prepared, keypoints))
 
 
 def _animate(host: Host, model: Any, source: Tensor, driving: Any, **settings: Any) -> tuple[Any, ...]:

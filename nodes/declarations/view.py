@@ -10,7 +10,7 @@ from torch import Tensor
 from ...fomm_core import view as draw
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import fit
-from ...fomm_core.geometry import Keypoints, Motion, identity_flow
+from ...fomm_core.geometry import Keypoints, Motion
 from ..spec import IMAGE, KEYPOINTS, MOTION, VIDEO, Host, NodeSpec, category, choice, integer, socket, switch
 from .border import MotionClip, images_from_graph, images_to_graph, one_image
 from .clips import READ_AT_ONCE, open_clip
@@ -61,11 +61,10 @@ def _one_view(motion: Motion, name: str, height: int, width: int, maximum: float
 
 def flow_maximum(motion: Motion, height: int, width: int) -> float:
     """The largest distance that anything moves in the clip, in halves of the shorter side: one scale for all frames."""
-    extent = torch.tensor([width - 1, height - 1]) / max(min(height, width) - 1, 1)
     largest = draw.SMALLEST_MAXIMUM
     for flow in motion.flow.split(READ_AT_ONCE):
-        shift = (flow - identity_flow(len(flow), *flow.shape[1:3], like=flow)) * extent.to(flow)
-        largest = max(largest, float(torch.nan_to_num(shift).norm(dim=-1).max()))
+        shift = torch.nan_to_num(draw.displacement(flow, height, width))
+        largest = max(largest, float(shift.norm(dim=-1).max()))
     return largest
 
 

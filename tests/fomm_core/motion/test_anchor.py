@@ -82,7 +82,7 @@ def test_anchor_frame_is_one_frame(index: int) -> None:
 
 @pytest.mark.parametrize("index", [-1, 3, 99])
 def test_anchor_frame_outside_the_clip_is_refused(index: int) -> None:
-    with pytest.raises(KeypointError, match=f"anchor frame of 0 to 2; got {index}"):
+    with pytest.raises(KeypointError, match=f"anchor frame from 0 to 2; got {index}"):
         anchor_frame(clip(3), index)
 
 
