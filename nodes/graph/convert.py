@@ -27,6 +27,11 @@ PRIMITIVE, SENDER, RECEIVER = "PrimitiveNode", "SetNode", "GetNode"
 CANVAS_ONLY = NOTES | SWITCHBOARDS | REROUTES | {PRIMITIVE, SENDER, RECEIVER}
 """Nodes that exist on the canvas alone; no server knows them."""
 
+TOO_MANY = (
+    "saved with {} more values than it has widgets: by another version of this node. Look through its values, then "
+    "save the graph again"
+)
+
 DEEPEST = 32
 """Subgraphs inside subgraphs; more than this is a subgraph that holds itself."""
 
@@ -95,11 +100,10 @@ class _Converter:
                 yield self._node(scope, node)
 
     def _node(self, scope: _Scope, node: SavedNode) -> Node:
-        schema = self.schemas.entries.get(node.type, {})
         made = Node(
             id=scope.prefix + node.id,
             type=node.type,
-            title=node.title or str(schema.get("display_name") or node.type),
+            title=self._title(node),
             inputs=self._values(scope, node),
             pack=node.pack,
         )
@@ -117,12 +121,12 @@ class _Converter:
     def _values(self, scope: _Scope, node: SavedNode) -> Mapping[str, Any]:
         if node.type not in self.schemas.entries:
             return self._guessed_values(scope, node)
-        inputs = self.schemas.inputs(node.type)
-        values = named_values(inputs, node.values)
+        values = named_values(node.type, self.schemas.inputs(node.type), node.values)
         if values.surplus:
-            self._tell(scope, node, "warning", _miscount(values.surplus))
-        sent = {entry.name: entry for entry in inputs if entry.is_sent}
-        return {name: value for name, value in values.inputs.items() if name.split(".")[0] in sent}
+            self._tell(scope, node, "warning", TOO_MANY.format(values.surplus))
+        for name in values.missing if node.values else ():
+            self._tell(scope, node, "warning", f"saved before it had this; set to {values.inputs[name]!r}", name)
+        return values.inputs
 
     def _guessed_values(self, scope: _Scope, node: SavedNode) -> Mapping[str, Any]:
         """What newer files tell of a class without its schema: the names of its widgets."""
@@ -131,8 +135,8 @@ class _Converter:
         if isinstance(node.values, Mapping):
             return dict(node.values)
         inputs = [Input(slot.name, "INT", {}, False) for slot in node.inputs if slot.widget]
-        values = named_values(inputs, node.values)
-        return values.inputs if not values.surplus else {}
+        values = named_values(node.type, inputs, node.values)
+        return {} if values.surplus or values.missing else values.inputs
 
     # Wires
 
@@ -245,13 +249,10 @@ class _Converter:
         return _Scope(definition, f"{scope.prefix}{node.id}:", (scope, node))
 
     def _tell(self, scope: _Scope, node: SavedNode, severity: Any, message: str, port: str = "") -> None:
-        title = node.title or str(self.schemas.entries.get(node.type, {}).get("display_name") or node.type)
-        self.problems.append(Problem(severity, message, scope.prefix + node.id, title, port))
+        self.problems.append(Problem(severity, message, scope.prefix + node.id, self._title(node), port))
 
-
-def _miscount(surplus: int) -> str:
-    what = f"{abs(surplus)} {'more' if surplus > 0 else 'fewer'} values than it has widgets now"
-    return f"saved with {what}: by another version of this node. Look through its values and save the graph again"
+    def _title(self, node: SavedNode) -> str:
+        return node.title or self.schemas.title(node.type)
 
 
 def _passed_through(slots: tuple[Slot, ...], node: SavedNode, index: int, kind: str) -> int | None:

@@ -10,6 +10,16 @@ from typing import Any
 from .widgets import Input, inputs_of
 
 
+TITLES = {
+    "ImageBlend": "Image Blend",
+    "ImageBlur": "Image Blur",
+    "ImageQuantize": "Image Quantize",
+    "ImageScaleToTotalPixels": "Scale Image to Total Pixels",
+    "ImageSharpen": "Image Sharpen",
+}
+"""What the canvas writes on classes that have no name to show."""
+
+
 @dataclass(frozen=True)
 class Schemas:
     """Node schemas by class name, each in the form of ComfyUI's `/object_info`."""
@@ -23,6 +33,10 @@ class Schemas:
     def is_output(self, kind: str) -> bool:
         """Whether a class runs for its own sake, as one that saves or shows something does."""
         return bool(self.entries.get(kind, {}).get("output_node"))
+
+    def title(self, kind: str) -> str:
+        """What a canvas writes on a node of a class."""
+        return str(self.entries.get(kind, {}).get("display_name") or TITLES.get(kind, kind))
 
     def inputs(self, kind: str) -> tuple[Input, ...]:
         """The inputs of a class, in order."""

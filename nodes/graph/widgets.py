@@ -1,26 +1,25 @@
 """Which inputs of a node are widgets, in which order a canvas saves their values, and what they mean.
 
-A canvas saves values by position: the widgets of the class in the order of its inputs, and beside some of them what
-the canvas itself adds: how a seed changes after each run, an upload button.
+A canvas saves values by position: the widgets of the class in the order of its inputs, and among them what the canvas
+itself adds: how a seed changes after each run, a button, a player. Facts of ComfyUI's canvas, version 1.27.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
 WIDGET_TYPES = frozenset(
     {
-        *("INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", DYNAMIC_COMBO),
-        *("COLOR", "MARKDOWN", "MULTISELECT", "IMAGEUPLOAD", "AUDIOUPLOAD", "AUDIO_UI", "AUDIO_RECORD", "WEBCAM"),
-        *("LOAD_3D", "LOAD_3D_ANIMATION", "PREVIEW_3D", "PREVIEW_3D_ANIMATION", "IMAGECOMPARE", "BOUNDING_BOX"),
+        *("INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", DYNAMIC_COMBO, "COLOR", "MARKDOWN"),
+        *("WEBCAM", "LOAD_3D", "LOAD_3D_ANIMATION"),
     }
 )
-CANVAS_ONLY = frozenset({"IMAGEUPLOAD", "AUDIOUPLOAD"})
 SEEDS = ("seed", "noise_seed")
-UPLOADS = ("image_upload", "video_upload", "file_upload", "animated_image_upload")
+CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
+UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
 
 
 @dataclass(frozen=True)
@@ -35,27 +34,9 @@ class Input:
 
     @property
     def is_widget(self) -> bool:
-        """Whether it is set in the node itself; one that must be wired, or only can be, is not."""
+        """Whether it is set in the node itself; one that is only ever wired is not."""
         kind = self.options.get("widgetType") or self.type
-        return kind in WIDGET_TYPES and not self.options.get("forceInput")
-
-    @property
-    def is_sent(self) -> bool:
-        """Whether a server is told its value; a button's is the canvas's own matter."""
-        return self.type not in CANVAS_ONLY
-
-    @property
-    def extras(self) -> int:
-        """How many values the canvas saves behind this one for itself."""
-        control = self.options.get("control_after_generate")
-        if self.type == "INT":
-            return int(self.name in SEEDS if control is None else bool(control))
-        return 2 if self.type == "COMBO" and control else 0  # how it changes, and a filter of the choices
-
-    @property
-    def has_upload(self) -> bool:
-        """Whether the canvas puts an upload button under the node for it."""
-        return any(self.options.get(name) for name in UPLOADS)
+        return kind in WIDGET_TYPES and not self.options.get("forceInput") and not self.options.get("defaultInput")
 
     @property
     def default(self) -> Any:
@@ -66,16 +47,14 @@ class Input:
             return self.options["default"]
         if self.type == "COMBO":
             return self.choices[0] if self.choices else None
-        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": ""}.get(self.type)
+        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": ""}.get(self.type)
 
     def chosen(self, value: Any) -> tuple[Input, ...]:
-        """For a choice that brings inputs of its own: those of `value`, named below it."""
+        """For a choice that brings inputs of its own: those of `value`, named below it ("model.size")."""
         for option in self.options.get("options") or () if self.type == DYNAMIC_COMBO else ():
             if option.get("key") == value:
-                return tuple(
-                    Input(f"{self.name}.{inner.name}", inner.type, inner.options, inner.required, inner.choices)
-                    for inner in inputs_of({"input": option.get("inputs") or {}})
-                )
+                inner = inputs_of({"input": option.get("inputs") or {}})
+                return tuple(replace(entry, name=f"{self.name}.{entry.name}") for entry in inner)
         return ()
 
 
@@ -101,49 +80,133 @@ def _input(name: str, declared: Any, *, required: bool) -> Input:
 
 
 @dataclass(frozen=True)
+class Widget:
+    """One place among the saved values.
+
+    of: the input whose value it holds; None for what the canvas adds.
+    sent: whether a server gets to see it.
+    kept: whether its value is worth keeping; a player's place may be empty.
+    control: whether it says how the value before it changes after each run.
+    """
+
+    name: str
+    default: Any
+    of: Input | None = None
+    sent: bool = False
+    kept: bool = True
+    control: bool = False
+
+
+PLAYER = Widget("audioUI", "", sent=True, kept=False)
+VIEW_3D = Widget("image", "", sent=True)
+ADDED: Mapping[str, tuple[Widget, ...]] = {
+    "LoadAudio": (PLAYER, Widget("upload", "")),
+    **dict.fromkeys(("PreviewAudio", "SaveAudio", "SaveAudioMP3", "SaveAudioOpus"), (PLAYER,)),
+    **dict.fromkeys(("Preview3D", "Preview3DAnimation", "SaveGLB"), (VIEW_3D,)),
+    "PreviewAny": (Widget("preview", "", sent=True, kept=False),),
+}
+"""What the canvas adds at the end of certain classes."""
+
+BUTTONS_3D = tuple(
+    Widget(name, value, sent=True)
+    for name, value in (
+        ("upload 3d model", "upload3dmodel"),
+        ("upload extra resources", "uploadExtraResources"),
+        ("clear", "clear"),
+    )
+)
+
+
+def widgets_of(kind: str, inputs: Sequence[Input]) -> Iterator[Widget]:
+    """The places among the saved values of a node whose class is `kind`."""
+    shown = [entry for entry in inputs if entry.is_widget]
+    for entry in shown:
+        yield from _places(entry)
+        if kind in ("Load3D", "Load3DAnimation") and entry.name == "model_file":
+            yield from BUTTONS_3D
+    if any(entry.options.get(upload) for entry in shown for upload in UPLOADS):
+        yield Widget("upload", "image")
+    yield from ADDED.get(kind, ())
+
+
+def _places(entry: Input) -> Iterator[Widget]:
+    """The place of an input, and those that the canvas puts behind it."""
+    yield Widget(entry.name, entry.default, of=entry, sent=True)
+    control = entry.options.get("control_after_generate")
+    if entry.type == "INT" and (entry.name in SEEDS if control is None else control):
+        yield Widget("control_after_generate", "randomize", control=True)
+    elif entry.type == "COMBO" and control:
+        yield Widget("control_after_generate", "randomize", control=True)
+        yield Widget("control_filter_list", "")
+    remote = entry.options.get("remote")
+    if isinstance(remote, Mapping):
+        if remote.get("control_after_refresh"):
+            yield Widget("Auto-refresh after generation", False)
+        if remote.get("refresh_button"):
+            yield Widget("refresh", "refresh", sent=True)
+
+
+@dataclass(frozen=True)
 class Values:
-    """Widget values by name, and how the count of those saved compares to the class: 0 where it is as expected."""
+    """Widget values by name, as a server is sent them.
+
+    missing: inputs that the file holds no value of, and that have their defaults therefore.
+    surplus: how many values the file holds that belong to nothing.
+    """
 
     inputs: Mapping[str, Any]
+    missing: tuple[str, ...] = ()
     surplus: int = 0
 
 
-def named_values(inputs: Sequence[Input], saved: Sequence[Any] | Mapping[str, Any]) -> Values:
+def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapping[str, Any]) -> Values:
     """Give saved values their names.
 
     Args:
-        inputs: of the class, in order.
+        kind: the class.
+        inputs: its inputs, in order.
         saved: by position, as most are, or by name.
-
-    Returns:
-        Values of all widgets; those not saved (the file is older than the widget) have their defaults.
     """
-    widgets = [entry for entry in inputs if entry.is_widget]
+    places = list(widgets_of(kind, inputs))
     if isinstance(saved, Mapping):
-        return Values({entry.name: saved.get(entry.name, entry.default) for entry in _expanded(widgets, saved)})
-    values, taken = _by_position(widgets, saved, with_extras=True)
-    uploads = int(any(entry.has_upload for entry in widgets))
-    if len(saved) < taken:  # saved before canvases kept what they add, or written by another program
-        plain, taken_plain = _by_position(widgets, saved, with_extras=False)
-        if taken_plain == len(saved):
-            return Values(plain)
-    surplus = len(saved) - taken
-    return Values(values, 0 if 0 <= surplus <= uploads else surplus)
+        return _by_name(places, saved)
+    read = list(_by_position(places, saved))
+    if not all(value in CONTROLS for place, value in read if place.control):
+        plain = list(_by_position([place for place in places if place.of], saved))
+        if len(plain) == len(saved):  # written by a program that knows nothing of what a canvas adds
+            read = plain
+    inner = max((index for index, (place, _) in enumerate(read) if place.of), default=-1)
+    missing = [place.name for place, _ in read[len(saved) : inner + 1] if place.of]
+    return Values(
+        {place.name: value for place, value in read if place.sent},
+        tuple(missing),
+        max(len(saved) - len(read), 0),
+    )
 
 
-def _by_position(widgets: Sequence[Input], saved: Sequence[Any], *, with_extras: bool) -> tuple[dict[str, Any], int]:
-    values: dict[str, Any] = {}
-    position, waiting = 0, list(widgets)
+def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tuple[Widget, Any]]:
+    position, waiting = 0, list(places)
     while waiting:
-        entry = waiting.pop(0)
-        values[entry.name] = saved[position] if position < len(saved) else entry.default
-        position += 1 + (entry.extras if with_extras else 0)
-        waiting[:0] = [inner for inner in entry.chosen(values[entry.name]) if inner.is_widget]
-    return values, position
+        place = waiting.pop(0)
+        value = saved[position] if position < len(saved) and place.kept else place.default
+        yield place, value
+        position += 1
+        waiting[:0] = _brought(place, value)
 
 
-def _expanded(widgets: Sequence[Input], saved: Mapping[str, Any]) -> Iterator[Input]:
-    for entry in widgets:
-        yield entry
-        chosen = entry.chosen(saved.get(entry.name, entry.default))
-        yield from _expanded([inner for inner in chosen if inner.is_widget], saved)
+def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
+    values: dict[str, Any] = {}
+    missing, waiting = [], list(places)
+    while waiting:
+        place = waiting.pop(0)
+        if place.sent:
+            values[place.name] = saved.get(place.name, place.default)
+        if place.of and place.name not in saved:
+            missing.append(place.name)
+        waiting[:0] = _brought(place, values.get(place.name))
+    return Values(values, tuple(missing))
+
+
+def _brought(place: Widget, value: Any) -> list[Widget]:
+    chosen = place.of.chosen(value) if place.of else ()
+    return [inner for entry in chosen if entry.is_widget for inner in _places(entry)]
