@@ -43,7 +43,23 @@ class Constant:
     value: Any
 
 
-Origin = Link | Constant | None
+class Cut:
+    """A wire from a muted node: the input gets neither the wire nor the value that it had before it was wired."""
+
+
+Origin = Link | Constant | Cut | None
+"""What arrives in an input; None leaves it its own value."""
+
+
+@dataclass(frozen=True)
+class _Trail:
+    """How an input was followed so far: the wires, and whether nothing but the walls of subgraphs lay between."""
+
+    wires: frozenset[tuple[str, int]] = frozenset()
+    direct: bool = True
+
+    def around(self) -> _Trail:
+        return replace(self, direct=False)
 
 
 @dataclass(frozen=True)
@@ -107,14 +123,14 @@ class _Converter:
             inputs=self._values(scope, node),
             pack=node.pack,
         )
-        wired = {}
+        inputs = dict(made.inputs)
         for index, slot in enumerate(self._slots(scope, node)):
-            origin = self._into(scope, node, index, frozenset())
-            if isinstance(origin, Constant):
-                wired[slot.name] = origin.value
+            origin = self._into(scope, node, index, _Trail())
+            if isinstance(origin, Cut):
+                inputs.pop(slot.name, None)
             elif origin is not None:
-                wired[slot.name] = origin
-        return replace(made, inputs={**made.inputs, **wired})
+                inputs[slot.name] = origin.value if isinstance(origin, Constant) else origin
+        return replace(made, inputs=inputs)
 
     # Values
 
@@ -156,7 +172,7 @@ class _Converter:
         names = {slot.name for slot in declared}
         return (*known, *(slot for slot in node.inputs if slot.name not in names))
 
-    def _into(self, scope: _Scope, node: SavedNode, index: int, seen: frozenset[tuple[str, int]]) -> Origin:
+    def _into(self, scope: _Scope, node: SavedNode, index: int, trail: _Trail) -> Origin:
         """What arrives in an input."""
         slots = self._slots(scope, node)
         if index >= len(slots) or slots[index].link is None:
@@ -166,11 +182,12 @@ class _Converter:
         if link is None:
             self._tell(scope, node, "error", f"its wire {slot.link} is not in the file. Wire it again", slot.name)
             return None
-        key = (scope.prefix, slot.link or 0)
-        if key in seen:
+        wire = (scope.prefix, slot.link or 0)
+        if wire in trail.wires:
             self._tell(scope, node, "error", "its wire runs in a circle through nodes that do nothing", slot.name)
             return None
-        return self._from(scope, link.origin, link.origin_slot, slot.type, seen | {key}, (node, slot.name))
+        trail = replace(trail, wires=trail.wires | {wire})
+        return self._from(scope, link.origin, link.origin_slot, slot.type, trail, (node, slot.name))
 
     def _from(
         self,
@@ -178,52 +195,70 @@ class _Converter:
         name: str,
         index: int,
         kind: str,
-        seen: frozenset[tuple[str, int]],
+        trail: _Trail,
         asked: tuple[SavedNode, str],
     ) -> Origin:
         """What leaves an output; `kind` is the wire type that the input asks for."""
         if scope.host is not None and name == scope.graph.input_id:
-            return self._from_outside(*scope.host, index, seen)
+            return self._from_outside(*scope.host, index, trail)
         node = scope.graph.nodes.get(name)
         if node is None:
             self._tell(scope, asked[0], "error", f"its wire comes from node {name}, which is not there", asked[1])
             return None
-        if node.type == PRIMITIVE:
-            value = node.values[0] if not isinstance(node.values, Mapping) and node.values else None
-            return None if value is None else Constant(value)
-        if node.mode == Mode.MUTED or node.type in NOTES | SWITCHBOARDS:
+        if node.type == PRIMITIVE:  # it sets widgets that are wired to it, and nothing further on
+            direct = trail.direct and not isinstance(node.values, Mapping) and node.values
+            return Constant(node.values[0]) if direct else None
+        if node.type in NOTES | SWITCHBOARDS:
             return None
+        if node.type in REROUTES | {SENDER}:  # muted or not
+            return self._into(scope, node, 0, trail.around())
+        if node.type == RECEIVER:
+            return self._from_sender(scope, node, kind, trail.around())
         if node.mode == Mode.BYPASSED:
             passed = _passed_through(self._slots(scope, node), node, index, kind)
-            return None if passed is None else self._into(scope, node, passed, seen)
-        if node.type in REROUTES | {SENDER}:
-            return self._into(scope, node, 0, seen)
-        if node.type == RECEIVER:
-            return self._from_sender(scope, node, kind, seen)
+            return None if passed is None else self._into(scope, node, passed, trail.around())
+        if node.mode == Mode.MUTED:
+            return Cut()
         inner = self._inside(scope, node)
         if inner is None:
             return Link(scope.prefix + node.id, index)
         link = inner.graph.into(inner.graph.output_id, index)
         if link is None:
             return None
-        return self._from(inner, link.origin, link.origin_slot, kind, seen, asked)
+        return self._from(inner, link.origin, link.origin_slot, kind, trail, asked)
 
-    def _from_outside(
-        self, scope: _Scope, host: SavedNode, index: int, seen: frozenset[tuple[str, int]]
-    ) -> Origin:
+    def _from_outside(self, scope: _Scope, host: SavedNode, index: int, trail: _Trail) -> Origin:
         """What a subgraph's own input brings in: the wire into its node, or the value of a widget shown there."""
         slots = self._slots(scope, host)
         if index < len(slots) and slots[index].link is not None:
-            return self._into(scope, host, index, seen)
-        return None
+            origin = self._into(scope, host, index, trail)
+            if origin is not None:
+                return origin
+        inner = self._inside(scope, host)
+        value = None if inner is None else self._shown(inner, host, index)
+        return None if value is None else Constant(value)
 
-    def _from_sender(self, scope: _Scope, receiver: SavedNode, kind: str, seen: frozenset[tuple[str, int]]) -> Origin:
+    def _shown(self, inner: _Scope, host: SavedNode, index: int) -> Any:
+        """The value of the widget on `host` that stands for one inside: its own, or that of the one inside."""
+        if not _inner_widget(inner.graph, index):
+            return None
+        position = sum(bool(_inner_widget(inner.graph, before)) for before in range(index))
+        if not isinstance(host.values, Mapping) and position < len(host.values):
+            return host.values[position]
+        node, name = _inner_widget(inner.graph, index)[0]
+        deeper = self._inside(inner, node)
+        if deeper is None:
+            return self._values(inner, node).get(name)
+        names = [slot.name for slot in deeper.graph.inputs]
+        return self._shown(deeper, node, names.index(name)) if name in names else None
+
+    def _from_sender(self, scope: _Scope, receiver: SavedNode, kind: str, trail: _Trail) -> Origin:
         """A pair of nodes that share a name stands for a wire; the inner of two canvases counts."""
         place: _Scope | None = scope
         while place is not None:
             for node in place.graph.nodes.values():
                 if node.type == SENDER and node.values == receiver.values:
-                    return self._from(place, node.id, 0, kind, seen, (receiver, ""))
+                    return self._from(place, node.id, 0, kind, trail, (receiver, ""))
             place = place.host[0] if place.host else None
         self._tell(scope, receiver, "error", f"no node sends what it is to receive, {list(receiver.values)}")
         return None
@@ -253,6 +288,16 @@ class _Converter:
 
     def _title(self, node: SavedNode) -> str:
         return node.title or self.schemas.title(node.type)
+
+
+def _inner_widget(graph: SavedGraph, index: int) -> list[tuple[SavedNode, str]]:
+    """The widgets, as (node, name), that the input `index` of a subgraph stands for."""
+    found = []
+    for link in graph.out_of(graph.input_id, index):
+        node = graph.nodes.get(link.target)
+        if node is not None and link.target_slot < len(node.inputs) and node.inputs[link.target_slot].widget:
+            found.append((node, node.inputs[link.target_slot].name))
+    return found
 
 
 def _passed_through(slots: tuple[Slot, ...], node: SavedNode, index: int, kind: str) -> int | None:
