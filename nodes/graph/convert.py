@@ -168,7 +168,9 @@ class _Converter:
         else:
             return node.inputs
         by_name = {slot.name: slot for slot in node.inputs}
-        known = tuple(replace(slot, link=by_name[slot.name].link) if slot.name in by_name else slot for slot in declared)
+        known = tuple(
+            replace(slot, link=by_name[slot.name].link) if slot.name in by_name else slot for slot in declared
+        )
         names = {slot.name for slot in declared}
         return (*known, *(slot for slot in node.inputs if slot.name not in names))
 
@@ -206,8 +208,7 @@ class _Converter:
             self._tell(scope, asked[0], "error", f"its wire comes from node {name}, which is not there", asked[1])
             return None
         if node.type == PRIMITIVE:  # it sets widgets that are wired to it, and nothing further on
-            direct = trail.direct and not isinstance(node.values, Mapping) and node.values
-            return Constant(node.values[0]) if direct else None
+            return Constant(node.positional[0]) if trail.direct and node.positional else None
         if node.type in NOTES | SWITCHBOARDS:
             return None
         if node.type in REROUTES | {SENDER}:  # muted or not
@@ -243,8 +244,8 @@ class _Converter:
         if not _inner_widget(inner.graph, index):
             return None
         position = sum(bool(_inner_widget(inner.graph, before)) for before in range(index))
-        if not isinstance(host.values, Mapping) and position < len(host.values):
-            return host.values[position]
+        if position < len(host.positional):
+            return host.positional[position]
         node, name = _inner_widget(inner.graph, index)[0]
         deeper = self._inside(inner, node)
         if deeper is None:
@@ -260,7 +261,7 @@ class _Converter:
                 if node.type == SENDER and node.values == receiver.values:
                     return self._from(place, node.id, 0, kind, trail, (receiver, ""))
             place = place.host[0] if place.host else None
-        self._tell(scope, receiver, "error", f"no node sends what it is to receive, {list(receiver.values)}")
+        self._tell(scope, receiver, "error", f"no node sends what it is to receive, {list(receiver.positional)}")
         return None
 
     # Subgraphs

@@ -51,9 +51,9 @@ class SavedNode:
         return " ".join(str(part) for part in (found, version) if part) if found else ""
 
     @property
-    def name(self) -> str:
-        """For messages."""
-        return f"“{self.title or self.type}” (node {self.id})"
+    def positional(self) -> tuple[Any, ...]:
+        """Its values by position; none where they are saved by name."""
+        return self.values if isinstance(self.values, tuple) else ()
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ class SavedLink:
 class SavedGraph:
     """A canvas, or the inside of a subgraph.
 
-    inputs, outputs: the subgraph's own slots; wires from them have the origin `input_id`, to them the target `output_id`.
+    inputs, outputs: the subgraph's own slots; their wires have the origin `input_id`, or the target `output_id`.
     definitions: subgraphs by the type that a node which stands for them has.
     repeated: ids that more than one node has; the last such node counts.
     """
