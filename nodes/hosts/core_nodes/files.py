@@ -126,10 +126,10 @@ NODES = (
         "SaveImage", "Save Image", "image", {"images": PICTURE, "filename_prefix": PREFIX}, (), _save, is_output=True
     ),
     CoreNode("PreviewImage", "Preview Image", "image", {"images": PICTURE}, (), _preview, is_preview=True),
-    CoreNode("MaskPreview", "Preview Mask", "mask", {"mask": (MASK,)}, (), _preview_mask, is_preview=True),
+    CoreNode("MaskPreview", "MaskPreview", "mask", {"mask": (MASK,)}, (), _preview_mask, is_preview=True),
     CoreNode(
         "SaveAnimatedWEBP",
-        "Save Animated WEBP",
+        "SaveAnimatedWEBP",
         "image/animation",
         {
             "images": PICTURE,
@@ -145,7 +145,7 @@ NODES = (
     ),
     CoreNode(
         "SaveAnimatedPNG",
-        "Save Animated PNG",
+        "SaveAnimatedPNG",
         "image/animation",
         {"images": PICTURE, "filename_prefix": PREFIX, "fps": RATE, "compress_level": whole(4, 0, 9)},
         (),

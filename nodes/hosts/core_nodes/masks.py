@@ -135,20 +135,20 @@ NODES = (
         ONE,
         _from_image,
     ),
-    CoreNode("ImageColorToMask", "Image Color to Mask", "mask", {"image": PICTURE, "color": COLOUR}, ONE, _from_color),
+    CoreNode("ImageColorToMask", "ImageColorToMask", "mask", {"image": PICTURE, "color": COLOUR}, ONE, _from_color),
     CoreNode(
         "SolidMask",
-        "Solid Mask",
+        "SolidMask",
         "mask",
         {"value": number(1.0, 0.0, 1.0), "width": SIDE, "height": SIDE},
         ONE,
         _solid,
     ),
-    CoreNode("InvertMask", "Invert Mask", "mask", {"mask": WIRE}, ONE, _invert),
-    CoreNode("CropMask", "Crop Mask", "mask", {"mask": WIRE, **AREA}, ONE, _crop),
+    CoreNode("InvertMask", "InvertMask", "mask", {"mask": WIRE}, ONE, _invert),
+    CoreNode("CropMask", "CropMask", "mask", {"mask": WIRE, **AREA}, ONE, _crop),
     CoreNode(
         "MaskComposite",
-        "Mask Composite",
+        "MaskComposite",
         "mask",
         {
             "destination": WIRE,
@@ -162,7 +162,7 @@ NODES = (
     ),
     CoreNode(
         "FeatherMask",
-        "Feather Mask",
+        "FeatherMask",
         "mask",
         {"mask": WIRE, "left": PLACE, "top": PLACE, "right": PLACE, "bottom": PLACE},
         ONE,
@@ -170,18 +170,16 @@ NODES = (
     ),
     CoreNode(
         "GrowMask",
-        "Grow Mask",
+        "GrowMask",
         "mask",
         {"mask": WIRE, "expand": whole(0, -16384), "tapered_corners": switch(True)},
         ONE,
         _grow,
     ),
-    CoreNode(
-        "ThresholdMask", "Threshold Mask", "mask", {"mask": WIRE, "value": number(0.5, 0.0, 1.0)}, ONE, _threshold
-    ),
+    CoreNode("ThresholdMask", "ThresholdMask", "mask", {"mask": WIRE, "value": number(0.5, 0.0, 1.0)}, ONE, _threshold),
     CoreNode(
         "ImageCompositeMasked",
-        "Image Composite Masked",
+        "ImageCompositeMasked",
         "image",
         {"destination": PICTURE, "source": PICTURE, "x": PLACE, "y": PLACE, "resize_source": switch(False)},
         ((IMAGE, IMAGE),),

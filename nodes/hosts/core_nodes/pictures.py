@@ -206,7 +206,7 @@ NODES = (
     ),
     CoreNode(
         "ImageRotate",
-        "Image Rotate",
+        "ImageRotate",
         TRANSFORM,
         {"image": PICTURE, "rotation": one_of("none", "90 degrees", "180 degrees", "270 degrees")},
         ONE,
@@ -214,7 +214,7 @@ NODES = (
     ),
     CoreNode(
         "ImageFlip",
-        "Image Flip",
+        "ImageFlip",
         TRANSFORM,
         {"image": PICTURE, "flip_method": one_of("x-axis: vertically", "y-axis: horizontally")},
         ONE,
@@ -223,7 +223,7 @@ NODES = (
     CoreNode("ImageBatch", "Batch Images", "image", {"image1": PICTURE, "image2": PICTURE}, ONE, _batch),
     CoreNode(
         "RepeatImageBatch",
-        "Repeat Image Batch",
+        "RepeatImageBatch",
         "image/batch",
         {"image": PICTURE, "amount": whole(1, 1, 4096)},
         ONE,
@@ -231,7 +231,7 @@ NODES = (
     ),
     CoreNode(
         "ImageFromBatch",
-        "Image From Batch",
+        "ImageFromBatch",
         "image/batch",
         {"image": PICTURE, "batch_index": whole(0, 0, 4095), "length": whole(1, 1, 4096)},
         ONE,
@@ -240,7 +240,7 @@ NODES = (
     CoreNode("ImageInvert", "Invert Image", "image", {"image": PICTURE}, ONE, _invert),
     CoreNode(
         "EmptyImage",
-        "Empty Image",
+        "EmptyImage",
         "image",
         {"width": SIDE, "height": SIDE, "batch_size": whole(1, 1, 4096), "color": COLOUR},
         ONE,
