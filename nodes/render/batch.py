@@ -1,14 +1,15 @@
-"""Batches from end to end: plan, skip what is done, render the rest, report. What the command and Python callers run."""
+"""Batches from end to end: plan, skip what is done, render the rest, report. For the command and for Python."""
 
 from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...fomm_core.errors import FommError
 from ..graph.model import Graph
@@ -23,6 +24,9 @@ from .report import write_report
 from .runner import Runner, Tries, Watch
 from .tables import Row
 
+if TYPE_CHECKING:
+    from .local import LocalOptions
+
 REPORT = "report.html"
 MakeEngine = Callable[[Path], Engine]
 """From a folder on the output's disk, for files that are not finished."""
@@ -32,7 +36,7 @@ MakeEngine = Callable[[Path], Engine]
 class Summary:
     """How a batch stands. before: of those done, how many were done by an earlier call.
 
-    failures: the jobs that failed, with their errors.
+    seconds: of this call. failures: the jobs that failed, with their errors.
     """
 
     output: Path
@@ -40,6 +44,7 @@ class Summary:
     failed: int
     left: int
     before: int
+    seconds: float
     report: Path | None
     failures: tuple[Entry, ...] = ()
 
@@ -73,7 +78,7 @@ def run_batch(
         FommError: The batch can't be planned, another driver is at work there, or no worker is left.
         KeyboardInterrupt: Stopped by the user; the report says what is done.
     """
-    name = uuid.uuid4().hex
+    name, began = uuid.uuid4().hex, time.monotonic()
     with Manifest(batch.output) as manifest:
         digests = Digests(manifest.digest, manifest.learn)
         counts = manifest.register(plan(batch, digests), name)
@@ -88,14 +93,15 @@ def run_batch(
             page = batch.output / REPORT if report else None
             if page is not None:
                 write_report(manifest, name, page, title=f"{batch.name}: batch render", reused=reused)
-        return _summary(manifest, name, batch.output, page, len(reused))
+        return _summary(manifest, name, batch.output, page, len(reused), time.monotonic() - began)
 
 
 @contextlib.contextmanager
 def _passing_folder(parent: Path) -> Iterator[Path]:
     """For files that are not finished. What drivers left that were killed goes first: we hold the lock."""
     folder = parent / "unfinished"
-    shutil.rmtree(folder, ignore_errors=True)
+    for stale in (folder, *parent.parent.rglob(".fomm-*")):
+        shutil.rmtree(stale, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
@@ -111,14 +117,14 @@ def _closing(engine: Engine) -> Iterator[Engine]:
         engine.close()
 
 
-def _summary(manifest: Manifest, name: str, output: Path, page: Path | None, before: int) -> Summary:
+def _summary(manifest: Manifest, name: str, output: Path, page: Path | None, before: int, seconds: float) -> Summary:
     states = {DONE: 0, FAILED: 0, PENDING: 0}
     failures = []
     for entry in manifest.entries(name):
         states[entry.state] += 1
         if entry.state == FAILED:
             failures.append(entry)
-    return Summary(output, states[DONE], states[FAILED], states[PENDING], before, page, tuple(failures))
+    return Summary(output, states[DONE], states[FAILED], states[PENDING], before, seconds, page, tuple(failures))
 
 
 @dataclass(frozen=True)
@@ -130,12 +136,18 @@ class LocalSetting:
     limits: Limits = field(default_factory=Limits)
     memory: int = 2 << 30
 
+    def options(self, folders: Folders) -> LocalOptions:
+        """Of each worker."""
+        from .local import LocalOptions
+
+        return LocalOptions(folders, self.device, self.limits, self.memory)
+
     def engine(self, folders: Folders) -> MakeEngine:
         """What makes it."""
-        from .local import LocalEngine, LocalOptions
+        from .local import LocalEngine
         from .pool import LocalPool
 
-        options = LocalOptions(folders, self.device, self.limits, self.memory)
+        options = self.options(folders)
         return lambda folder: LocalPool(options, self.workers, folder) if self.workers else LocalEngine(options)
 
 
@@ -174,7 +186,7 @@ def render(
     Raises:
         FommError: Something does not fit, said before anything is rendered; or no worker is left.
     """
-    folders = Folders(_paths(input_folder), _paths(models))
+    folders = Folders(existing(input_folder), existing(models))
     schemas = local_schemas(folders)
     read, title = read_any(graph, schemas)
     settings, table = _inputs(inputs)
@@ -215,7 +227,8 @@ def _inputs(
     return {}, inputs or None
 
 
-def _paths(folders: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
+def existing(folders: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
+    """Folders that are there; raises FommError for one that is not."""
     several = (folders,) if isinstance(folders, (str, Path)) else folders
     found = tuple(Path(folder) for folder in several)
     for folder in found:
