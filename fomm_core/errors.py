@@ -19,3 +19,7 @@ class KeypointError(FommError):
 
 class ImageError(FommError):
     """An image or video holds no usable pixels: wrong shape, no frames, NaN."""
+
+
+class GraphError(FommError):
+    """A saved graph cannot be read, converted, or run as it is."""

@@ -6,37 +6,14 @@ import logging
 import os
 import tempfile
 import uuid
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import folder_paths
 
-from ...fomm_core.checkpoints import builtin_models
 from ...fomm_core.errors import FommError
+from .names import LISTINGS, built_in, check_inside
 
 log = logging.getLogger("fomm.comfyui")
-
-BUILT_IN = " (built-in)"
-
-
-@dataclass(frozen=True)
-class Listing:
-    """A kind of file that a block offers as choices.
-
-    folder: ComfyUI's name for its folders, as in extra_model_paths.yaml. below_models, below_output: our own ones.
-    suffixes: of the files that are offered. ComfyUI's own filter looks at the last suffix alone and hides `.pth.tar`.
-    """
-
-    folder: str
-    below_models: str
-    below_output: str
-    suffixes: tuple[str, ...]
-
-
-LISTINGS = {
-    "models": Listing("fomm", "fomm", "fomm_models", (".safetensors", ".pth", ".pth.tar")),
-    "performances": Listing("fomm_performances", "fomm_performances", "fomm", (".safetensors",)),
-}
 
 
 def register_folders() -> None:
@@ -56,14 +33,14 @@ def options(name: str) -> tuple[str, ...]:
     """The choices of a list, built-in ones first."""
     listing = LISTINGS[name]
     found = folder_paths.get_filename_list(listing.folder)
-    return (*_built_in(name), *(choice for choice in found if choice.lower().endswith(listing.suffixes)))
+    return (*built_in(name), *(choice for choice in found if choice.lower().endswith(listing.suffixes)))
 
 
 def find(name: str, choice: str) -> Path:
     """The file behind a choice; raises FommError for everything that is none."""
-    _check_inside(choice)
-    if choice in (built_in := _built_in(name)):
-        return built_in[choice]
+    check_inside(choice)
+    if choice in (shipped := built_in(name)):
+        return shipped[choice]
     path = folder_paths.get_full_path(LISTINGS[name].folder, choice) if choice in options(name) else None
     if path is None:
         folders = ", ".join(folder_paths.get_folder_paths(LISTINGS[name].folder))
@@ -79,7 +56,7 @@ def new_file(name: str, prefix: str, suffix: str) -> tuple[Path, str]:
 
     `prefix` may name sub-folders and hold ComfyUI's %date% variables. Raises FommError where it leads elsewhere.
     """
-    _check_inside(prefix)
+    check_inside(prefix)
     root = os.path.join(folder_paths.get_output_directory(), LISTINGS[name].below_output)
     folder, stem, counter, subfolder, _ = folder_paths.get_save_image_path(prefix, root)
     while (path := Path(folder, f"{stem}_{counter:05}_{suffix}")).exists():
@@ -92,23 +69,3 @@ def temporary_file(suffix: str) -> Path:
     folder = Path(folder_paths.get_temp_directory() or tempfile.gettempdir(), "fomm")
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{uuid.uuid4().hex}{suffix}"
-
-
-def _built_in(name: str) -> dict[str, Path]:
-    if name != "models":
-        return {}
-    return {f"{stem}{BUILT_IN}": path for stem, path in builtin_models().items()}
-
-
-def _check_inside(name: str) -> None:
-    """Raise where a name from a graph is empty, absolute on any system, or climbs out of its folder."""
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    if (
-        not name.strip()
-        or "\0" in name
-        or posix.is_absolute()
-        or windows.drive
-        or windows.root
-        or ".." in windows.parts
-    ):
-        raise FommError(f"expected a name inside its folder, without '..', a drive or a leading slash; got {name!r}.")

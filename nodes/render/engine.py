@@ -118,7 +118,7 @@ class Engine(Protocol):
         """Run a job on a free worker and wait for its end.
 
         Files appear at `job.output` only when they are complete. `progress` is called at each step, and at least once
-        a second while the engine waits for a worker; what it raises (CancelledError) ends the job there, and is passed on.
+        a second while the engine waits for a worker; what it raises (CancelledError) ends the job and is passed on.
 
         Raises:
             JobError: The job failed; `retryable` says whether another try makes sense.

@@ -1,0 +1,272 @@
+"""From a canvas as it is saved to a graph as it is run.
+
+A canvas holds more than what runs: notes, reroutes, nodes that stand for one value, muted and bypassed nodes, and
+subgraphs. What is left of them is a wire's true origin, or a value. Each input of each node that runs is followed to
+one of these here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ...fomm_core.errors import GraphError
+from .groups import group_definition
+from .model import Graph, Link, Node, Problem
+from .saved import GROUP_PREFIXES, Mode, SavedGraph, SavedNode, Slot
+from .schemas import Schemas
+from .widgets import Input, named_values
+
+NOTES = frozenset({"Note", "MarkdownNote", "Label (rgthree)", "Bookmark (rgthree)"})
+SWITCHBOARDS = frozenset(
+    f"Fast {what} (rgthree)" for what in ("Muter", "Bypasser", "Groups Muter", "Groups Bypasser", "Actions Button")
+)
+REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
+PRIMITIVE, SENDER, RECEIVER = "PrimitiveNode", "SetNode", "GetNode"
+CANVAS_ONLY = NOTES | SWITCHBOARDS | REROUTES | {PRIMITIVE, SENDER, RECEIVER}
+"""Nodes that exist on the canvas alone; no server knows them."""
+
+DEEPEST = 32
+"""Subgraphs inside subgraphs; more than this is a subgraph that holds itself."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """What an input gets in place of a wire."""
+
+    value: Any
+
+
+Origin = Link | Constant | None
+
+
+@dataclass(frozen=True)
+class _Scope:
+    """A canvas where it is used: the outermost, or a subgraph under the node that stands for it."""
+
+    graph: SavedGraph
+    prefix: str = ""
+    host: tuple[_Scope, SavedNode] | None = None
+
+    @property
+    def depth(self) -> int:
+        return self.prefix.count(":")
+
+
+def convert(saved: SavedGraph, schemas: Schemas) -> Graph:
+    """The graph that runs when this canvas is queued.
+
+    Args:
+        saved: the canvas.
+        schemas: of all classes in it; nodes of other classes are kept as far as the file tells, and told in `problems`.
+
+    Returns:
+        Nodes with the ids of the canvas; those inside of a subgraph have its node's id before theirs: "7:3".
+
+    Raises:
+        GraphError: a subgraph holds itself.
+    """
+    return _Converter(saved, schemas).graph()
+
+
+@dataclass
+class _Converter:
+    saved: SavedGraph
+    schemas: Schemas
+    problems: list[Problem] = field(default_factory=list)
+
+    def graph(self) -> Graph:
+        nodes = {node.id: node for node in self._nodes(_Scope(self.saved))}
+        return Graph(nodes, tuple(dict.fromkeys(self.problems)))
+
+    def _nodes(self, scope: _Scope) -> Iterator[Node]:
+        for name in scope.graph.repeated:
+            self.problems.append(
+                Problem("error", "several nodes have this id; the last of them counts", scope.prefix + name)
+            )
+        for node in scope.graph.nodes.values():
+            if node.mode in (Mode.MUTED, Mode.BYPASSED) or node.type in CANVAS_ONLY:
+                continue
+            inner = self._inside(scope, node)
+            if inner is not None:
+                yield from self._nodes(inner)
+            else:
+                yield self._node(scope, node)
+
+    def _node(self, scope: _Scope, node: SavedNode) -> Node:
+        schema = self.schemas.entries.get(node.type, {})
+        made = Node(
+            id=scope.prefix + node.id,
+            type=node.type,
+            title=node.title or str(schema.get("display_name") or node.type),
+            inputs=self._values(scope, node),
+            pack=node.pack,
+        )
+        wired = {}
+        for index, slot in enumerate(self._slots(scope, node)):
+            origin = self._into(scope, node, index, frozenset())
+            if isinstance(origin, Constant):
+                wired[slot.name] = origin.value
+            elif origin is not None:
+                wired[slot.name] = origin
+        return replace(made, inputs={**made.inputs, **wired})
+
+    # Values
+
+    def _values(self, scope: _Scope, node: SavedNode) -> Mapping[str, Any]:
+        if node.type not in self.schemas.entries:
+            return self._guessed_values(scope, node)
+        inputs = self.schemas.inputs(node.type)
+        values = named_values(inputs, node.values)
+        if values.surplus:
+            self._tell(scope, node, "warning", _miscount(values.surplus))
+        sent = {entry.name: entry for entry in inputs if entry.is_sent}
+        return {name: value for name, value in values.inputs.items() if name.split(".")[0] in sent}
+
+    def _guessed_values(self, scope: _Scope, node: SavedNode) -> Mapping[str, Any]:
+        """What newer files tell of a class without its schema: the names of its widgets."""
+        origin = f" of the pack {node.pack}" if node.pack else ""
+        self._tell(scope, node, "error", f"the node “{node.type}”{origin} is not known here, so its values are a guess")
+        if isinstance(node.values, Mapping):
+            return dict(node.values)
+        inputs = [Input(slot.name, "INT", {}, False) for slot in node.inputs if slot.widget]
+        values = named_values(inputs, node.values)
+        return values.inputs if not values.surplus else {}
+
+    # Wires
+
+    def _slots(self, scope: _Scope, node: SavedNode) -> tuple[Slot, ...]:
+        """The inputs of a node as a canvas has them: what must be wired, then widgets, then what only the file has."""
+        definition = self._definition(node)
+        if definition is not None:
+            declared = definition.inputs
+        elif node.type in self.schemas.entries:
+            inputs = self.schemas.inputs(node.type)
+            ordered = [*(i for i in inputs if not i.is_widget), *(i for i in inputs if i.is_widget)]
+            declared = tuple(Slot(i.name, i.type, widget=i.name if i.is_widget else "") for i in ordered)
+        else:
+            return node.inputs
+        by_name = {slot.name: slot for slot in node.inputs}
+        known = tuple(replace(slot, link=by_name[slot.name].link) if slot.name in by_name else slot for slot in declared)
+        names = {slot.name for slot in declared}
+        return (*known, *(slot for slot in node.inputs if slot.name not in names))
+
+    def _into(self, scope: _Scope, node: SavedNode, index: int, seen: frozenset[tuple[str, int]]) -> Origin:
+        """What arrives in an input."""
+        slots = self._slots(scope, node)
+        if index >= len(slots) or slots[index].link is None:
+            return None
+        slot = slots[index]
+        link = scope.graph.links.get(slot.link) if slot.link is not None else None
+        if link is None:
+            self._tell(scope, node, "error", f"its wire {slot.link} is not in the file. Wire it again", slot.name)
+            return None
+        key = (scope.prefix, slot.link or 0)
+        if key in seen:
+            self._tell(scope, node, "error", "its wire runs in a circle through nodes that do nothing", slot.name)
+            return None
+        return self._from(scope, link.origin, link.origin_slot, slot.type, seen | {key}, (node, slot.name))
+
+    def _from(
+        self,
+        scope: _Scope,
+        name: str,
+        index: int,
+        kind: str,
+        seen: frozenset[tuple[str, int]],
+        asked: tuple[SavedNode, str],
+    ) -> Origin:
+        """What leaves an output; `kind` is the wire type that the input asks for."""
+        if scope.host is not None and name == scope.graph.input_id:
+            return self._from_outside(*scope.host, index, seen)
+        node = scope.graph.nodes.get(name)
+        if node is None:
+            self._tell(scope, asked[0], "error", f"its wire comes from node {name}, which is not there", asked[1])
+            return None
+        if node.type == PRIMITIVE:
+            value = node.values[0] if not isinstance(node.values, Mapping) and node.values else None
+            return None if value is None else Constant(value)
+        if node.mode == Mode.MUTED or node.type in NOTES | SWITCHBOARDS:
+            return None
+        if node.mode == Mode.BYPASSED:
+            passed = _passed_through(self._slots(scope, node), node, index, kind)
+            return None if passed is None else self._into(scope, node, passed, seen)
+        if node.type in REROUTES | {SENDER}:
+            return self._into(scope, node, 0, seen)
+        if node.type == RECEIVER:
+            return self._from_sender(scope, node, kind, seen)
+        inner = self._inside(scope, node)
+        if inner is None:
+            return Link(scope.prefix + node.id, index)
+        link = inner.graph.into(inner.graph.output_id, index)
+        if link is None:
+            return None
+        return self._from(inner, link.origin, link.origin_slot, kind, seen, asked)
+
+    def _from_outside(
+        self, scope: _Scope, host: SavedNode, index: int, seen: frozenset[tuple[str, int]]
+    ) -> Origin:
+        """What a subgraph's own input brings in: the wire into its node, or the value of a widget shown there."""
+        slots = self._slots(scope, host)
+        if index < len(slots) and slots[index].link is not None:
+            return self._into(scope, host, index, seen)
+        return None
+
+    def _from_sender(self, scope: _Scope, receiver: SavedNode, kind: str, seen: frozenset[tuple[str, int]]) -> Origin:
+        """A pair of nodes that share a name stands for a wire; the inner of two canvases counts."""
+        place: _Scope | None = scope
+        while place is not None:
+            for node in place.graph.nodes.values():
+                if node.type == SENDER and node.values == receiver.values:
+                    return self._from(place, node.id, 0, kind, seen, (receiver, ""))
+            place = place.host[0] if place.host else None
+        self._tell(scope, receiver, "error", f"no node sends what it is to receive, {list(receiver.values)}")
+        return None
+
+    # Subgraphs
+
+    def _definition(self, node: SavedNode) -> SavedGraph | None:
+        if node.type in self.saved.definitions:
+            return self.saved.definitions[node.type]
+        for prefix in GROUP_PREFIXES:
+            name = node.type.removeprefix(prefix)
+            if name != node.type and name in self.saved.groups:
+                return group_definition(name, self.saved.groups[name], node, self.schemas)
+        return None
+
+    def _inside(self, scope: _Scope, node: SavedNode) -> _Scope | None:
+        """The canvas that a node stands for; None for an ordinary node."""
+        definition = self._definition(node)
+        if definition is None:
+            return None
+        if scope.depth >= DEEPEST:
+            raise GraphError(f"expected subgraphs that end somewhere; “{definition.name}” holds itself.")
+        return _Scope(definition, f"{scope.prefix}{node.id}:", (scope, node))
+
+    def _tell(self, scope: _Scope, node: SavedNode, severity: Any, message: str, port: str = "") -> None:
+        title = node.title or str(self.schemas.entries.get(node.type, {}).get("display_name") or node.type)
+        self.problems.append(Problem(severity, message, scope.prefix + node.id, title, port))
+
+
+def _miscount(surplus: int) -> str:
+    what = f"{abs(surplus)} {'more' if surplus > 0 else 'fewer'} values than it has widgets now"
+    return f"saved with {what}: by another version of this node. Look through its values and save the graph again"
+
+
+def _passed_through(slots: tuple[Slot, ...], node: SavedNode, index: int, kind: str) -> int | None:
+    """Which input a bypassed node hands on to an output: the one opposite where it fits, else the first that fits."""
+    leaving = node.outputs[index].type if index < len(node.outputs) else kind
+    if kind in ("*", ""):
+        return (index if index < len(slots) else 0) if slots else None
+    fitting = [i for i, slot in enumerate(slots) if fits(slot.type, leaving) and fits(slot.type, kind)]
+    if index in fitting:
+        return index
+    exact = [i for i, slot in enumerate(slots) if slot.type == kind]
+    return next(iter((*exact, *fitting)), None)
+
+
+def fits(one: str, other: str) -> bool:
+    """Whether a wire may join two types: equal, "*" for any, or a list of which one fits."""
+    ours, theirs = (set(kind.lower().split(",")) for kind in (one, other))
+    return bool(ours & theirs) or bool((ours | theirs) & {"*", ""})
