@@ -78,7 +78,8 @@ class ComfyClient:
         self.name = parts.netloc.rpartition("@")[2] + parts.path
         self.direct = parts.hostname in {"localhost", "127.0.0.1", "::1"}
         answer = httpx.Timeout(answer_seconds, connect=min(CONNECT_SECONDS, answer_seconds))
-        self._http = httpx.Client(timeout=answer, trust_env=not self.direct, follow_redirects=True)
+        secure = parts.scheme == "https"  # reading the certificates takes longer than a short job
+        self._http = httpx.Client(timeout=answer, trust_env=not self.direct, verify=secure)
         self._slow = httpx.Timeout(max(TRANSFER_SECONDS, answer_seconds), connect=CONNECT_SECONDS)
         self._wait = answer_seconds
 
@@ -229,9 +230,11 @@ class Events:
         from websockets.sync.client import connect
 
         self._socket: ClientConnection | None = None
+        self._hang_up = contextlib.ExitStack()
+        proxy = None if direct else True
         with contextlib.suppress(OSError, WebSocketException):
-            self._socket = connect(
-                url, open_timeout=seconds, close_timeout=1, max_size=LARGEST_EVENT, proxy=None if direct else True
+            self._socket = self._hang_up.enter_context(
+                connect(url, open_timeout=seconds, close_timeout=1, max_size=LARGEST_EVENT, proxy=proxy)
             )
 
     @property
@@ -262,10 +265,11 @@ class Events:
 
     def close(self) -> None:
         """Hang up."""
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.close()
-            self._socket = None
+        from websockets.exceptions import WebSocketException
+
+        self._socket = None
+        with contextlib.suppress(OSError, WebSocketException):
+            self._hang_up.close()
 
     def __enter__(self) -> Events:
         return self
@@ -282,7 +286,7 @@ def normal_url(text: str) -> str:
     Raises:
         FommError: It is no address of a server.
     """
-    url = text.strip().rstrip("/")
+    url = text.strip()
     parts = urlsplit(url if "://" in url else f"http://{url}")
     try:
         sound = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -10,13 +11,15 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...fomm_core.errors import FommError
 from .comfyui_client import ComfyClient, ServerError
+
+log = logging.getLogger("fomm.render")
 
 START_SECONDS = 300.0
 """Packs may install or fetch things when they start."""
@@ -84,47 +87,57 @@ class ComfyProcess:
         self._base = Path(tempfile.mkdtemp(prefix="fomm-comfyui-"))
         self._log = self._base / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
+        self._answered = False
+        self._began = 0.0
+        self._lock = threading.RLock()
 
     @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self, tick: Callable[[], None], seconds: float = START_SECONDS) -> None:
-        """Start it, or start it again, and wait until it answers; `tick` is called meanwhile.
+    def ready(self, client: ComfyClient, seconds: float) -> bool:
+        """Whether it takes jobs. It is started where it does not run, and has so many seconds to answer.
 
         Raises:
-            ServerError: It ended, or does not answer; the message has the end of its log.
+            ServerError: It ended at its start, or does not answer; the message has the end of its log.
         """
+        with self._lock:
+            ended = None if self._process is None else self._process.poll()
+            if ended is not None and not self._answered:
+                self.kill()
+                raise ServerError(f"ComfyUI ended with code {ended} at its start:\n{self.log()}")
+            if not self.running:
+                self._start()
+            try:
+                client.queue_length()
+            except ServerError:
+                if not self._answered and time.monotonic() - self._began < seconds:
+                    return False
+                self.kill()
+                raise ServerError(f"ComfyUI does not answer; it was ended:\n{self.log()}") from None
+            self._answered = True
+            return True
+
+    @property
+    def starting(self) -> bool:
+        """Whether it lives, and has not answered yet."""
+        return self.running and not self._answered
+
+    def _start(self) -> None:
+        log.info("starting ComfyUI from %s", self.checkout.folder)
         self.kill()
-        with self._log.open("wb") as log:
+        self._answered, self._began = False, time.monotonic()
+        with self._log.open("wb") as out:
             self._process = subprocess.Popen(
                 self._command(),
                 cwd=self.checkout.folder,
                 stdin=subprocess.PIPE,
-                stdout=log,
+                stdout=out,
                 stderr=subprocess.STDOUT,
                 start_new_session=os.name != "nt",
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
-        client = ComfyClient(self.url)
-        deadline = time.monotonic() + seconds
-        try:
-            while True:
-                tick()
-                if not self.running:
-                    raise ServerError(f"ComfyUI ended with code {self._process.returncode} at its start:\n{self.log()}")
-                with contextlib.suppress(ServerError):
-                    client.queue_length()
-                    return
-                if time.monotonic() > deadline:
-                    raise ServerError(f"ComfyUI did not answer within {seconds:.0f} s of its start:\n{self.log()}")
-                time.sleep(0.2)
-        except BaseException:
-            self.kill()
-            raise
-        finally:
-            client.close()
 
     def log(self) -> str:
         """The last lines that it wrote."""
