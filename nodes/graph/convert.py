@@ -148,7 +148,9 @@ class _Converter:
         else:
             return node.inputs
         by_name = {slot.name: slot for slot in node.inputs}
-        known = tuple(replace(slot, link=by_name[slot.name].link) if slot.name in by_name else slot for slot in declared)
+        known = tuple(
+            replace(slot, link=by_name[slot.name].link) if slot.name in by_name else slot for slot in declared
+        )
         names = {slot.name for slot in declared}
         return (*known, *(slot for slot in node.inputs if slot.name not in names))
 
@@ -204,9 +206,7 @@ class _Converter:
             return None
         return self._from(inner, link.origin, link.origin_slot, kind, seen, asked)
 
-    def _from_outside(
-        self, scope: _Scope, host: SavedNode, index: int, seen: frozenset[tuple[str, int]]
-    ) -> Origin:
+    def _from_outside(self, scope: _Scope, host: SavedNode, index: int, seen: frozenset[tuple[str, int]]) -> Origin:
         """What a subgraph's own input brings in: the wire into its node, or the value of a widget shown there."""
         slots = self._slots(scope, host)
         if index < len(slots) and slots[index].link is not None:

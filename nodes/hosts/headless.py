@@ -141,6 +141,7 @@ class HeadlessHost:
         path = self.output_file(prefix, suffix)
         choice = f"{prefix}_{len(self.setting.saved) + 1:05}_{suffix}"
         self.setting.saved[name, choice] = path
+        self.keep(path)
         return path, choice
 
     def output_file(self, prefix: str, suffix: str) -> Path:

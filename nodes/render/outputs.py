@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from .engine import Job, JobError
 
@@ -15,7 +17,7 @@ from .engine import Job, JobError
 class Made:
     """A file that an output node made, complete, in a folder on the same disk as the job's output.
 
-    title: of the node; tells the files of several output nodes apart.
+    title: the node's label (see `labels`); tells the files of several output nodes apart.
     preview: the node only shows its pictures (PreviewImage); kept where a job makes nothing else.
     """
 
@@ -24,9 +26,27 @@ class Made:
     preview: bool = False
 
 
+def labels(graph: Mapping[str, Any]) -> dict[str, str]:
+    """A word for each node of an API graph that tells its files from those of other nodes: the end of its
+    `filename_prefix` where no other node has the same, else its title, with its id where titles repeat.
+    """
+    prefixes = {name: _prefix(node.get("inputs", {}).get("filename_prefix")) for name, node in graph.items()}
+    titles = {name: node.get("_meta", {}).get("title") or node["class_type"] for name, node in graph.items()}
+    often = Counter(prefixes.values())
+    found = {}
+    for name, title in titles.items():
+        unique = f"{title} {name}" if list(titles.values()).count(title) > 1 else title
+        found[name] = prefixes[name] if prefixes[name] and often[prefixes[name]] == 1 else unique
+    return found
+
+
+def _prefix(value: Any) -> str:
+    return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else ""
+
+
 def final_names(job: Job, made: Sequence[Made]) -> list[Path]:
     """The name of each file: `stem.mp4` for the only one, `stem_00001.png`... for several of one node,
-    `stem_Save-Video.mp4` where several nodes write.
+    `stem_LABEL.mp4` where several nodes write.
     """
     titles = list(dict.fromkeys(file.title for file in made))
     names = []

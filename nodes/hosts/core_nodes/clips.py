@@ -215,6 +215,6 @@ NODES = (
         {"audio": TRACK},
         (),
         _saving(".flac", "flac", preview=True),
-        is_output=True,
+        is_preview=True,
     ),
 )

@@ -125,8 +125,8 @@ NODES = (
     CoreNode(
         "SaveImage", "Save Image", "image", {"images": PICTURE, "filename_prefix": PREFIX}, (), _save, is_output=True
     ),
-    CoreNode("PreviewImage", "Preview Image", "image", {"images": PICTURE}, (), _preview, is_output=True),
-    CoreNode("MaskPreview", "Preview Mask", "mask", {"mask": (MASK,)}, (), _preview_mask, is_output=True),
+    CoreNode("PreviewImage", "Preview Image", "image", {"images": PICTURE}, (), _preview, is_preview=True),
+    CoreNode("MaskPreview", "Preview Mask", "mask", {"mask": (MASK,)}, (), _preview_mask, is_preview=True),
     CoreNode(
         "SaveAnimatedWEBP",
         "Save Animated WEBP",

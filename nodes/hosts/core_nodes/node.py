@@ -23,7 +23,7 @@ class CoreNode:
     """A node of ComfyUI itself. `run(host, **inputs)` returns a value per output.
 
     inputs, optional: entries by port, in ComfyUI's order. outputs: (type, name) of each.
-    is_output: runs for its own sake; its result is never kept.
+    is_output: runs for its own sake; its result is never kept. is_preview: only shows what it gets.
     """
 
     id: str
@@ -34,6 +34,7 @@ class CoreNode:
     run: Callable[..., tuple[Any, ...]]
     optional: Mapping[str, Entry] = field(default_factory=dict)
     is_output: bool = False
+    is_preview: bool = False
 
     @property
     def entries(self) -> dict[str, Entry]:
@@ -54,7 +55,7 @@ class CoreNode:
             "description": "",
             "python_module": "nodes",
             "category": self.category,
-            "output_node": self.is_output,
+            "output_node": self.is_output or self.is_preview,
         }
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
