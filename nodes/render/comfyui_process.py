@@ -30,12 +30,14 @@ LOG_LINES = 30
 
 # Ends as soon as our end of its standard input is closed: by us, or by the system where we were killed.
 _GUARDED_MAIN = """
-import os, runpy, sys, threading
+import os, runpy, shutil, sys, threading
 def follow():
     sys.stdin.buffer.read()
+    shutil.rmtree(base, ignore_errors=True)
     os._exit(1)
+base = sys.argv[1]
+sys.argv = sys.argv[2:]
 threading.Thread(target=follow, daemon=True).start()
-sys.argv = sys.argv[1:]
 runpy.run_path(sys.argv[0], run_name="__main__")
 """
 
@@ -167,7 +169,8 @@ class ComfyProcess:
         for name in ("input", "output", "temp"):
             (self._base / name).mkdir(exist_ok=True)
         return [
-            *(self.checkout.interpreter(), "-u", "-c", _GUARDED_MAIN, str(self.checkout.folder.resolve() / "main.py")),
+            *(self.checkout.interpreter(), "-u", "-c", _GUARDED_MAIN, str(self._base)),
+            str(self.checkout.folder.resolve() / "main.py"),
             *("--listen", "127.0.0.1", "--port", self.url.rpartition(":")[2], "--disable-auto-launch"),
             *("--input-directory", str(self._base / "input"), "--output-directory", str(self._base / "output")),
             *("--temp-directory", str(self._base / "temp"), "--database-url", "sqlite:///:memory:"),

@@ -11,7 +11,8 @@ from typing import Any
 
 from .comfyui_client import FOLDER, ComfyClient, RefusedError, RemoteFile
 from .engine import InputFile, Job, JobError
-from .outputs import Made, publish
+from .outputs import Made, labels, publish
+from .storage import reading
 
 ENDINGS = {"execution_success", "execution_error", "execution_interrupted"}
 Tick = Callable[..., None]
@@ -64,7 +65,7 @@ class Prompt:
         remote = self._remote(file)
         size = 0
         try:
-            with open_input(file.path) as content:
+            with reading(file.path) as content:
                 size = content.seek(0, 2)
                 content.seek(0)
                 if not self._client.has_input(remote, size):
@@ -125,15 +126,6 @@ class Prompt:
         return RemoteFile(f"{file.digest[:24]}{suffix}", FOLDER, "input")
 
 
-def open_input(path: Path | str) -> Any:
-    """A file on this machine, or at an fsspec URL, for reading bytes."""
-    if isinstance(path, str) and "://" in path:
-        import fsspec
-
-        return fsspec.open(path, "rb")
-    return Path(path).open("rb")
-
-
 def title(job: Job, node: str) -> str:
     """What the graph calls a node; `node` may lie in an expansion of it ("5.0.0.2")."""
     found = job.graph.get(node) or job.graph.get(node.split(".")[0])
@@ -186,12 +178,12 @@ def fetch(job: Job, entry: Mapping[str, Any], client: ComfyClient, tick: Tick) -
     try:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".fomm-", suffix=".part", dir=job.output.parent) as folder:
-            made, frames = [], 0
+            made, frames, words = [], 0, labels(job.graph)
             for index, (node, remote) in enumerate(dict.fromkeys(_made(job, entry))):
                 path = Path(folder) / f"{index}{_suffix(remote.name)}"
                 client.download(remote, path, tick)
                 frames += count_frames(path)
-                made.append(Made(title(job, node), path, preview=remote.kind == "temp"))
+                made.append(Made(words.get(node) or title(job, node), path, preview=remote.kind == "temp"))
             return publish(job, made), frames
     except OSError as error:
         raise JobError(f"cannot write to {job.output.parent}: {error.strerror or error}") from None

@@ -25,6 +25,9 @@ log = logging.getLogger("fomm.render")
 TICK = 0.5
 """Seconds between looks at a job."""
 
+STARTS = 3
+"""How often an actor may end at its start before it is given up."""
+
 CANCEL_SECONDS = 10.0
 """How long a cancelled job may take to its next step before its actor is ended."""
 
@@ -48,7 +51,7 @@ class RayOptions:
 
     address: str | None = None
     workers: int | None = None
-    cores: int = 1
+    cores: float = 1
     gpus: float | None = None
     storage: str | None = None
     models: tuple[str, ...] = ()
@@ -65,6 +68,7 @@ class _Slot:
         self.coming: Any = None
         """Resolves once the actor is there; None afterwards."""
         self.busy = False
+        self.failures = 0
         self.trouble = ""
 
 
@@ -104,7 +108,7 @@ class RayEngine:
         if count < 1:
             self._leave()
             raise NoWorkersError(
-                f"expected a cluster with {options.cores} cores and {self._gpus:g} GPUs for each worker; "
+                f"expected a cluster with {options.cores:g} cores and {self._gpus:g} GPUs for each worker; "
                 f"it has {resources.get('CPU', 0):g} cores and {resources.get('GPU', 0):g} GPUs in all"
             )
         self._slots = [_Slot(f"ray-{index + 1}") for index in range(count)]
@@ -116,8 +120,8 @@ class RayEngine:
 
     @property
     def workers(self) -> tuple[str, ...]:
-        """Names of the actors."""
-        return tuple(slot.name for slot in self._slots)
+        """Names of the actors, less those that do not come up."""
+        return tuple(slot.name for slot in self._slots if slot.failures < STARTS)
 
     def run(self, job: Job, progress: Report) -> Outcome:
         """Run a job on an actor that is free; see `engine.Engine.run`."""
@@ -127,7 +131,7 @@ class RayEngine:
             token = uuid.uuid4().hex
             results = f"{self.options.storage}/results/{token}" if self.options.storage else None
             try:
-                task = Task(token, job, (), results)
+                task = Task(token, job, results)
                 reply = self._render(slot, task, [self._source(file) for file in job.inputs], progress)
                 return self._finish(slot, job, reply, began)
             finally:
@@ -162,7 +166,7 @@ class RayEngine:
             num_cpus=self.options.cores, num_gpus=self._gpus, max_concurrency=4, max_restarts=0, max_task_retries=0
         )
         options = replace(self._local, name=slot.name)
-        slot.actor = make.remote(options, self.options.models, None if self._gpus else self.options.cores)
+        slot.actor = make.remote(options, self.options.models, None if self._gpus else max(1, int(self.options.cores)))
         slot.coming = slot.actor.where.remote()
 
     def _take(self, job: Job, progress: Report) -> _Slot:
@@ -171,18 +175,19 @@ class RayEngine:
             self._check_open()
             progress(Progress(job.id, ""))
             with self._lock:
-                for slot in self._slots:
+                alive = [slot for slot in self._slots if slot.failures < STARTS]
+                for slot in alive:
                     if not slot.busy and self._is_there(slot):
                         slot.busy = True
                         return slot
                 if any(slot.busy for slot in self._slots):
                     give_up = time.monotonic() + self.options.patience
-            if time.monotonic() > give_up:
+            if not alive or time.monotonic() > give_up:
                 raise NoWorkersError(
-                    f"no Ray worker came up within {self.options.patience:.0f} s: "
+                    "no Ray worker came up: "
                     + ("; ".join({s.trouble for s in self._slots if s.trouble}) or "the cluster has no room for them")
                 )
-            waiting = [slot.coming for slot in self._slots if slot.coming is not None and not slot.busy]
+            waiting = [slot.coming for slot in alive if slot.coming is not None and not slot.busy]
             if waiting:
                 self._ray.wait(waiting, timeout=TICK)
             else:
@@ -196,11 +201,13 @@ class RayEngine:
         try:
             log.info("%s runs on %s", slot.name, self._ray.get(slot.coming))
         except self._ray.exceptions.RayActorError as error:
-            slot.trouble = f"{slot.name} ended at its start: {_first_line(error)}"
+            slot.trouble = f"{slot.name} ended at its start: {_cause(error)}"
+            slot.failures += 1
             log.warning(slot.trouble)
-            self._spawn(slot)
+            if slot.failures < STARTS:
+                self._spawn(slot)
             return False
-        slot.coming, slot.trouble = None, ""
+        slot.coming, slot.trouble, slot.failures = None, "", 0
         return True
 
     def _render(self, slot: _Slot, task: Task, sources: list[Any], progress: Report) -> Reply:
@@ -220,9 +227,9 @@ class RayEngine:
         except ray.exceptions.RayActorError as error:
             self._check_open()
             self._spawn(slot)
-            raise WorkerLostError(f"{slot.name} went away: {_first_line(error)}") from None
+            raise WorkerLostError(f"{slot.name} went away: {_cause(error)}") from None
         except ray.exceptions.RayError as error:
-            raise JobError(f"{slot.name}: {_first_line(error)}", details=str(error)) from None
+            raise JobError(f"{slot.name}: {_cause(error)}", details=str(error)) from None
         except BaseException:
             if not self._closed.is_set():
                 self._cancel(slot, task.token, running)
@@ -300,5 +307,7 @@ class RayEngine:
             self._ray.shutdown()
 
 
-def _first_line(error: BaseException) -> str:
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def _cause(error: BaseException) -> str:
+    """The line of Ray's long messages that says why: the last where something was raised, the first where it died."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return lines[-1] if any(line.startswith("File ") for line in lines) else lines[0]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import io
+import os
 import shutil
 import socket
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,13 +26,12 @@ INPUT_BYTES = 4 << 30
 class Task:
     """A job on its way to a worker.
 
-    token: of this attempt. sources: for each of the job's inputs, its content or the URL that has it.
+    token: of this attempt.
     results: URL of the folder for what it makes; None to send that back.
     """
 
     token: str
     job: Job
-    sources: tuple[bytes | str, ...]
     results: str | None
 
 
@@ -87,6 +86,10 @@ class Worker:
         """The machine's name."""
         return socket.gethostname()
 
+    def process(self) -> int:
+        """Its number on that machine."""
+        return os.getpid()
+
     def state(self) -> Progress:
         """How far the job is."""
         return self._now
@@ -96,13 +99,16 @@ class Worker:
         with self._lock:
             self._unwanted.add(token)
 
-    def render(self, task: Task) -> Reply:
-        """Run a job. Failures of the job come in the reply."""
+    def render(self, task: Task, *sources: bytes | str) -> Reply:
+        """Run a job; `sources` are, for each of its inputs, the content or a URL that has it.
+
+        Failures of the job come in the reply.
+        """
         folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._base))
         self._token, self._now = task.token, Progress(task.job.id, self._now.worker)
         try:
             self._report(self._now)
-            self._lay_out(task)
+            self._lay_out(task.job, sources)
             results = self._engine.make(task.job, folder, self._report)
             files = tuple(_send(index, made, task) for index, made in enumerate(results.made))
         except JobError as error:
@@ -124,23 +130,21 @@ class Worker:
             if self._token in self._unwanted:
                 raise CancelledError("the job was cancelled")
 
-    def _lay_out(self, task: Task) -> None:
+    def _lay_out(self, job: Job, sources: Sequence[bytes | str]) -> None:
         """Have the job's inputs under their names; those of earlier jobs stay, as far as there is room."""
-        for file, source in zip(task.job.inputs, task.sources, strict=True):
+        for file, source in zip(job.inputs, sources, strict=True):
             name = plain_name(file.name)
             check_inside(name)
             target = self._inputs / name
             if self._held.get(name, ("", 0))[0] != file.digest:
-                if isinstance(source, str) and is_url(source):
+                if isinstance(source, str):
                     download(source, target)
                 else:
                     target.parent.mkdir(parents=True, exist_ok=True)
-                    target.unlink(missing_ok=True)
-                    with target.open("wb") as out:
-                        shutil.copyfileobj(io.BytesIO(bytes(source)), out)  # type: ignore[arg-type]
+                    target.write_bytes(source)
                 self._held[name] = file.digest, target.stat().st_size
             self._held.move_to_end(name)
-        wanted = {plain_name(file.name) for file in task.job.inputs}
+        wanted = {plain_name(file.name) for file in job.inputs}
         for name in [name for name in self._held if name not in wanted]:
             if sum(size for _, size in self._held.values()) <= INPUT_BYTES:
                 break

@@ -36,7 +36,7 @@ def download(source: Path | str, target: Path) -> None:
 
 
 def upload(source: Path, url: str) -> None:
-    """Copy a file to a URL, where it is complete or not there: an object store shows no parts, elsewhere it is moved."""
+    """Copy a file to a URL, where it is complete or not there."""
     system, place = _file_system(url)
     with _as_os_error(url):
         system.makedirs(place.rpartition("/")[0], exist_ok=True)

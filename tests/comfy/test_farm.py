@@ -152,17 +152,25 @@ from fomm_nodes.nodes.render.comfyui_process import Checkout, ComfyProcess
 process = ComfyProcess(Checkout(Path({str(checkout.folder)!r}), {checkout.python!r}, {checkout.arguments!r}))
 while not process.ready(ComfyClient(process.url), 120):
     time.sleep(0.2)
-print(process._process.pid, flush=True)
+print(process._process.pid, process._base, flush=True)
 time.sleep(600)
 """
     (tmp_path / "fomm_nodes").symlink_to(ROOT)
     driver = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
-    pid = int(driver.stdout.readline())
+    pid, base = driver.stdout.readline().split()
+    pid = int(pid)
     os.kill(pid, 0)
     driver.kill()
     driver.wait()
     deadline = time.monotonic() + 10
-    with pytest.raises(ProcessLookupError):
-        while time.monotonic() < deadline:
-            os.kill(pid, 0)
-            time.sleep(0.1)
+    while _lives(pid):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert not Path(base).exists()
+
+
+def _lives(pid: int) -> bool:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, 0)
+        return True
+    return False
