@@ -151,7 +151,8 @@ def _add_farm_arguments(group: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Render; returns the exit code."""
     from ..hosts.headless_files import Folders
-    from ..render.batch import Batch, existing, read_any, run_batch
+    from ..render.batch import existing, read_any, run_batch
+    from ..render.jobs import Batch
     from ..render.runner import Tries, Watch
 
     if arguments.retries < 0 or (arguments.timeout is not None and arguments.timeout <= 0):

@@ -220,8 +220,7 @@ def _inputs(
     inputs: Mapping[str, Any] | str | Path | Sequence[Row],
 ) -> tuple[dict[str, Sequence[Any]], Path | Sequence[Row] | None]:
     if isinstance(inputs, Mapping):
-        listed = {name: list(v) if isinstance(v, (list, tuple)) else [v] for name, v in inputs.items()}
-        return listed, None
+        return {name: list(v) if isinstance(v, (list, tuple)) else [v] for name, v in inputs.items()}, None
     if isinstance(inputs, (str, Path)):
         return {}, Path(inputs)
     return {}, inputs or None

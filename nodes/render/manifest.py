@@ -174,7 +174,11 @@ class Manifest:
         name = self.name_of(job.output)
         self._put(
             Entry(
-                *(name, job.id, job.key, FAILED, attempts),
+                name=name,
+                number=job.id,
+                key=job.key,
+                state=FAILED,
+                attempts=attempts,
                 seconds=seconds,
                 error=error,
                 details=details,

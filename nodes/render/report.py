@@ -84,9 +84,9 @@ def _summary(entries: list[tuple[str, str, float, int, str]], reused: frozenset[
                 workers[worker][index] += amount
     if workers:
         yield "<table><tr><th>worker</th><th>jobs</th><th>frames</th><th>seconds</th><th>frames per second</th></tr>"
-        for worker, (jobs, frames, seconds) in sorted(workers.items()):
-            yield f"<tr><td>{escape(worker)}</td><td>{jobs:.0f}</td><td>{frames:.0f}</td><td>{seconds:.1f}</td>"
-            yield f"<td>{frames / seconds if seconds else 0:.1f}</td></tr>"
+        for worker, (jobs, pictures, took) in sorted(workers.items()):
+            yield f"<tr><td>{escape(worker)}</td><td>{jobs:.0f}</td><td>{pictures:.0f}</td><td>{took:.1f}</td>"
+            yield f"<td>{pictures / took if took else 0:.1f}</td></tr>"
         yield "</table>"
 
 

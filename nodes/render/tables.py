@@ -27,7 +27,7 @@ def combined(lists: Mapping[str, Sequence[Any]], *, zipped: bool = False) -> Ite
                 f"expected lists of one length to go side by side; got {told}. Leave --zip out for all pairs."
             )
         count = next(iter(lengths.values()), 1)
-        lists = {name: values * count if len(values) == 1 else values for name, values in lists.items()}
+        lists = {name: list(values) * count if len(values) == 1 else values for name, values in lists.items()}
         rows: Iterator[tuple[Any, ...]] = zip(*lists.values(), strict=True) if lists else iter([()])
     else:
         rows = itertools.product(*lists.values())
