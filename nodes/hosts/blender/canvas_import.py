@@ -17,17 +17,17 @@ MUTED, BYPASSED = 2, 4
 COLUMN, ROW = 300.0, 420.0
 
 
-class ImportError_(ValueError):
+class ImportProblem(ValueError):
     """The file is no graph."""
 
 
 def read_tree(path: str | Path) -> Any:
-    """A new tree from a JSON file. Raises ImportError_, with words for the user."""
+    """A new tree from a JSON file. Raises ImportProblem, with words for the user."""
     path = Path(path)
     try:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as problem:
-        raise ImportError_(f"expected a workflow that ComfyUI saved as JSON; {path.name}: {problem}.") from problem
+        raise ImportProblem(f"expected a workflow that ComfyUI saved as JSON; {path.name}: {problem}.") from problem
     return tree_from(data, path.stem)
 
 
@@ -35,14 +35,16 @@ def tree_from(data: Any, name: str) -> Any:
     """A new tree from parsed JSON of either form."""
     if isinstance(data, Mapping) and isinstance(data.get("nodes"), list):
         make = _canvas
-    elif isinstance(data, Mapping) and data and all(isinstance(e, Mapping) and "class_type" in e for e in data.values()):
+    elif (
+        isinstance(data, Mapping) and data and all(isinstance(e, Mapping) and "class_type" in e for e in data.values())
+    ):
         make = _prompt
     else:
-        raise ImportError_(
+        raise ImportProblem(
             f"expected a workflow that ComfyUI saved as JSON, in either format; {name} holds something else."
         )
     if (data.get("definitions") or {}).get("subgraphs") or ((data.get("extra") or {}).get("groupNodes")):
-        raise ImportError_(
+        raise ImportProblem(
             f"{name} has subgraphs, which don't come over. Unpack them in ComfyUI, or export it in the API format."
         )
     tree = bpy.data.node_groups.new(name, TREE)
@@ -51,7 +53,7 @@ def tree_from(data: Any, name: str) -> Any:
         make(tree, data)
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as problem:
         bpy.data.node_groups.remove(tree)
-        raise ImportError_(f"{name}: its nodes or links have an unknown shape ({problem!r}).") from problem
+        raise ImportProblem(f"{name}: its nodes or links have an unknown shape ({problem!r}).") from problem
     return tree
 
 
@@ -162,7 +164,7 @@ def shown_box(group: Mapping[str, Any]) -> tuple[tuple[float, float], tuple[floa
 def _prompt(tree: Any, data: Mapping[str, Any]) -> None:
     keep_entry(tree, {"form": "prompt"})
     outputs = {name: _outputs_used(data, name) for name in data}
-    nodes = {}
+    nodes: dict[str, Any] = {}
     depth: dict[str, int] = {}
     for name, entry in data.items():
         column = _depth(data, name, depth, ())

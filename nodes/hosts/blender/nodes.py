@@ -16,7 +16,11 @@ SAVED = "fomm_saved"
 """Under this name a node, and a tree, keeps the entry of the file that it was imported from, for an exact export."""
 
 WIDTH = 220.0
-choices_of: Callable[[str], list[str]] = lambda name: []  # noqa: E731
+RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5, 0) else {}
+"""For paths that may begin with "//", the .blend file's folder; older versions take that of all paths."""
+
+known_choices: dict[str, list[str]] = {}
+"""What the dynamic lists hold, as a worker told last; shown while the user types."""
 
 
 def saved_entry(owner: Any) -> dict[str, Any]:
@@ -93,7 +97,7 @@ class ForeignNode(FommNode, bpy.types.Node):
 
     bl_idname = "FommForeignNode"
     bl_label = "Other node"
-    __annotations__ = {  # noqa: RUF012
+    __annotations__ = {
         "w_class": bpy.props.StringProperty(name="Class"),
         "w_text": bpy.props.StringProperty(name="Text"),
     }
@@ -164,13 +168,13 @@ def _property(port: Port) -> Any:
         )
     if port.list:
         return bpy.props.StringProperty(default=port.default or "", search=_search(port.list), **words)
-    subtype = "FILE_PATH" if port.upload else "NONE"
-    return bpy.props.StringProperty(default=port.default or "", subtype=subtype, **words)
+    path = {"subtype": "FILE_PATH", **RELATIVE} if port.upload else {}
+    return bpy.props.StringProperty(default=port.default or "", **path, **words)
 
 
 def _search(name: str) -> Callable[[Any, Any, str], list[str]]:
     def search(node: Any, context: Any, typed: str) -> list[str]:
-        return [choice for choice in choices_of(name) if typed.lower() in choice.lower()]
+        return [choice for choice in known_choices.get(name, ()) if typed.lower() in choice.lower()]
 
     return search
 

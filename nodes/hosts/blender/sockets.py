@@ -38,7 +38,7 @@ class FommSocket:
     kinds: the types that fit, with commas between. port: the input of the block that this socket is.
     """
 
-    __annotations__ = {  # noqa: RUF012 - Blender reads properties here
+    __annotations__ = {
         "kinds": bpy.props.StringProperty(options={"HIDDEN"}),
     }
 

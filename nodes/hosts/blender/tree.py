@@ -9,7 +9,7 @@ import bpy
 import nodeitems_utils
 
 from .blocks import Block, blocks, fits
-from .nodes import TREE, BlockNode
+from .nodes import RELATIVE, TREE, BlockNode
 
 MENU = "FOMM_NODES"
 
@@ -20,6 +20,15 @@ class FommTree(bpy.types.NodeTree):
     bl_idname = TREE
     bl_label = "First Order Motion"
     bl_icon = "ARMATURE_DATA"
+    __annotations__ = {
+        "w_output": bpy.props.StringProperty(
+            name="Output",
+            default="//fomm/",
+            subtype="DIR_PATH",
+            description="Folder for what this tree makes; // is that of the .blend file",
+            **RELATIVE,
+        ),
+    }
 
     def update(self: Any) -> None:
         """Blender calls this, and then calls all wires valid: ours have to be marked a moment later."""
