@@ -79,7 +79,7 @@ def link(tree, origin, output, target, port):
 
 def small_tree():
     """The example on the built-in model at its own 64 pixels, with a viewer for the picture."""
-    tree = new_tree()
+    tree = new_tree("Small")
     tree.use_fake_user = True
     example, model = add(tree, "FOMM_LoadExample"), add(tree, "FOMM_LoadModel")
     animate = add(tree, "FOMM_AnimateVideo", size="model", strength=0.8)
@@ -233,10 +233,10 @@ def check_files_that_are_no_graph_are_refused():
         count = len(bpy.data.node_groups)
         try:
             part("canvas_import").read_tree(FOLDER / "bad.json")
-        except part("canvas_import").ImportProblem as problem:
-            assert "bad" in str(problem)
-        else:
             raise AssertionError(text)
+        except part("canvas_import").ImportProblem as problem:
+            said = str(problem)
+        assert "bad" in said
         assert len(bpy.data.node_groups) == count
 
 
@@ -245,7 +245,7 @@ def check_build_run_save_reopen_run_again():
     graph = part("canvas_export").api_graph(tree)
     words = run(tree)
     assert words.startswith("done"), words
-    video = FOLDER / "out" / "Tree.mp4"
+    video = FOLDER / "out" / f"{tree.name}.mp4"
     first = video.read_bytes()
     save = next(node for node in tree.nodes if node.bl_idname == "FommNode_SaveVideo")
     view = next(node for node in tree.nodes if node.bl_idname == "FommNode_PreviewImage")
@@ -296,7 +296,7 @@ def check_cancel():
     pid = made.client.process.pid
     assert bpy.ops.fomm.cancel() == {"FINISHED"}
     wait(handle)
-    assert made.words == "cancelled."
+    assert made.words == "cancelled.", made.words
     assert made.handle is None
     assert made.client.process.pid == pid
     assert not [path for path in (FOLDER / "out").iterdir() if path.name.startswith(".fomm-")]
