@@ -44,6 +44,7 @@ ARROWS: dict[str, set[str]] = {
     "nodes.spec": set(),
     "nodes.declarations": {"nodes.spec", "fomm_core"},
     "nodes.hosts": {"nodes.declarations", "nodes.spec", "fomm_core"},
+    "nodes.hosts.blender": set(),  # runs inside Blender's Python, which has none of our libraries
     "nodes.graph": {"nodes.spec", "fomm_core.errors", "fomm_core.files"},
     "nodes.render": {"nodes.graph", "nodes.declarations", "nodes.hosts", "nodes.spec", "fomm_core"},
     "nodes.commands": {"nodes.graph", "nodes.render", "nodes.hosts", "fomm_core"},
@@ -53,8 +54,9 @@ ARROWS: dict[str, set[str]] = {
 }
 # Imports under `if TYPE_CHECKING:` are arrows like any other; only these are let through.
 TYPES_ONLY = {"nodes.spec": {"torch", "fomm_core"}}
-STDLIB_ONLY = {"nodes.spec", "nodes", ""}
+STDLIB_ONLY = {"nodes.spec", "nodes", "", "nodes.hosts.blender"}
 HOSTS = {"bpy", "comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "server"}
+BESIDES = {"nodes.hosts.blender": {"bpy", "nodeitems_utils"}}
 SCREEN = {"rich", "tqdm"}
 OUR_NAMES = {"nodes", "fomm_core", "fomm_nodes"}  # `nodes` is ComfyUI's own file besides
 
@@ -116,11 +118,11 @@ def import_faults(source: str, module: str, *, is_package: bool = False) -> list
                 faults.append(
                     f"{where} imports {target} by an absolute name: inside the package, relative imports only"
                 )
-            if top in HOSTS and part != "nodes.hosts":
+            if top in HOSTS and part not in ("nodes.hosts", "nodes.hosts.blender"):
                 faults.append(f"{where} imports {target}: only nodes/hosts knows a host")
             if top in SCREEN and part.startswith("fomm_core"):
                 faults.append(f"{where} imports {target}: the core shows nothing on a screen")
-            if part in STDLIB_ONLY and top not in sys.stdlib_module_names:
+            if part in STDLIB_ONLY and top not in sys.stdlib_module_names | BESIDES.get(part, set()):
                 faults.append(f"{where} imports {target}: the standard library only")
             continue
         other = part_of(target)

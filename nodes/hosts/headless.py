@@ -58,6 +58,10 @@ class Limits:
             )
 
 
+Show = Callable[[Tensor], None]
+"""Gets a picture [3, H, W] in 0..1 of the work as it goes."""
+
+
 class Keep(Protocol):
     """Hears of each file that a node has finished."""
 
@@ -74,6 +78,7 @@ class JobSetting:
     report: hears of (done, total); what it raises ends the run.
     metadata: is written into pictures and videos, as ComfyUI does: {"prompt": the graph}.
     saved: files of dynamic lists that this run made itself, by choice.
+    show: sees the pictures at work, if anybody does.
     """
 
     folders: Folders
@@ -85,6 +90,7 @@ class JobSetting:
     report: Callable[[int, int], None]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     saved: dict[tuple[str, str], Path] = field(default_factory=dict)
+    show: Show | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +131,8 @@ class HeadlessHost:
 
     def progress(self, done: int, total: int, preview: Tensor | None = None) -> None:
         """Tell the run; what it raises (time is up, the user has cancelled) passes through."""
+        if preview is not None and self.setting.show is not None:
+            self.setting.show(preview)
         self.setting.report(done, total)
 
     def options(self, name: str) -> tuple[str, ...]:

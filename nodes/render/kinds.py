@@ -76,8 +76,9 @@ def kind_of(name: str) -> Kind | None:
     return None if declared is None else Kind(declared)
 
 
-def kinds_of(graph: Graph) -> tuple[tuple[str, ...], dict[str, Kind]]:
-    """The nodes that have to run, in order, and the class of each. What only shows something runs where nothing saves.
+def kinds_of(graph: Graph, *, previews: bool = False) -> tuple[tuple[str, ...], dict[str, Kind]]:
+    """The nodes that have to run, in order, and the class of each. What only shows something runs
+    where nothing saves, or where `previews` are wanted.
 
     Raises:
         JobError: Nothing is saved, a node is unknown, or a wire does not fit.
@@ -85,7 +86,8 @@ def kinds_of(graph: Graph) -> tuple[tuple[str, ...], dict[str, Kind]]:
     """
     found = {name: kind for name, node in graph.nodes.items() if (kind := kind_of(node.type)) is not None}
     wanted = [name for name, kind in found.items() if kind.is_output and not kind.is_preview]
-    wanted = wanted or [name for name, kind in found.items() if kind.is_preview]
+    if previews or not wanted:
+        wanted += [name for name, kind in found.items() if kind.is_preview]
     order = graph.order((*wanted, *_ends(graph).difference(found)))
     strangers = sorted(f"{graph.nodes[name].type} ({graph.nodes[name].name})" for name in order if name not in found)
     if strangers:

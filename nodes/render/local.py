@@ -19,7 +19,7 @@ from ...fomm_core.errors import FommError
 from ...fomm_core.session import is_out_of_memory
 from ..graph.model import Graph, Link, Node
 from ..hosts.devices import choose_device
-from ..hosts.headless import HeadlessHost, JobSetting, Limits
+from ..hosts.headless import HeadlessHost, JobSetting, Limits, Show
 from ..hosts.headless_files import Folders
 from ..spec import Absent
 from .engine import CancelledError, Job, JobError, Outcome, Progress, Report
@@ -34,7 +34,8 @@ class LocalOptions:
 
     folders: what graphs may read. device: 'auto', 'cpu', 'cuda', ... limits: what graphs may ask for.
     memory: bytes of results kept between jobs, models included. name: of this worker, for progress. temporary: a
-    folder for what nodes hand to each other; None for the system's.
+    folder for what nodes hand to each other; None for the system's. previews: run what only shows something also
+    where other nodes save.
     """
 
     folders: Folders
@@ -43,6 +44,7 @@ class LocalOptions:
     memory: int = 2 << 30
     name: str = "local"
     temporary: Path | None = None
+    previews: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,9 @@ class Results:
 class LocalEngine:
     """An `Engine` in this process. Models, prepared sources and unchanged results stay from job to job."""
 
-    def __init__(self, options: LocalOptions) -> None:
-        self.options = options
+    def __init__(self, options: LocalOptions, show: Show | None = None) -> None:
+        """show: gets the pictures that blocks show while they work."""
+        self.options, self.show = options, show
         self.device = choose_device(options.device)
         self.memo = Memo(options.memory)
         self._temporary = Path(tempfile.mkdtemp(prefix="fomm-", dir=options.temporary))
@@ -104,6 +107,7 @@ class LocalEngine:
             made=folder,
             temporary=self._temporary,
             metadata={"prompt": dict(job.graph)},
+            show=self.show,
             **hooks,
         )
 
@@ -116,7 +120,8 @@ class _Run:
         self.worker = engine.options.name
         self.job = job
         self.progress = progress
-        self.title = ""
+        self.title = self.node = ""
+        self.previews = engine.options.previews
         self.made: list[Made] = []
         self.frames = 0
         self.setting = engine.setting(job, folder, keep=self._keep, report=self._report)
@@ -125,7 +130,7 @@ class _Run:
 
     def results(self) -> Results:
         try:
-            order, kinds = kinds_of(self.graph)
+            order, kinds = kinds_of(self.graph, previews=self.previews)
         except JobError:
             raise
         except FommError as problem:
@@ -177,7 +182,7 @@ class _Run:
         return values, [name for name in order if name in todo]
 
     def _run_node(self, node: Node, kind: Kind, values: Mapping[str, tuple[Any, ...]]) -> tuple[Any, ...]:
-        self.title = node.title
+        self.title, self.node = node.title, node.id
         self._report(0, 0)
         inputs = {port: self._input(node, port, value, values) for port, value in node.inputs.items()}
         try:
@@ -205,7 +210,7 @@ class _Run:
         self.progress(Progress(self.job.id, self.worker, self.title, done, total))
 
     def _keep(self, path: Path, *, title: str, preview: bool, frames: int) -> None:
-        self.made.append(Made(title, path, preview))
+        self.made.append(Made(title, path, preview, self.node))
         self.frames += frames
 
 

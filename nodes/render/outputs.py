@@ -18,12 +18,14 @@ class Made:
     """A file that an output node made, complete, in a folder on the same disk as the job's output.
 
     title: the node's label (see `labels`); tells the files of several output nodes apart.
-    preview: the node only shows its pictures (PreviewImage); kept where a job makes nothing else.
+    preview: the node only shows its pictures (PreviewImage); kept where a job makes nothing else. node: its id, where
+    that is known.
     """
 
     title: str
     path: Path
     preview: bool = False
+    node: str = ""
 
 
 def labels(graph: Mapping[str, Any]) -> dict[str, str]:

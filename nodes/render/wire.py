@@ -56,7 +56,7 @@ def job_from(message: Mapping[str, Any]) -> Job:
 
 def results_to(results: Results) -> Message:
     """What a job made."""
-    made = [{"title": file.title, "path": str(file.path), "preview": file.preview} for file in results.made]
+    made = [{**asdict(file), "path": str(file.path)} for file in results.made]
     return {"made": made, "frames": results.frames, "reused": results.reused}
 
 

@@ -1,64 +1,153 @@
 """A worker process: the local engine behind standard input and output. Ends with its driver.
 
-Lines in: {"options": ...} once, then {"job": ..., "folder": ...}. Lines out: {"ready": pid}, {"progress": ...}, and for
-each job {"done": ...} or {"failed": ...}. What libraries print goes to standard error.
+Lines in: {"options": ...} once, then {"job": ..., "folder": ...} or {"describe": true}, and at any time
+{"cancel": job id}. Lines out: {"ready": pid}, {"progress": ...}, and for each job {"done": ...} or {"failed": ...},
+for each question {"described": ...}. What libraries print goes to standard error.
+
+The first line may ask for more: "beat": n, a {"beat": ...} every n seconds; "previews": a folder, where the picture at
+work is shown as a file, named in {"progress": ..., "preview": path}; "server": the address of a ComfyUI that runs the
+jobs instead.
 """
 
 from __future__ import annotations
 
+import _thread
 import json
 import os
 import queue
+import shutil
+import signal
 import sys
 import threading
 import traceback
 from pathlib import Path
-from typing import Any, TextIO
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TextIO
 
-from .engine import JobError, Progress
+from ..spec import LISTS
+from .engine import CancelledError, JobError, Progress
 from .local import LocalEngine
+from .preview import PreviewFile
 from .wire import error_to, job_from, options_from, progress_to, results_to
+
+if TYPE_CHECKING:
+    from .remote import RemoteEngine
 
 
 def main() -> None:
     """Serve until standard input ends."""
     replies = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    lines: queue.SimpleQueue[str] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(lines,), daemon=True).start()
-    engine = LocalEngine(options_from(json.loads(lines.get())["options"]))
-    _say(replies, {"ready": os.getpid()})
-    while True:
-        order = json.loads(lines.get())
-        _say(replies, _serve(engine, order, replies))
+    _Worker(replies).serve()
 
 
-def _listen(lines: queue.SimpleQueue[str]) -> None:
-    """When nobody listens any more, nothing is worth finishing: not even a job in the middle."""
-    for line in sys.stdin:
-        lines.put(line)
-    os._exit(0)
+class _Worker:
+    def __init__(self, replies: TextIO) -> None:
+        self._replies = replies
+        self._writing = threading.Lock()
+        self._orders: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._job = ""  # the one at work
+        self._folder: Path | None = None
+        self._cancelled: set[str] = set()
+        self._breakable = False  # whether a cancel may end what the main thread is at
+        self._previews: PreviewFile | None = None
 
+    def serve(self) -> None:
+        signal.signal(signal.SIGINT, self._interrupted)
+        threading.Thread(target=self._listen, daemon=True).start()
+        first = self._orders.get()
+        if seconds := first.get("beat"):
+            threading.Thread(target=self._beat, args=(float(seconds),), daemon=True).start()
+        if folder := first.get("previews"):
+            self._previews = PreviewFile(Path(folder))
+        engine = LocalEngine(options_from(first["options"]), show=self._previews)
+        remote = _remote(first["server"], engine) if first.get("server") else None
+        self._say({"ready": os.getpid(), "device": str(engine.device)})
+        while True:
+            order = self._orders.get()
+            if "describe" in order:
+                self._say(_described(engine))
+            else:
+                self._say(self._served(remote or engine, order))
 
-def _serve(engine: LocalEngine, order: dict[str, Any], replies: TextIO) -> dict[str, Any]:
-    def report(progress: Progress) -> None:
-        _say(replies, {"progress": progress_to(progress)})
-
-    try:
-        return {"done": results_to(engine.make(job_from(order["job"]), Path(order["folder"]), report))}
-    except JobError as error:
-        return {"failed": error_to(error)}
-    except Exception as problem:
-        details = traceback.format_exc()
-        return {"failed": error_to(JobError(f"{type(problem).__name__}: {problem}", details=details))}
-
-
-def _say(replies: TextIO, message: dict[str, Any]) -> None:
-    try:
-        replies.write(json.dumps(message) + "\n")
-        replies.flush()
-    except OSError:  # the driver is gone
+    def _listen(self) -> None:
+        """When nobody listens any more, nothing is worth finishing: not even a job in the middle."""
+        for line in sys.stdin:
+            order = json.loads(line)
+            if "cancel" not in order:
+                self._orders.put(order)
+                continue
+            self._cancelled.add(order["cancel"])
+            if order["cancel"] == self._job:
+                _thread.interrupt_main()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
         os._exit(0)
+
+    def _interrupted(self, number: int, frame: FrameType | None) -> None:
+        """In the main thread, between two steps of whatever it is at; at once where that does no harm."""
+        if self._breakable:
+            self._check()
+
+    def _served(self, engine: LocalEngine | RemoteEngine, order: dict[str, Any]) -> dict[str, Any]:
+        self._folder, self._job = Path(order["folder"]), order["job"]["id"]
+        try:
+            try:
+                self._breakable = True
+                self._check()
+                results = engine.make(job_from(order["job"]), self._folder, self._report)
+            finally:
+                self._breakable = False
+            return {"done": results_to(results)}
+        except CancelledError:
+            return {"failed": {**error_to(JobError("cancelled.", retryable=False)), "cancelled": True}}
+        except JobError as error:
+            return {"failed": error_to(error)}
+        except Exception as problem:
+            details = traceback.format_exc()
+            return {"failed": error_to(JobError(f"{type(problem).__name__}: {problem}", details=details))}
+        finally:
+            self._breakable = False
+            self._cancelled.discard(self._job)
+            self._job, self._folder = "", None
+
+    def _check(self) -> None:
+        if self._job in self._cancelled:
+            raise CancelledError("cancelled.")
+
+    def _report(self, progress: Progress) -> None:
+        message: dict[str, Any] = {"progress": progress_to(progress)}
+        if self._previews is not None and (shown := self._previews.newest()):
+            message["preview"] = str(shown)
+        self._breakable = False
+        self._say(message)
+        self._breakable = True
+        self._check()
+
+    def _beat(self, seconds: float) -> None:
+        pause = threading.Event()
+        while not pause.wait(seconds):
+            self._say({"beat": self._job})
+
+    def _say(self, message: dict[str, Any]) -> None:
+        try:
+            with self._writing:
+                self._replies.write(json.dumps(message) + "\n")
+                self._replies.flush()
+        except OSError:  # the driver is gone
+            os._exit(0)
+
+
+def _remote(url: str, local: LocalEngine) -> RemoteEngine:
+    from .remote import RemoteEngine
+
+    return RemoteEngine(url, local.options.folders)
+
+
+def _described(engine: LocalEngine) -> dict[str, Any]:
+    """What there is to choose from."""
+    choices = {name: list(engine.options.folders.choices(name)) for name in sorted(LISTS)}
+    return {"described": {"choices": choices, "device": str(engine.device)}}
 
 
 if __name__ == "__main__":
