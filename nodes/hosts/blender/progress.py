@@ -157,7 +157,7 @@ class RunsGraph:
         return {"CANCELLED"}
 
 
-class FOMM_OT_cancel(bpy.types.Operator):  # type: ignore[misc]
+class FOMM_OT_cancel(bpy.types.Operator):
     """End the graph at work; nothing of it is kept"""
 
     bl_idname = "fomm.cancel"

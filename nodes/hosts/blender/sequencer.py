@@ -15,7 +15,7 @@ from .client import Result
 from .session import client
 from .span import StripError
 from .strip_graph import Look, Request, animation, render_size
-from .strip_inputs import Driving, driving_of, ends, scene_fps, strips_of
+from .strip_inputs import Driving, driving_of, ends, strips_of
 from .strip_render import lossless_clip, still_of
 from .strip_results import Place, made_from, put, sound_for
 
@@ -29,7 +29,7 @@ def _choices(**words: str) -> list[tuple[str, str, str]]:
     return [(name, name.capitalize(), text) for name, text in words.items()]
 
 
-class FOMM_PG_strips(bpy.types.PropertyGroup):  # type: ignore[misc]
+class FOMM_PG_strips(bpy.types.PropertyGroup):
     """How strips are animated; kept with the scene."""
 
     __annotations__ = {
@@ -160,7 +160,7 @@ def _is_still(strip: Any) -> bool:
     return strip.type == "SCENE" or (strip.type == "IMAGE" and len(strip.elements) == 1)
 
 
-class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):  # type: ignore[misc]
+class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
     """Bring the selected still to life: it moves as the selected movie moves. The result is a new strip above"""
 
     bl_idname = "fomm.animate_strips"
@@ -220,7 +220,7 @@ def _output(folder: str, stem: str) -> Path:
     return target / f"{plain}_{number:03d}"
 
 
-class FOMM_OT_standard_view(bpy.types.Operator):  # type: ignore[misc]
+class FOMM_OT_standard_view(bpy.types.Operator):
     """Show movies with the colours of their files: set this scene's view transform to Standard, without a look"""
 
     bl_idname = "fomm.standard_view"
@@ -233,7 +233,7 @@ class FOMM_OT_standard_view(bpy.types.Operator):  # type: ignore[misc]
         return {"FINISHED"}
 
 
-class FOMM_PT_strips(bpy.types.Panel):  # type: ignore[misc]
+class FOMM_PT_strips(bpy.types.Panel):
     """The sidebar of the sequencer."""
 
     bl_label = "First Order Motion"
@@ -305,5 +305,3 @@ def unregister() -> None:
     del bpy.types.Scene.fomm_strips
     for cls in reversed(CLASSES):
         bpy.utils.unregister_class(cls)
-
-

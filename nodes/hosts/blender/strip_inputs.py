@@ -137,7 +137,7 @@ def _check_plain(strip: Any) -> None:
         raise StripError(f"{name} has retiming keys. Remove them (Strip > Retiming > Reset). Or: {RENDER_IT}.")
     if strip.use_reverse_frames:
         raise StripError(f"{name} plays backwards. Switch Reverse Frames off. Or: {RENDER_IT}.")
-    if abs(strip.strobe - 1) > 1e-3:
+    if strip.strobe > 1:  # 0 and 1 are the same
         raise StripError(f"{name} has a strobe. Set Strobe to 1. Or: {RENDER_IT}.")
     if strip.use_flip_x or strip.use_flip_y:
         raise StripError(f"{name} is mirrored. Switch Mirror off, and mirror the new strip instead. Or: {RENDER_IT}.")

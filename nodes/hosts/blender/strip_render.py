@@ -74,8 +74,10 @@ def _camera(strip: Any, frame: int, folder: Path) -> Path:
     inner = strip.scene
     camera = strip.scene_camera or inner.camera
     if camera is None:
-        raise StripError(f"“{strip.name}”: its scene “{inner.name}” has no camera. Add one, or choose one in the strip.")
-    at = int(round(frame - strip.frame_start)) + inner.frame_start
+        raise StripError(
+            f"“{strip.name}”: its scene “{inner.name}” has no camera. Add one, or choose one in the strip."
+        )
+    at = round(frame - strip.frame_start) + inner.frame_start
     render, path = inner.render, folder / "source.png"
     before = (inner.camera, inner.frame_current, render.filepath, render.use_sequencer, render.use_file_extension)
     image_before = _image_settings(render)

@@ -135,9 +135,7 @@ def _free_channel(strips: Any, channel: int, span: tuple[int, int]) -> int:
 
 
 def _taken(strips: Any, channel: int, span: tuple[int, int]) -> bool:
-    return any(
-        strip.channel == channel and ends(strip)[0] < span[1] and ends(strip)[1] > span[0] for strip in strips
-    )
+    return any(strip.channel == channel and ends(strip)[0] < span[1] and ends(strip)[1] > span[0] for strip in strips)
 
 
 def _relative(path: Path | None) -> str:
