@@ -37,18 +37,24 @@ class TensorStream:
 
 
 class FileStream:
-    """A video file as a clip; closed by `with`."""
+    """A video file, or its frames [start, stop), as a clip; closed by `with`."""
 
-    def __init__(self, source: str | Path | BinaryIO) -> None:
+    def __init__(
+        self, source: str | Path | BinaryIO, start: int = 0, stop: int | None = None, *, sound: Sound | None = None
+    ) -> None:
+        """sound: gives the sound of the part; the file itself where there is none."""
         self.source = source
-        self.reader = VideoReader(source)
+        self.reader = VideoReader(source, start=start, stop=stop)
+        self._sound = sound
         self.fps: float | Fraction = self.reader.info.fps
         self.timed = True
         self.length = self.reader.info.frame_count
 
     def sound(self) -> str | Path | BinaryIO | None:
-        """The file itself, where it has a sound track."""
-        return self.source if self.reader.info.has_audio else None
+        """The file itself, where it has a sound track, or the part's own sound."""
+        if not self.reader.info.has_audio:
+            return None
+        return self.source if self._sound is None else self._sound()
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Frames [n, 3, H, W] with n <= size."""

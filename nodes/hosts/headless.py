@@ -190,7 +190,7 @@ class HeadlessHost:
 
     def open_video(self, video: Any) -> AbstractContextManager[FrameStream]:
         """Read a VIDEO value frame by frame."""
-        if not isinstance(video, (videos.FileVideo, videos.FramesVideo)):
+        if not isinstance(video, videos.Video):
             raise ImageError(f"expected a video; got {type(video).__name__}.")
         return videos.open_video(video, self.temporary_file, self.setting.limits.check)
 

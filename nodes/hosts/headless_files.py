@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ...fomm_core.errors import FommError
@@ -20,10 +20,12 @@ class Folders:
 
     inputs: pictures, videos, sounds, and saved performances.
     models: folders laid out as ComfyUI's `models`, or with the weights right inside.
+    files: input files by the names that the graph has for them, wherever they lie; looked up before the folders.
     """
 
     inputs: tuple[Path, ...]
     models: tuple[Path, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
 
     def input_file(self, name: str) -> Path:
         """The file behind a name in Load Image and its like; raises FommError where there is none."""
@@ -33,6 +35,8 @@ class Folders:
                 f"expected a file of the input folder; '{name}' is in the {place[1]} folder. Copy it there."
             )
         plain = _PLACE.sub("", name)
+        if (given := self.files.get(plain)) is not None and given.is_file():
+            return given
         return _look_up(plain, self.inputs, "input file")
 
     def choices(self, name: str) -> tuple[str, ...]:

@@ -53,6 +53,10 @@ class FileVideo:
         if self.temporary:
             object.__setattr__(self, "_gone", weakref.finalize(self, self.path.unlink, missing_ok=True))
 
+    def slice(self, start: float, duration: float) -> SlicedVideo:
+        """The part from `start` seconds on; `duration` seconds long, or to the end where that is 0."""
+        return SlicedVideo(self, start, duration)
+
     def frames(self, allow: Allow) -> FramesVideo:
         """All of it in memory, at its average rate. `allow(frames, height, width)` may raise before it is too much."""
         with av.open(str(self.path)) as container:
@@ -66,6 +70,72 @@ class FileVideo:
         if not pictures:
             raise ImageError(f"expected a video with at least one frame; {self.path.name} has none.")
         return FramesVideo(torch.stack(pictures) / 255.0, Fraction(average or 1), read_sound(self.path))
+
+
+@dataclass(frozen=True, eq=False)
+class SlicedVideo:
+    """A part of a video file, cut when it is read: whole frames, those that begin within `duration` seconds from
+    `start` on (to the end where it is 0); a start below 0 counts from the end.
+    """
+
+    video: FileVideo
+    start: float
+    duration: float
+
+    def span(self, fps: Fraction, length: int | None) -> tuple[int, int | None]:
+        """The frames [first, stop) of the file."""
+        start = self.start
+        if start < 0:
+            if length is None:
+                raise ImageError("expected a start of 0 or more: how long this video is can't be told beforehand.")
+            start = max(0.0, start + float(length / fps))
+        first = _at_or_after(start, fps)
+        return first, _at_or_after(start + self.duration, fps) if self.duration else None
+
+    def slice(self, start: float, duration: float) -> SlicedVideo:
+        """A part of the part."""
+        if self.start < 0 or start < 0:
+            raise ImageError("expected a start of 0 or more for the part of a part; count from the beginning.")
+        left = max(0.0, self.duration - start) if self.duration else 0.0
+        both = min(filter(None, (left, duration)), default=0.0)
+        return SlicedVideo(self.video, self.start + start, both)
+
+    def stream(self, new_file: NewFile) -> FileStream:
+        """Its frames, and its sound as a file of its own."""
+        with FileStream(self.video.path) as whole:
+            first, stop = self.span(Fraction(whole.fps), whole.length)
+        if stop is not None and stop <= first:
+            raise ImageError(f"expected a part of at least one frame; {self.duration} s at {self.start} s hold none.")
+        return FileStream(self.video.path, first, stop, sound=lambda: write_sound(self.sound(), new_file))
+
+    def sound(self) -> Any:
+        """The AUDIO value of the part; None where there is none."""
+        with FileStream(self.video.path) as whole:
+            fps = Fraction(whole.fps)
+            first, stop = self.span(fps, whole.length)
+        if (sound := read_sound(self.video.path)) is None:
+            return None
+        rate = sound["sample_rate"]
+        end = None if stop is None else round(stop / fps * rate)
+        return {"waveform": sound["waveform"][..., round(first / fps * rate) : end], "sample_rate": rate}
+
+    def frames(self, allow: Allow) -> FramesVideo:
+        """See `FileVideo.frames`."""
+        with self.stream(_no_file) as stream:
+            pictures: list[Tensor] = []
+            for part in LimitedStream(stream, allow).batches(1):
+                allow(len(pictures) + 1, *part.shape[-2:])
+                pictures.append(part[0].movedim(0, -1))
+            return FramesVideo(torch.stack(pictures), Fraction(stream.fps), self.sound())
+
+
+def _at_or_after(seconds: float, fps: Fraction) -> int:
+    """The number of the first frame that begins at that time or later, to within a thousandth of a frame."""
+    return math.ceil(seconds * float(fps) - 1e-3)
+
+
+def _no_file(suffix: str) -> Path:
+    raise AssertionError("frames alone write no file")
 
 
 class LimitedStream:
@@ -85,19 +155,20 @@ class LimitedStream:
             yield part
 
 
+Video = FileVideo | SlicedVideo | FramesVideo
+
+
 @contextmanager
-def open_video(video: FileVideo | FramesVideo, new_file: NewFile, allow: Allow) -> Iterator[FrameStream]:
+def open_video(video: Video, new_file: NewFile, allow: Allow) -> Iterator[FrameStream]:
     """Frames of a VIDEO value, read as a stream."""
     if isinstance(video, FramesVideo):
         yield TensorStream(video.images, video.fps, lambda: write_sound(video.audio, new_file))
         return
-    with FileStream(video.path) as stream:
+    with FileStream(video.path) if isinstance(video, FileVideo) else video.stream(new_file) as stream:
         yield LimitedStream(stream, allow)
 
 
-def save_video(
-    video: FileVideo | FramesVideo, path: Path, format: str, codec: str, metadata: Metadata, allow: Allow
-) -> int:
+def save_video(video: Video, path: Path, format: str, codec: str, metadata: Metadata, allow: Allow) -> int:
     """Write a VIDEO value: a file whose format and codec fit is copied packet by packet, everything else is encoded
     as H.264 in MP4. Returns the number of pictures.
     """

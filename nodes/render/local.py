@@ -9,7 +9,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -101,7 +101,7 @@ class LocalEngine:
     def setting(self, job: Job, folder: Path, **hooks: Any) -> JobSetting:
         """What the nodes of a run share."""
         return JobSetting(
-            folders=self.options.folders,
+            folders=replace(self.options.folders, files={file.name: Path(file.path) for file in job.inputs}),
             limits=self.options.limits,
             device=self.device,
             made=folder,

@@ -27,17 +27,18 @@ class RemoteEngine:
 
     def make(self, job: Job, folder: Path, progress: Report) -> Results:
         """As `LocalEngine.make`."""
-        inputs = tuple(self._inputs(job.graph))
+        given = {file.name: Path(file.path) for file in job.inputs}
+        inputs = tuple(self._inputs(job.graph, replace(self._folders, files=given)))
         outcome = self._engine.run(replace(job, inputs=inputs, output=folder / "result"), progress)
         made = tuple(Made(path.stem, path) for path in outcome.files)
         return Results(made, outcome.frames, outcome.reused)
 
-    def _inputs(self, data: Mapping[str, Any]) -> Iterator[InputFile]:
+    def _inputs(self, data: Mapping[str, Any], folders: Folders) -> Iterator[InputFile]:
         """The files that core nodes name."""
-        for port in file_ports(Graph.from_api(data), local_schemas(self._folders)):
+        for port in file_ports(Graph.from_api(data), local_schemas(folders)):
             name = port.node.inputs[port.port]
             if isinstance(name, Link):
                 continue
-            path = self._folders.input_file(str(name))
+            path = folders.input_file(str(name))
             digest = hashlib.sha256(path.read_bytes()).hexdigest()
             yield InputFile(port.node.id, port.port, str(name), path, digest)

@@ -25,7 +25,8 @@ def options_to(options: LocalOptions) -> Message:
 
 def options_from(message: Mapping[str, Any]) -> LocalOptions:
     """The same on the other side."""
-    folders = Folders(**{name: tuple(map(Path, paths)) for name, paths in message["folders"].items()})
+    inputs, models = (tuple(map(Path, message["folders"][name])) for name in ("inputs", "models"))
+    folders = Folders(inputs, models)
     temporary = None if message["temporary"] is None else Path(message["temporary"])
     changed = {"folders": folders, "limits": Limits(**message["limits"]), "temporary": temporary}
     return LocalOptions(**{**message, **changed})

@@ -7,8 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import nodes, operators, panels, preferences, sockets, tree
-from .session import SESSION
+from . import nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
 
 _CLASSES: list[type] = []
 
@@ -20,10 +19,10 @@ def register() -> None:
         bpy.utils.register_class(one)
         _CLASSES.append(one)
     tree.add_menu()
-    bpy.types.NODE_HT_header.append(panels.draw_header)
-    bpy.app.handlers.load_pre.append(_before_load)
+    progress.register()
+    sequencer.register()
     bpy.app.handlers.load_post.append(_after_load)
-    atexit.register(SESSION.close)
+    atexit.register(session.close)
     bpy.app.timers.register(_sync_once, first_interval=0.0)
 
 
@@ -31,11 +30,11 @@ def unregister() -> None:
     """Take everything away again; the worker ends."""
     if bpy.app.timers.is_registered(_sync_once):
         bpy.app.timers.unregister(_sync_once)
-    SESSION.close()
-    atexit.unregister(SESSION.close)
+    session.close()
+    atexit.unregister(session.close)
     bpy.app.handlers.load_post.remove(_after_load)
-    bpy.app.handlers.load_pre.remove(_before_load)
-    bpy.types.NODE_HT_header.remove(panels.draw_header)
+    sequencer.unregister()
+    progress.unregister()
     tree.remove_menu()
     while _CLASSES:
         bpy.utils.unregister_class(_CLASSES.pop())
@@ -44,12 +43,6 @@ def unregister() -> None:
 def _sync_once() -> None:
     """Files can't be touched while Blender registers."""
     tree.sync_all()
-
-
-@bpy.app.handlers.persistent
-def _before_load(*_: Any) -> None:
-    """The tree that the job is for goes away."""
-    SESSION.cancel()
 
 
 @bpy.app.handlers.persistent

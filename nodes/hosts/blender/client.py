@@ -103,6 +103,7 @@ class Handle:
     on_progress: Callable[[Progress], None]
     on_done: Callable[[Result], None]
     on_error: Callable[[Failure], None]
+    files: Mapping[str, Path] = field(default_factory=dict)
     folder: Path | None = None
     started: float = 0.0
     cancelled_at: float | None = None
@@ -150,6 +151,7 @@ class Client:
         graph: Mapping[str, Any],
         *,
         output: Path | None = None,
+        files: Mapping[str, Path] | None = None,
         on_progress: Callable[[Progress], None] = lambda progress: None,
         on_done: Callable[[Result], None],
         on_error: Callable[[Failure], None],
@@ -160,11 +162,12 @@ class Client:
             graph: see ComfyUI's API JSON.
             output: folder and stem of the files that are kept: "clips/anna" gives clips/anna.mp4; files that are there
                 already are replaced when the new ones are complete. None puts them into a passing folder.
+            files: input files that lie elsewhere than in the input folders, by the names that the graph has for them.
             on_progress: hears of each step. on_done, on_error: one of them is called, once.
         """
         number = f"{next(self._numbers):05d}"
         target = output or self._scratch / "results" / number / "result"
-        handle = Handle(number, graph, Path(target), on_progress, on_done, on_error)
+        handle = Handle(number, graph, Path(target), on_progress, on_done, on_error, dict(files or {}))
         self._waiting.append(handle)
         return handle
 
@@ -237,7 +240,11 @@ class Client:
         except OSError as problem:
             self._fail(handle, Failure(f"the results can't be written: {problem}. Choose another output folder."))
             return
-        job = {"id": handle.id, "graph": dict(handle.graph), "inputs": [], "output": str(handle.output), "key": ""}
+        inputs = [
+            {"node": "", "port": "", "name": name, "path": str(path), "digest": ""}
+            for name, path in handle.files.items()
+        ]
+        job = {"id": handle.id, "graph": dict(handle.graph), "inputs": inputs, "output": str(handle.output), "key": ""}
         self.process.say({"job": {**job, "settings": {}}, "folder": str(handle.folder)})
 
     def _hear(self, message: dict[str, Any] | None) -> None:

@@ -20,7 +20,7 @@ RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (
 """For paths that may begin with "//", the .blend file's folder; older versions take that of all paths."""
 
 known_choices: dict[str, list[str]] = {}
-"""What the dynamic lists hold, as a worker told last; shown while the user types."""
+"""What the dynamic lists hold, as a worker told last; asked for when the user looks."""
 
 
 def saved_entry(owner: Any) -> dict[str, Any]:
@@ -174,6 +174,9 @@ def _property(port: Port) -> Any:
 
 def _search(name: str) -> Callable[[Any, Any, str], list[str]]:
     def search(node: Any, context: Any, typed: str) -> list[str]:
+        from .session import SESSION
+
+        SESSION.ask()
         return [choice for choice in known_choices.get(name, ()) if typed.lower() in choice.lower()]
 
     return search

@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import canvas_export, canvas_import
-from .client import Failure, Result
+from . import canvas_export, canvas_import, progress
+from .blocks import blocks
+from .client import Result
 from .nodes import TREE
 from .results import load_results, node_of, result_of, show
-from .session import SESSION
 
 WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
 
@@ -35,40 +36,16 @@ def output_of(tree: Any) -> Path:
     return base / bpy.path.clean_name(tree.name)
 
 
-def run_tree(tree: Any) -> Any:
-    """Submit a tree as it is now; the results come to its nodes. Returns the handle."""
-    name = tree.name  # an undo makes references stale; names stay
-
-    def done(result: Result) -> None:
-        images = load_results(name, result.files)
-        shown = [made.node for made in result.files if made.shown]
-        if images:
-            node = node_of(bpy.data.node_groups.get(name), shown[0]) if shown else None
-            show((result_of(node) if node is not None else None) or images[0], bpy.context)
-
-    def failed(failure: Failure) -> None:
-        if not failure.cancelled:
-            tell(failure.message)
-
-    return SESSION.submit(canvas_export.api_graph(tree), output=output_of(tree), on_done=done, on_error=failed)
-
-
-def tell(message: str) -> None:
-    """A message over the window; in the background it is only in the panel."""
-    if bpy.app.background or not bpy.context.window_manager.windows:
-        return
-
-    def draw(menu: Any, context: Any) -> None:
-        for line in _lines(message):
-            menu.layout.label(text=line)
-
-    bpy.context.window_manager.popup_menu(draw, title="First Order Motion", icon="ERROR")
-
-
-def _lines(message: str) -> list[str]:
-    import textwrap
-
-    return [part for line in message.splitlines() for part in textwrap.wrap(line, 90)]
+def files_of(graph: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that a graph names by a full path, or from the .blend file's folder ("//"), by those names."""
+    found = {}
+    for entry in graph.values():
+        block = blocks().get(entry["class_type"])
+        for port in block.widgets if block else ():
+            name = entry["inputs"].get(port.name)
+            if port.upload and isinstance(name, str) and (name.startswith("//") or os.path.isabs(name)):
+                found[name] = Path(bpy.path.abspath(name))
+    return found
 
 
 class _TreeOperator(bpy.types.Operator):
@@ -77,34 +54,33 @@ class _TreeOperator(bpy.types.Operator):
         return edited_tree(context) is not None
 
 
-class RunTree(_TreeOperator):
-    """Run this tree in the worker; Blender stays usable. What is unchanged since the last run isn't made again."""
+class RunTree(progress.RunsGraph, bpy.types.Operator):
+    """Run this tree in the worker; Blender stays usable. What is unchanged since the last run isn't made again"""
 
     bl_idname = "fomm.run"
     bl_label = "Run"
+    __annotations__ = {"tree": bpy.props.StringProperty(name="Tree", options={"SKIP_SAVE"})}
 
     @classmethod
     def poll(cls, context: Any) -> bool:
-        return edited_tree(context) is not None and SESSION.handle is None
+        return progress.running() is None
 
-    def execute(self: Any, context: Any) -> set[str]:
-        run_tree(edited_tree(context))
-        return {"FINISHED"}
+    def begin(self: Any, context: Any) -> progress.Run:
+        tree = bpy.data.node_groups.get(self.tree) if self.tree else edited_tree(context)
+        if tree is None:
+            raise ValueError("There is no tree here. Choose one, or make one with New.")
+        graph = canvas_export.api_graph(tree)
+        self._tree = tree.name  # an undo makes references stale; names stay
+        return self.start(tree.name, graph, output_of(tree), files_of(graph))
 
-
-class Cancel(bpy.types.Operator):
-    """End the run; the worker keeps its models."""
-
-    bl_idname = "fomm.cancel"
-    bl_label = "Cancel"
-
-    @classmethod
-    def poll(cls, context: Any) -> bool:
-        return SESSION.handle is not None
-
-    def execute(self: Any, context: Any) -> set[str]:
-        SESSION.cancel()
-        return {"FINISHED"}
+    def finish(self: Any, context: Any, result: Result) -> str:
+        images = load_results(self._tree, result.files)
+        shown = [made.node for made in result.files if made.shown]
+        if images:
+            node = node_of(bpy.data.node_groups.get(self._tree), shown[0]) if shown else None
+            show((result_of(node) if node is not None else None) or images[0], context)
+        kept = [made.path.name for made in result.files if not made.shown]
+        return f"{', '.join(kept) or 'Done'}: {result.seconds:.1f} s"
 
 
 class ShowResult(_TreeOperator):
@@ -203,4 +179,4 @@ def write_tree(tree: Any, path: Path, form: str = "API") -> None:
     os.replace(passing, path)
 
 
-CLASSES = (RunTree, Cancel, ShowResult, ImportGraph, OpenExample, ExportGraph)
+CLASSES = (RunTree, ShowResult, ImportGraph, OpenExample, ExportGraph)

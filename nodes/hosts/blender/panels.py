@@ -1,4 +1,4 @@
-"""The side panel of the node editor, and progress in the headers."""
+"""The side panel of the node editor."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import Any
 
 import bpy
 
+from . import progress
 from .nodes import TREE
 from .operators import edited_tree
 from .results import result_of
-from .session import SESSION
 
 FIRST_STEPS = (
     "1. In the add-on's preferences, choose a Python that has fomm-nodes (the magnifier finds one).",
@@ -44,8 +44,7 @@ class RunPanel(_Panel):
         row = layout.row()
         row.scale_y = 1.4
         row.operator("fomm.run", icon="PLAY")
-        draw_progress(layout)
-        paragraph(layout, SESSION.words, context)
+        progress.draw_progress(self, context)
         column = layout.column(align=True)
         column.operator("fomm.open_example")
         column.operator("fomm.import_graph")
@@ -75,24 +74,6 @@ def paragraph(layout: Any, text: str, context: Any) -> None:
     width = max(20, int(context.region.width / (7 * context.preferences.system.ui_scale)))
     for line in textwrap.wrap(text, width):
         column.label(text=line)
-
-
-def draw_progress(layout: Any) -> None:
-    """A bar and a cross, while something runs."""
-    if SESSION.handle is None:
-        return
-    row = layout.row(align=True)
-    if hasattr(row, "progress"):  # Blender 4.0
-        row.progress(factor=SESSION.factor, text=SESSION.words)
-    else:
-        row.label(text=f"{SESSION.words} {SESSION.factor:.0%}")
-    row.operator("fomm.cancel", text="", icon="X")
-
-
-def draw_header(self: Any, context: Any) -> None:
-    """In the header of the node editor."""
-    if context.space_data.tree_type == TREE:
-        draw_progress(self.layout)
 
 
 CLASSES = (RunPanel, HelpPanel)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from .process import BLENDERS_OWN
@@ -106,6 +107,11 @@ def find() -> Found:
     return first or Found("", problem="no Python was found. Install one from python.org, then fomm-nodes into it.")
 
 
+@lru_cache(maxsize=1)
+def _found() -> str:
+    return find().path
+
+
 def chosen(preference: str) -> str:
     """What the user chose: the preference, else the environment variable, else what is found here."""
-    return preference or os.environ.get(VARIABLE, "") or find().path
+    return preference or os.environ.get(VARIABLE, "") or _found()

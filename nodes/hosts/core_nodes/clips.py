@@ -13,12 +13,11 @@ from torch import Tensor
 from ....fomm_core.errors import ImageError
 from ...spec import AUDIO, FLOAT, IMAGE, VIDEO
 from ..headless import HeadlessHost
-from ..headless_video import CODECS, FORMATS, FileVideo, FramesVideo, bytes_of, save_video
+from ..headless_video import CODECS, FORMATS, FileVideo, FramesVideo, Video, bytes_of, save_video
 from ..sound import read_sound
-from .node import CoreNode, number, one_of, upload, words
+from .node import CoreNode, number, one_of, switch, upload, words
 from .pictures import PICTURE
 
-Video = FileVideo | FramesVideo
 Sound = dict[str, Any]
 
 
@@ -28,6 +27,18 @@ def _load_video(host: HeadlessHost, file: str) -> Any:
 
 def _create(host: HeadlessHost, images: Tensor, fps: float, audio: Sound | None = None) -> Any:
     return (FramesVideo(images, Fraction(fps), audio),)
+
+
+def _slice(host: HeadlessHost, video: Video, start_time: float, duration: float, strict_duration: bool) -> Any:
+    if isinstance(video, FramesVideo):
+        raise ImageError("expected a video from a file, as Load Video gives it; cut pictures with ImageFromBatch.")
+    part = video.slice(start_time, duration)
+    if strict_duration and duration:
+        with part.stream(host.temporary_file) as stream:
+            whole = stream.length is None or stream.length >= round(duration * float(stream.fps))
+        if not whole:
+            raise ImageError(f"expected {duration} s from {start_time} s on; the video ends before.")
+    return (part,)
 
 
 def _components(host: HeadlessHost, video: Video) -> Any:
@@ -130,6 +141,19 @@ NODES = (
         ((VIDEO, VIDEO),),
         _create,
         {"audio": TRACK},
+    ),
+    CoreNode(
+        "Video Slice",
+        "Video Slice",
+        CLIPS,
+        {
+            "video": (VIDEO,),
+            "start_time": number(0.0, -1e5, 1e5, 0.001),
+            "duration": number(0.0, 0.0, 1e5, 0.001),
+            "strict_duration": switch(False),
+        },
+        ((VIDEO, VIDEO),),
+        _slice,
     ),
     CoreNode(
         "GetVideoComponents",

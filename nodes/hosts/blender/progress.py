@@ -1,0 +1,215 @@
+"""An operator that hands a graph to the worker, shows in the header how far it is, and ends when the graph has. Esc
+cancels. Without a window it waits instead.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .client import Client, Failure, Handle, Result
+from .session import client
+
+LOOK_SECONDS = 0.1
+HEADERS = ("SEQUENCER_HT_header", "NODE_HT_header", "IMAGE_HT_header")
+SPACES = ("SEQUENCE_EDITOR", "NODE_EDITOR", "IMAGE_EDITOR")
+
+
+@dataclass(eq=False)
+class Run:
+    """A graph at work, or done: then `result` or `failure` says how it ended."""
+
+    title: str
+    handle: Handle | None = None
+    result: Result | None = None
+    failure: Failure | None = None
+
+    @property
+    def share(self) -> float:
+        """0..1 of the node at work."""
+        progress = self.handle.progress if self.handle else None
+        return min(1.0, progress.done / progress.total) if progress and progress.total else 0.0
+
+    @property
+    def words(self) -> str:
+        """What is done at the moment."""
+        if self.handle is not None and self.handle.cancelled_at is not None:
+            return "Cancelling"
+        progress = self.handle.progress if self.handle else None
+        return f"{progress.node if progress and progress.node else 'Starting the worker'} {round(self.share * 100)} %"
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to wait for."""
+        return self.result is not None or self.failure is not None
+
+    def finish(self, result: Result) -> None:
+        """It went well."""
+        self.result = result
+
+    def fail(self, failure: Failure) -> None:
+        """It did not."""
+        self.failure = failure
+
+
+_running: list[Run] = []
+
+
+def running() -> Run | None:
+    """What the header shows."""
+    return _running[-1] if _running else None
+
+
+class RunsGraph:
+    """Mixed into an operator. It defines `begin`, which calls `start`, and `finish`."""
+
+    def begin(self, context: Any) -> Run:
+        """Prepare and submit; a ValueError's words are what the user sees."""
+        raise NotImplementedError
+
+    def finish(self, context: Any, result: Result) -> str:
+        """Use the result; returns what to tell the user."""
+        raise NotImplementedError
+
+    def start(
+        self,
+        title: str,
+        graph: Mapping[str, Any],
+        output: Path,
+        files: Mapping[str, Path],
+    ) -> Run:
+        """Submit a graph to the worker."""
+        run = Run(title)
+        run.handle = client().submit(graph, output=output, files=files, on_done=run.finish, on_error=run.fail)
+        _running.append(run)
+        return run
+
+    def execute(self, context: Any) -> set[str]:
+        """Run to the end; Blender stands still meanwhile."""
+        try:
+            run = self.begin(context)
+        except ValueError as problem:
+            return self._say_no(str(problem))
+        try:
+            _wait(client(), lambda: run.ended)
+        finally:
+            _running.remove(run)
+        return self._end(context, run)
+
+    def invoke(self, context: Any, event: Any) -> set[str]:
+        """Run beside everything else; without a window as `execute`."""
+        if bpy.app.background or context.window is None:
+            return self.execute(context)
+        if running() is not None:
+            return self._say_no("another graph is at work. Wait for it, or cancel it (Esc).")
+        try:
+            self._run = self.begin(context)
+        except ValueError as problem:
+            return self._say_no(str(problem))
+        self._timer = context.window_manager.event_timer_add(LOOK_SECONDS, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        _redraw(context)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: Any, event: Any) -> set[str]:
+        """Look after the worker; Esc cancels, everything else stays the user's."""
+        if event.type == "ESC" and event.value == "PRESS":
+            assert self._run.handle is not None
+            self._run.handle.cancel()
+            return {"RUNNING_MODAL"}
+        if event.type == "TIMER":
+            client().poll()
+            _redraw(context)
+            if self._run.ended:
+                self._leave(context)
+                return self._end(context, self._run)
+        return {"PASS_THROUGH"}
+
+    def cancel(self, context: Any) -> None:
+        """Blender ends the operator: another file is opened, or the window closes."""
+        if self._run.handle is not None:
+            self._run.handle.cancel()
+        self._leave(context)
+
+    def _leave(self, context: Any) -> None:
+        context.window_manager.event_timer_remove(self._timer)
+        if self._run in _running:
+            _running.remove(self._run)
+        _redraw(context)
+
+    def _end(self, context: Any, run: Run) -> set[str]:
+        if run.result is None:
+            assert run.failure is not None
+            if run.failure.cancelled:
+                self.report({"INFO"}, "Cancelled")  # type: ignore[attr-defined]
+                return {"CANCELLED"}
+            return self._say_no(run.failure.message)
+        self.report({"INFO"}, self.finish(context, run.result))  # type: ignore[attr-defined]
+        return {"FINISHED"}
+
+    def _say_no(self, message: str) -> set[str]:
+        self.report({"ERROR"}, message)  # type: ignore[attr-defined]
+        return {"CANCELLED"}
+
+
+class FOMM_OT_cancel(bpy.types.Operator):
+    """End the graph at work; nothing of it is kept"""
+
+    bl_idname = "fomm.cancel"
+    bl_label = "Cancel"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return running() is not None
+
+    def execute(self, context: Any) -> set[str]:
+        run = running()
+        if run is not None and run.handle is not None:
+            run.handle.cancel()
+        return {"FINISHED"}
+
+
+def draw_progress(header: Any, context: Any) -> None:
+    """The bar in a header."""
+    run = running()
+    if run is None:
+        return
+    row = header.layout.row(align=True)
+    if hasattr(row, "progress"):  # Blender 4
+        row.progress(factor=run.share, text=f"{run.title}: {run.words}")
+    else:
+        full = round(run.share * 20)
+        row.label(text=f"{run.title}: {'█' * full}{'░' * (20 - full)} {run.words}")
+    row.operator(FOMM_OT_cancel.bl_idname, text="", icon="X")
+
+
+def _wait(worker: Client, ended: Callable[[], bool]) -> None:
+    while not ended():
+        worker.poll()
+        time.sleep(LOOK_SECONDS / 5)
+
+
+def _redraw(context: Any) -> None:
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type in SPACES:
+                area.tag_redraw()
+
+
+def register() -> None:
+    """Add the operator and the bar."""
+    bpy.utils.register_class(FOMM_OT_cancel)
+    for name in HEADERS:
+        getattr(bpy.types, name).append(draw_progress)
+
+
+def unregister() -> None:
+    """Take them away again."""
+    for name in HEADERS:
+        getattr(bpy.types, name).remove(draw_progress)
+    bpy.utils.unregister_class(FOMM_OT_cancel)

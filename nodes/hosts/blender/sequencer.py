@@ -1,0 +1,307 @@
+"""The Video Sequencer: a still and a driving strip are chosen, a new strip appears above them."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import progress
+from .client import Result
+from .session import client
+from .span import StripError
+from .strip_graph import Look, Request, animation, render_size
+from .strip_inputs import Driving, driving_of, ends, strips_of
+from .strip_render import lossless_clip, still_of
+from .strip_results import Place, made_from, put, sound_for
+
+STANDARD = ("Standard", "Raw")
+"""View transforms that show a movie's pixels as they are in its file."""
+
+RENDER = "render"
+
+
+def _choices(**words: str) -> list[tuple[str, str, str]]:
+    return [(name, name.capitalize(), text) for name, text in words.items()]
+
+
+class FOMM_PG_strips(bpy.types.PropertyGroup):
+    """How strips are animated; kept with the scene."""
+
+    __annotations__ = {
+        "model": bpy.props.StringProperty(
+            name="Model", description="A file of the model folders, or the built-in one", default=Look.model
+        ),
+        "size": bpy.props.EnumProperty(
+            name="Size",
+            description="How large to work",
+            items=_choices(
+                auto="The size that the model was trained at, but 256 pixels at least",
+                model="Just the size that the model was trained at",
+                picture="The still's own size, rounded to one that the model takes",
+                render="The scene's resolution, rounded to one that all models take",
+                custom="Width and height as set",
+            ),
+        ),
+        "width": bpy.props.IntProperty(name="Width", default=256, min=16, max=4096, subtype="PIXEL"),
+        "height": bpy.props.IntProperty(name="Height", default=256, min=16, max=4096, subtype="PIXEL"),
+        "fit": bpy.props.EnumProperty(
+            name="Fit",
+            description="What to do with pictures of another shape",
+            items=_choices(crop="Cut the sides off", pad="Add borders", stretch="Squeeze"),
+        ),
+        "mode": bpy.props.EnumProperty(
+            name="Mode",
+            items=_choices(
+                relative="The still keeps its proportions and moves as the driver moves",
+                absolute="The still takes the driver's pose and proportions",
+            ),
+        ),
+        "strength": bpy.props.FloatProperty(
+            name="Strength", description="How much of the movement to use", default=1.0, min=0.0, max=2.0, step=5
+        ),
+        "anchor": bpy.props.EnumProperty(
+            name="Anchor",
+            description="The driving frame whose pose is taken to equal the still's",
+            items=_choices(first="The first that the strip shows", best="The one most alike, found for you"),
+        ),
+        "smoothing": bpy.props.EnumProperty(
+            name="Smoothing",
+            description="Takes jitter out of the movement",
+            items=[
+                ("none", "None", "The movement as it is"),
+                ("one-euro", "One Euro", "Calms what is at rest"),
+                ("gaussian", "Gaussian", "An even, light blur over time"),
+            ],
+        ),
+        "place": bpy.props.EnumProperty(
+            name="Place",
+            description="How the new strip fills the picture",
+            items=[
+                ("FIT", "Fit", "All of it is seen"),
+                ("FILL", "Fill", "It fills the picture; sides may be cut off"),
+                ("STRETCH", "Stretch", "It is squeezed to the picture's shape"),
+                ("ORIGINAL", "Original", "Pixel by pixel"),
+            ],
+        ),
+        "sound": bpy.props.BoolProperty(
+            name="Sound",
+            description="Add the driving movie's sound where the timeline does not have it yet",
+            default=True,
+        ),
+        "folder": bpy.props.StringProperty(
+            name="Folder", description="Where the movies go", default="//fomm/", subtype="DIR_PATH"
+        ),
+    }
+
+    def look(self, scene: Any) -> Look:
+        """As the graph takes them."""
+        size, width, height = self.size, self.width, self.height
+        if size == RENDER:
+            share = scene.render.resolution_percentage / 100
+            width, height = render_size(scene.render.resolution_x * share, scene.render.resolution_y * share)
+            size = "custom"
+        return Look(
+            model=self.model,
+            size=size,
+            width=width,
+            height=height,
+            fit=self.fit,
+            mode=self.mode,
+            strength=self.strength,
+            anchor=self.anchor,
+            smoothing=self.smoothing,
+        )
+
+
+def edited_scene(context: Any) -> Any:
+    """The scene whose strips are seen."""
+    return getattr(context, "sequencer_scene", None) or context.scene  # Blender 5 has both
+
+
+def pair(scene: Any) -> tuple[Any, Any]:
+    """The strips to work on: (source, driving).
+
+    Raises:
+        StripError: Another choice is needed.
+    """
+    editor = scene.sequence_editor
+    if editor is None:
+        raise StripError("This scene has no strips yet. Add a picture and a movie first.")
+    if len(editor.meta_stack):
+        raise StripError("You are inside a meta strip. Leave it first (Tab).")
+    strips, active = strips_of(editor), editor.active_strip
+    if active is not None and active.select and (made := made_from(active)):
+        gone = [name for name in (made["source"], made["driving"]) if strips.get(name) is None]
+        if gone:
+            raise StripError(f"“{active.name}” was made from “{gone[0]}”, which is not there any more.")
+        return strips[made["source"]], strips[made["driving"]]
+    chosen = [strip for strip in strips if strip.select and strip.type != "SOUND" and not made_from(strip)]
+    under = [strip.input_1 for strip in chosen if strip.type == "SPEED"]
+    chosen = [strip for strip in chosen if strip not in under]
+    if len(chosen) != 2:
+        raise StripError(f"Select two strips: the still and the movie that moves it (now: {len(chosen)}).")
+    stills = [strip for strip in chosen if _is_still(strip)]
+    if len(stills) == 2:
+        raise StripError("Both strips are stills. One of the two has to move: a movie or an image sequence.")
+    if not stills:
+        if active not in chosen:
+            raise StripError("Both strips move. Click the driving one last; of the other, the frame at the playhead.")
+        stills = [strip for strip in chosen if strip != active]
+    source = stills[0]
+    return source, next(strip for strip in chosen if strip != source)
+
+
+def _is_still(strip: Any) -> bool:
+    return strip.type == "SCENE" or (strip.type == "IMAGE" and len(strip.elements) == 1)
+
+
+class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
+    """Bring the selected still to life: it moves as the selected movie moves. The result is a new strip above"""
+
+    bl_idname = "fomm.animate_strips"
+    bl_label = "Animate Still by Strip"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def begin(self, context: Any) -> progress.Run:
+        scene = edited_scene(context)
+        source, driving = pair(scene)
+        found = driving_of(driving, scene)
+        settings = scene.fomm_strips
+        folder = Path(tempfile.mkdtemp(prefix="strips-", dir=client().inputs))
+        picture = still_of(source, scene, scene.frame_current, folder)
+        request = _request(picture, found, settings.look(scene), folder)
+        self._place = _placed(scene, source, driving, found, settings)
+        output = _output(settings.folder, f"{source.name}-{driving.name}")
+        return self.start(f"{source.name} as {driving.name}", request.graph, output, request.files)
+
+    def finish(self, context: Any, result: Result) -> str:
+        movie = next(file.path for file in result.files if file.path.suffix == ".mp4")
+        strip = put(movie, self._place)
+        if strip is None:
+            return f"The scene is gone; the result is {movie}"
+        warning = "" if bpy.data.is_saved else f" It lies in {movie.parent}, since this file is not saved yet"
+        return f"“{strip.name}”: {result.frames} frames in {result.seconds:.1f} s.{warning}"
+
+
+def _request(picture: Path, found: Driving, look: Look, folder: Path) -> Request:
+    if found.path is not None:
+        return animation(picture, found.path, found.clip, found.fps, look)
+    movie = lossless_clip(found.pictures, found.fps, folder)
+    return animation(picture, movie, replace(found.clip, first=0), found.fps, look)
+
+
+def _placed(scene: Any, source: Any, driving: Any, found: Driving, settings: Any) -> Place:
+    place = Place(
+        scene.name, source.name, driving.name, found.clip, ends(driving), _top(source, driving), settings.place
+    )
+    sound = sound_for(found, scene, place.mark) if settings.sound else None
+    return place if sound is None else replace(place, sound=sound[0], sound_start=sound[1])
+
+
+def _top(*strips: Any) -> int:
+    return max(strip.channel for strip in strips)
+
+
+def _output(folder: str, stem: str) -> Path:
+    """A name that no file has yet, in the folder of the settings."""
+    if folder.startswith("//") and not bpy.data.is_saved:
+        target = Path(tempfile.gettempdir()) / "fomm-blender"
+    else:
+        target = Path(bpy.path.abspath(folder))
+    plain = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "animated"
+    number = 1
+    while any(target.glob(f"{plain}_{number:03d}*")):
+        number += 1
+    return target / f"{plain}_{number:03d}"
+
+
+class FOMM_OT_standard_view(bpy.types.Operator):
+    """Show movies with the colours of their files: set this scene's view transform to Standard, without a look"""
+
+    bl_idname = "fomm.standard_view"
+    bl_label = "Show Colours as in the Files"
+    bl_options = {"REGISTER", "UNDO"}
+
+    def execute(self, context: Any) -> set[str]:
+        view = edited_scene(context).view_settings
+        view.view_transform, view.look, view.exposure, view.gamma = "Standard", "None", 0.0, 1.0
+        return {"FINISHED"}
+
+
+class FOMM_PT_strips(bpy.types.Panel):
+    """The sidebar of the sequencer."""
+
+    bl_label = "First Order Motion"
+    bl_idname = "FOMM_PT_strips"
+    bl_space_type = "SEQUENCE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "First Order Motion"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return edited_scene(context) is not None
+
+    def draw(self, context: Any) -> None:
+        layout, scene = self.layout, edited_scene(context)
+        settings = scene.fomm_strips
+        self._draw_choice(layout.column(align=True), scene)
+        layout.operator(FOMM_OT_animate_strips.bl_idname, icon="PLAY")
+        layout.use_property_split, layout.use_property_decorate = True, False
+        layout.prop(settings, "model")
+        column = layout.column(align=True)
+        column.prop(settings, "size")
+        if settings.size == "custom":
+            column.prop(settings, "width")
+            column.prop(settings, "height")
+        for name in ("fit", "mode", "strength", "anchor", "smoothing", "place", "sound", "folder"):
+            layout.prop(settings, name)
+        view = scene.view_settings
+        if view.view_transform not in STANDARD:
+            box = layout.box()
+            box.label(text=f"{view.view_transform} changes colours of movies", icon="INFO")
+            box.operator(FOMM_OT_standard_view.bl_idname)
+
+    def _draw_choice(self, column: Any, scene: Any) -> None:
+        try:
+            source, driving = pair(scene)
+        except StripError as problem:
+            for line in _lines(str(problem)):
+                column.label(text=line)
+            return
+        column.label(text=source.name, icon="IMAGE_DATA")
+        column.label(text=driving.name, icon="FILE_MOVIE")
+
+
+def _lines(text: str, width: int = 42) -> list[str]:
+    import textwrap
+
+    return textwrap.wrap(text, width)
+
+
+def _in_menu(menu: Any, context: Any) -> None:
+    menu.layout.separator()
+    menu.layout.operator(FOMM_OT_animate_strips.bl_idname)
+
+
+CLASSES = (FOMM_PG_strips, FOMM_OT_animate_strips, FOMM_OT_standard_view, FOMM_PT_strips)
+
+
+def register() -> None:
+    """Add panel, operators, and the scene's settings."""
+    for cls in CLASSES:
+        bpy.utils.register_class(cls)
+    bpy.types.Scene.fomm_strips = bpy.props.PointerProperty(type=FOMM_PG_strips)
+    bpy.types.SEQUENCER_MT_strip.append(_in_menu)
+
+
+def unregister() -> None:
+    """Take them away again."""
+    bpy.types.SEQUENCER_MT_strip.remove(_in_menu)
+    del bpy.types.Scene.fomm_strips
+    for cls in reversed(CLASSES):
+        bpy.utils.unregister_class(cls)

@@ -1,0 +1,166 @@
+"""Pictures and clips of strips, made by Blender itself where the worker can't read the file as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .span import StripError
+from .strip_inputs import PICTURES, driving_of, ends, existing, strips_of
+
+
+def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
+    """A picture file of what a strip is at a frame of the timeline: the file itself where the worker can read it, a
+    PNG in `folder` otherwise.
+
+    Raises:
+        StripError: The strip holds no picture, or its file is gone.
+    """
+    if strip.type == "IMAGE":
+        element = strip.strip_elem_from_frame(frame) or strip.elements[0]
+        path = existing(f"{strip.directory}{element.filename}", strip.name)
+        return path if path.suffix.lower() in PICTURES else _picture(path, folder)
+    if strip.type == "MOVIE":
+        start, end = ends(strip)
+        clip = driving_of(strip, scene).clip
+        at = min(max(frame, start, clip.start), end - 1, clip.end - 1)
+        index = clip.first + int((at - clip.start) * clip.per_frame)
+        return _movie_frame(existing(strip.filepath, strip.name), index, folder)
+    if strip.type == "SCENE":
+        return _camera(strip, frame, folder)
+    raise StripError(
+        f"“{strip.name}” can't be the source: it has to be an image, a movie (its frame at the playhead), or a scene "
+        "strip (its camera's picture)."
+    )
+
+
+def lossless_clip(pictures: Sequence[Path], fps: float, folder: Path) -> Path:
+    """An image sequence as a movie, each pixel as it was."""
+    width, height = _size(pictures[0])
+    with _stage(width, height) as stage:
+        strips = strips_of(stage.sequence_editor)
+        strip = strips.new_image(name="pictures", filepath=str(pictures[0]), channel=1, frame_start=1)
+        strip.directory = f"{pictures[0].parent}/"
+        for picture in pictures[1:]:
+            strip.elements.append(picture.name)
+        strip.frame_final_duration = len(pictures)
+        stage.frame_end = len(pictures)
+        _write_movie(stage, folder / "driving.mkv", fps)
+    return folder / "driving.mkv"
+
+
+def _picture(path: Path, folder: Path) -> Path:
+    width, height = _size(path)
+    with _stage(width, height) as stage:
+        strips_of(stage.sequence_editor).new_image(name="picture", filepath=str(path), channel=1, frame_start=1)
+        return _write_picture(stage, folder / "source.png")
+
+
+def _movie_frame(path: Path, index: int, folder: Path) -> Path:
+    with _stage(16, 16) as stage:
+        strip = strips_of(stage.sequence_editor).new_movie(
+            name="movie", filepath=str(path), channel=1, frame_start=1 - index
+        )
+        stage.render.resolution_x, stage.render.resolution_y = _element_size(strip)
+        return _write_picture(stage, folder / "source.png")
+
+
+def _camera(strip: Any, frame: int, folder: Path) -> Path:
+    """What the scene's camera sees, with the scene's own render settings and view."""
+    inner = strip.scene
+    camera = strip.scene_camera or inner.camera
+    if camera is None:
+        raise StripError(
+            f"“{strip.name}”: its scene “{inner.name}” has no camera. Add one, or choose one in the strip."
+        )
+    at = round(frame - strip.frame_start) + inner.frame_start
+    render, path = inner.render, folder / "source.png"
+    before = (inner.camera, inner.frame_current, render.filepath, render.use_sequencer, render.use_file_extension)
+    image_before = _image_settings(render)
+    try:
+        inner.camera = camera
+        inner.frame_set(at)
+        render.use_sequencer = False
+        _write_picture(inner, path)
+    finally:
+        inner.camera, _, render.filepath, render.use_sequencer, render.use_file_extension = before
+        _restore(render, image_before)
+        inner.frame_set(before[1])
+    return path
+
+
+@contextmanager
+def _stage(width: int, height: int) -> Iterator[Any]:
+    """A scene of its own that shows strips pixel by pixel, one to one."""
+    stage = bpy.data.scenes.new("fomm")
+    try:
+        stage.sequence_editor_create()
+        stage.frame_start = stage.frame_end = stage.frame_current = 1
+        stage.display_settings.display_device = "sRGB"
+        stage.view_settings.view_transform = "Standard"
+        stage.view_settings.look = "None"
+        render = stage.render
+        render.resolution_x, render.resolution_y, render.resolution_percentage = width, height, 100
+        render.use_sequencer, render.use_compositing, render.dither_intensity = True, False, 0.0
+        yield stage
+    finally:
+        bpy.data.scenes.remove(stage)
+
+
+def _write_picture(scene: Any, path: Path) -> Path:
+    image = scene.render.image_settings
+    if hasattr(image, "media_type"):  # Blender 5
+        image.media_type = "IMAGE"
+    image.file_format, image.color_mode, image.color_depth = "PNG", "RGB", "8"
+    _render(scene, path, write_still=True)
+    return path
+
+
+def _write_movie(scene: Any, path: Path, fps: float) -> None:
+    render = scene.render
+    render.fps, render.fps_base = round(fps), round(fps) / fps
+    if hasattr(render.image_settings, "media_type"):
+        render.image_settings.media_type = "VIDEO"
+    render.image_settings.file_format, render.image_settings.color_mode = "FFMPEG", "RGB"
+    render.ffmpeg.format, render.ffmpeg.codec, render.ffmpeg.audio_codec = "MKV", "FFV1", "NONE"
+    _render(scene, path, animation=True)
+
+
+def _render(scene: Any, path: Path, **how: bool) -> None:
+    scene.render.filepath, scene.render.use_file_extension = str(path), False
+    try:
+        bpy.ops.render.render(scene=scene.name, **how)
+    except RuntimeError as problem:
+        raise StripError(f"Blender could not render what is needed: {problem}".strip()) from problem
+    if not path.is_file():
+        raise StripError("Blender rendered nothing: cancelled, or another render is under way. Try again.")
+
+
+def _image_settings(render: Any) -> dict[str, Any]:
+    names = ("media_type", "file_format", "color_mode", "color_depth")
+    return {name: getattr(render.image_settings, name) for name in names if hasattr(render.image_settings, name)}
+
+
+def _restore(render: Any, settings: dict[str, Any]) -> None:
+    for name, value in settings.items():
+        setattr(render.image_settings, name, value)
+
+
+def _size(path: Path) -> tuple[int, int]:
+    image = bpy.data.images.load(str(path))
+    try:
+        width, height = image.size
+    finally:
+        bpy.data.images.remove(image)
+    if not width:
+        raise StripError(f"{path.name} is no picture that Blender can read.")
+    return width, height
+
+
+def _element_size(strip: Any) -> tuple[int, int]:
+    element = strip.elements[0]
+    return element.orig_width, element.orig_height
