@@ -14,7 +14,7 @@ import time
 import traceback
 from pathlib import Path
 
-ROOT, WORKER, FOLDER = Path(sys.argv[1]), sys.argv[2], Path(sys.argv[3])
+ROOT, WORKER, FOLDER = Path(sys.argv[-3]), sys.argv[-2], Path(sys.argv[-1])
 PATIENCE = 120.0
 
 
