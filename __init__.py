@@ -9,6 +9,31 @@ from typing import Any
 # ComfyUI serves this folder: the blocks' help pages.
 WEB_DIRECTORY = "./web"
 
+# Blender reads this without running the file; an extension's blender_manifest.toml says the same.
+bl_info = {
+    "name": "First Order Motion Model",
+    "author": "fomm-nodes contributors",
+    "version": (0, 1, 0),
+    "blender": (4, 2, 0),
+    "location": "Node Editor > First Order Motion; Video Sequencer > sidebar",
+    "description": "Bring a still picture to life with the movement of a video",
+    "category": "Node",
+}
+
+
+def register() -> None:
+    """Blender's door: switch the add-on on."""
+    from .nodes.hosts.blender.addon import register
+
+    register()
+
+
+def unregister() -> None:
+    """Switch it off again."""
+    from .nodes.hosts.blender.addon import unregister
+
+    unregister()
+
 
 async def comfy_entrypoint() -> Any:
     """ComfyUI's door: the extension that holds our blocks."""

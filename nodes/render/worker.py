@@ -80,8 +80,9 @@ class _Worker:
             self._cancelled.add(order["cancel"])
             if order["cancel"] == self._job:
                 _thread.interrupt_main()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+        for folder in (self._folder, self._previews.path.parent if self._previews else None):
+            if folder is not None:
+                shutil.rmtree(folder, ignore_errors=True)
         os._exit(0)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:

@@ -32,8 +32,9 @@ class Settings:
     """How workers are started.
 
     python: the program. inputs, models: folders that graphs read in. device: 'auto', 'cpu', 'cuda', ... server: address
-    of a ComfyUI that runs the graphs instead. start_seconds, silent_seconds, cancel_seconds: how long a worker may take
-    to start, be silent, and follow a cancel before it is given up.
+    of a ComfyUI that runs the graphs instead. shown: a folder for pictures to look at; None for a passing one.
+    start_seconds, silent_seconds, cancel_seconds: how long a worker may take to start, be silent, and follow a cancel
+    before it is given up.
     """
 
     python: str
@@ -41,6 +42,7 @@ class Settings:
     models: tuple[Path, ...] = ()
     device: str = "auto"
     server: str = ""
+    shown: Path | None = None
     start_seconds: float = 180.0
     silent_seconds: float = 30.0
     cancel_seconds: float = 5.0
@@ -308,21 +310,15 @@ class Client:
         handle.on_done(Result(files, told["frames"], told["reused"], seconds))
 
     def _published(self, handle: Handle, made: list[dict[str, Any]]) -> tuple[Made, ...]:
-        shown = Path(tempfile.mkdtemp(prefix="shown-", dir=self._scratch))
-        targets = [
-            (shown / f"{number:05d}{Path(file['path']).suffix}" if file["preview"] else None)
-            for number, file in enumerate(made)
-        ]
+        folder = Path(tempfile.mkdtemp(prefix="shown-", dir=self.settings.shown or self._scratch))
         names = iter(_names(handle.output, [file for file in made if not file["preview"]]))
-        found = [
-            Made(target or next(names), file["node"], file["preview"])
-            for file, target in zip(made, targets, strict=True)
-        ]
-        for file, into in zip(made, found, strict=True):
-            if into.shown:
-                shutil.move(file["path"], into.path)
-            else:
-                os.replace(file["path"], into.path)
+        found: list[Made] = []
+        for file in made:
+            number = 1 + sum(other.shown and other.node == file["node"] for other in found)
+            shown = folder / f"{file['node'].replace(':', '-')}_{number:05d}{Path(file['path']).suffix}"
+            target = shown if file["preview"] else next(names)
+            (shutil.move if file["preview"] else os.replace)(file["path"], target)
+            found.append(Made(target, file["node"], file["preview"]))
         return tuple(found)
 
     def _release(self, handle: Handle) -> None:

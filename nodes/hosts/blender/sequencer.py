@@ -169,7 +169,7 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
 
     bl_idname = "fomm.animate_strips"
     bl_label = "Animate Still by Strip"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - as Blender's classes have it
+    bl_options = {"REGISTER", "UNDO"}
 
     def begin(self, context: Any) -> progress.Run:
         scene = edited_scene(context)
@@ -230,7 +230,7 @@ class FOMM_OT_standard_view(bpy.types.Operator):
 
     bl_idname = "fomm.standard_view"
     bl_label = "Show Colours as in the Files"
-    bl_options = {"REGISTER", "UNDO"}  # noqa: RUF012 - as Blender's classes have it
+    bl_options = {"REGISTER", "UNDO"}
 
     def execute(self, context: Any) -> set[str]:
         view = edited_scene(context).view_settings

@@ -1,22 +1,70 @@
-"""The one client of this Blender."""
+"""The one client of this Blender, with the settings of its preferences."""
 
 from __future__ import annotations
 
-import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
 
 from .client import Client, Settings
+from .nodes import known_choices
+from .preferences import worker_settings
 
-_clients: list[Client] = []
+TICK = 0.2
+"""Seconds between looks at a worker that nothing else looks after."""
+
+
+@dataclass
+class Session:
+    """What lives as long as Blender does. settings: None asks the preferences."""
+
+    settings: Settings | None = None
+    client: Client | None = None
+    asked: bool = False
+
+    def current(self) -> Client:
+        """A client with the settings of now; a job at work keeps those that it started with."""
+        if self.client is not None and self.client.busy:
+            return self.client
+        settings = self.settings or worker_settings(Path(bpy.app.tempdir) if bpy.app.tempdir else None)
+        if self.client is not None and self.client.settings != settings:
+            self.close()
+        if self.client is None:
+            self.client = Client(settings)
+        return self.client
+
+    def ask(self) -> None:
+        """Have the worker tell what its lists hold; `nodes.known_choices` has it some moments later."""
+        if not self.asked:
+            self.asked = True
+            self.current().describe()
+            bpy.app.timers.register(self.look, first_interval=TICK, persistent=True)
+
+    def look(self) -> float | None:
+        """A timer: until the answer is there."""
+        if self.client is None:
+            return None
+        self.client.poll()
+        known_choices.update(self.client.choices)
+        return None if self.client.choices or self.client.process is None else TICK
+
+    def close(self) -> None:
+        """End the worker, if there is one."""
+        if self.client is not None:
+            self.client.close()
+        self.client, self.asked = None, False
+
+
+SESSION = Session()
+"""Blender has one Python, and no place of its own for what lives as long as it does."""
 
 
 def client() -> Client:
     """The client, made when it is first needed."""
-    if not _clients:
-        _clients.append(Client(Settings(python=os.environ.get("FOMM_PYTHON", ""))))
-    return _clients[0]
+    return SESSION.current()
 
 
 def close() -> None:
     """End the worker, if there is one."""
-    while _clients:
-        _clients.pop().close()
+    SESSION.close()

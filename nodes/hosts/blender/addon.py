@@ -1,0 +1,50 @@
+"""Switching the add-on on and off."""
+
+from __future__ import annotations
+
+import atexit
+from typing import Any
+
+import bpy
+
+from . import nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
+
+_CLASSES: list[type] = []
+
+
+def register() -> None:
+    """Bring everything into Blender."""
+    fixed = (*preferences.CLASSES, *sockets.CLASSES, tree.FommTree, *operators.CLASSES, *panels.CLASSES)
+    for one in (*fixed, *nodes.node_classes()):
+        bpy.utils.register_class(one)
+        _CLASSES.append(one)
+    tree.add_menu()
+    progress.register()
+    sequencer.register()
+    bpy.app.handlers.load_post.append(_after_load)
+    atexit.register(session.close)
+    bpy.app.timers.register(_sync_once, first_interval=0.0)
+
+
+def unregister() -> None:
+    """Take everything away again; the worker ends."""
+    if bpy.app.timers.is_registered(_sync_once):
+        bpy.app.timers.unregister(_sync_once)
+    session.close()
+    atexit.unregister(session.close)
+    bpy.app.handlers.load_post.remove(_after_load)
+    sequencer.unregister()
+    progress.unregister()
+    tree.remove_menu()
+    while _CLASSES:
+        bpy.utils.unregister_class(_CLASSES.pop())
+
+
+def _sync_once() -> None:
+    """Files can't be touched while Blender registers."""
+    tree.sync_all()
+
+
+@bpy.app.handlers.persistent
+def _after_load(*_: Any) -> None:
+    tree.sync_all()

@@ -1,0 +1,152 @@
+"""The blocks as Blender reads them, from the table beside this file; and their values between JSON and properties."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+WHOLE = (-(2**31), 2**31 - 1)
+"""What an IntProperty holds."""
+
+NOTES = ("MarkdownNote", "Note")
+REROUTE = "Reroute"
+VERSION = 1
+"""Of the nodes: raised when a node that is saved in a file needs more than new sockets to open."""
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input. widget: the user sets it in the node. type: what fits on a wire, several with commas between."""
+
+    name: str
+    title: str
+    type: str
+    tooltip: str = ""
+    widget: bool = False
+    default: Any = None
+    minimum: float | None = None
+    maximum: float | None = None
+    step: float | None = None
+    choices: tuple[str, ...] = ()
+    list: str = ""
+    upload: str = ""
+    optional: bool = False
+    advanced: bool = False
+
+    @property
+    def attribute(self) -> str:
+        """Its property's name; a node has names of its own, such as `width`."""
+        return f"w_{self.name}"
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """Of a number."""
+        low, high = (WHOLE[0], WHOLE[1]) if self.type == "INT" else (-3.4e38, 3.4e38)
+        return (
+            max(low, self.minimum if self.minimum is not None else low),
+            min(high, self.maximum if self.maximum is not None else high),
+        )
+
+    def shown(self, value: Any) -> Any:
+        """What the property holds for a value of a graph; a value that it can't hold is kept beside it."""
+        low, high = self.limits
+        if self.choices:
+            return value if value in self.choices else self.default
+        if self.type == "BOOLEAN":
+            return bool(value)
+        if self.type in ("INT", "FLOAT"):
+            number = value if isinstance(value, (int, float)) else self.default or 0
+            number = min(max(number, low), high)
+            return int(number) if self.type == "INT" else single(number)
+        return value if isinstance(value, str) else ""
+
+    def told(self, held: Any, saved: Any = None) -> Any:
+        """What a graph is told for a property: `saved`, the value it came with, as long as the user left it alone."""
+        if saved is not None and self.shown(saved) == held:
+            return saved
+        return shortest(held) if self.type == "FLOAT" else held
+
+
+@dataclass(frozen=True)
+class Output:
+    """An output."""
+
+    name: str
+    title: str
+    type: str
+    tooltip: str = ""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A class of node. saves: it runs for its own sake."""
+
+    name: str
+    title: str
+    category: str
+    description: str
+    saves: bool
+    inputs: tuple[Port, ...]
+    outputs: tuple[Output, ...]
+    ports: Mapping[str, Port] = field(default_factory=dict)
+
+    @property
+    def idname(self) -> str:
+        """Its class in Blender."""
+        return f"FommNode_{self.name}"
+
+    @property
+    def widgets(self) -> tuple[Port, ...]:
+        """The inputs that are set in the node, in the order in which graphs save them."""
+        return tuple(port for port in self.inputs if port.widget)
+
+    @property
+    def slots(self) -> tuple[Port, ...]:
+        """The inputs as a new node on ComfyUI's canvas has them: what must be wired first."""
+        return (*(port for port in self.inputs if not port.widget), *self.widgets)
+
+
+@lru_cache(maxsize=1)
+def blocks() -> dict[str, Block]:
+    """By class name, in the order of the menu."""
+    table = json.loads(Path(__file__).with_name("blocks.json").read_text(encoding="utf-8"))
+    return {name: _block(name, entry) for name, entry in table.items()}
+
+
+def _block(name: str, entry: Mapping[str, Any]) -> Block:
+    ports = tuple(Port(**{**port, "choices": tuple(port.get("choices", ()))}) for port in entry["inputs"])
+    outputs = tuple(Output(**output) for output in entry["outputs"])
+    named = {"title": entry["title"], "category": entry["category"], "description": entry["description"]}
+    return Block(name, **named, saves=entry["saves"], inputs=ports, outputs=outputs, ports={p.name: p for p in ports})
+
+
+def fits(one: str, other: str) -> bool:
+    """Whether a wire may join two types; numbers turn into each other."""
+    ours, theirs = set(one.split(",")), set(other.split(","))
+    number = {"INT", "FLOAT"}
+    return bool(ours & theirs) or "*" in ours | theirs or bool(ours & number and theirs & number)
+
+
+def number_of(choice: str) -> int:
+    """A choice's number: files store numbers, and choices may come and go."""
+    return zlib.crc32(choice.encode()) & 0x7FFFFFFF
+
+
+def single(number: float) -> float:
+    """As a FloatProperty holds it: 32 bit."""
+    return float(struct.unpack("f", struct.pack("f", number))[0])
+
+
+def shortest(number: float) -> float | int:
+    """The fewest digits that make the same 32-bit number: 0.8 and not 0.800000011920929."""
+    for digits in range(6, 10):
+        text = f"{number:.{digits}g}"
+        if single(float(text)) == number:
+            return int(float(text)) if float(text).is_integer() else float(text)
+    return number

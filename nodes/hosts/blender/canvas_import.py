@@ -1,0 +1,215 @@
+"""A graph of ComfyUI's as a tree: from a saved canvas (its UI format) or from a graph as it is run (API format)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .blocks import NOTES, REROUTE, Block, blocks, single
+from .nodes import TREE, ForeignNode, find_socket, keep_entry
+from .sockets import socket_idname
+
+MUTED, BYPASSED = 2, 4
+COLUMN, ROW = 300.0, 420.0
+
+
+class ImportProblem(ValueError):
+    """The file is no graph."""
+
+
+def read_tree(path: str | Path) -> Any:
+    """A new tree from a JSON file. Raises ImportProblem, with words for the user."""
+    path = Path(path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError, RecursionError) as problem:
+        raise ImportProblem(f"expected a workflow that ComfyUI saved as JSON; {path.name}: {problem}.") from problem
+    return tree_from(data, path.stem)
+
+
+def tree_from(data: Any, name: str) -> Any:
+    """A new tree from parsed JSON of either form."""
+    if isinstance(data, Mapping) and isinstance(data.get("nodes"), list):
+        make = _canvas
+    elif (
+        isinstance(data, Mapping) and data and all(isinstance(e, Mapping) and "class_type" in e for e in data.values())
+    ):
+        make = _prompt
+    else:
+        raise ImportProblem(
+            f"expected a workflow that ComfyUI saved as JSON, in either format; {name} holds something else."
+        )
+    if (data.get("definitions") or {}).get("subgraphs") or ((data.get("extra") or {}).get("groupNodes")):
+        raise ImportProblem(
+            f"{name} has subgraphs, which don't come over. Unpack them in ComfyUI, or export it in the API format."
+        )
+    tree = bpy.data.node_groups.new(name, TREE)
+    tree.use_fake_user = True  # a tree that nobody uses isn't saved
+    try:
+        make(tree, data)
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as problem:
+        bpy.data.node_groups.remove(tree)
+        raise ImportProblem(f"{name}: its nodes or links have an unknown shape ({problem!r}).") from problem
+    return tree
+
+
+# The canvas
+
+
+def _canvas(tree: Any, data: Mapping[str, Any]) -> None:
+    keep_entry(tree, {"form": "canvas", **data, "nodes": []})
+    for group in data.get("groups") or []:
+        _frame(tree, group)
+    nodes = {str(entry["id"]): (_canvas_node(tree, entry), entry) for entry in data["nodes"]}
+    for link in data.get("links") or []:
+        _, origin, origin_slot, target, target_slot, kind = link
+        from_node, from_entry = nodes[str(origin)]
+        to_node, to_entry = nodes[str(target)]
+        _join(
+            tree,
+            _socket(from_node, "outputs", from_entry["outputs"][origin_slot]["name"], origin_slot),
+            _socket(to_node, "inputs", to_entry["inputs"][target_slot]["name"], target_slot),
+        )
+
+
+def shown_position(entry: Mapping[str, Any]) -> tuple[float, float]:
+    """Where Blender shows a saved node: its y points up."""
+    pos = entry.get("pos") or (0, 0)
+    x, y = (pos["0"], pos["1"]) if isinstance(pos, Mapping) else pos[:2]
+    return single(x), single(-y)
+
+
+def shown_width(entry: Mapping[str, Any]) -> float:
+    """How wide."""
+    size = entry.get("size") or (220, 0)
+    width = size["0"] if isinstance(size, Mapping) else size[0]
+    return single(min(max(width, 100), 600))
+
+
+def _canvas_node(tree: Any, entry: Mapping[str, Any]) -> Any:
+    kind = str(entry["type"])
+    block = blocks().get(kind)
+    node = tree.nodes.new(block.idname if block else "NodeReroute" if kind == REROUTE else ForeignNode.bl_idname)
+    node["fomm_id"] = str(entry["id"])
+    keep_entry(node, entry)
+    node.label = str(entry.get("title") or "")
+    node.mute = entry.get("mode") in (MUTED, BYPASSED)
+    node.location = shown_position(entry)
+    values = entry.get("widgets_values")
+    if block:
+        node.width = shown_width(entry)
+        for port, value in saved_values(block, values).items():
+            node.set_value(block.ports[port], value)
+    elif kind != REROUTE:
+        node.width = shown_width(entry)
+        node.w_class = kind
+        node.w_text = str(values[0]) if kind in NOTES and values else ""
+        slots = [(slot["name"], slot.get("type")) for slot in entry.get("inputs") or ()]
+        _foreign_sockets(node, slots, [(slot["name"], slot.get("type")) for slot in entry.get("outputs") or ()])
+    return node
+
+
+def saved_values(block: Block, values: Any) -> dict[str, Any]:
+    """Widget values by port; a canvas saves them by position, what it adds itself comes behind them."""
+    if isinstance(values, Mapping):
+        return {port.name: values[port.name] for port in block.widgets if port.name in values}
+    return {port.name: value for port, value in zip(block.widgets, values or (), strict=False)}
+
+
+def _foreign_sockets(node: Any, inputs: list[tuple[str, Any]], outputs: list[tuple[str, Any]]) -> None:
+    for sockets, slots in ((node.inputs, inputs), (node.outputs, outputs)):
+        for name, kind in slots:
+            told = kind if isinstance(kind, str) else "*"
+            sockets.new(socket_idname(told), name, identifier=name).kinds = told
+
+
+def _socket(node: Any, side: str, name: str, index: int) -> Any:
+    """Of a slot: ours by its name, or, for outputs, its place, which is all that a wire names."""
+    sockets = getattr(node, side)
+    if node.bl_idname == "NodeReroute":
+        return sockets[0]
+    if side == "outputs":
+        return sockets[index]
+    found = find_socket(sockets, name)
+    if found is None:
+        raise ValueError(f"{node.bl_label} has no input {name!r}")
+    return found
+
+
+def _join(tree: Any, output: Any, into: Any) -> None:
+    into.hide = False
+    tree.links.new(output, into, verify_limits=False)
+
+
+def _frame(tree: Any, group: Mapping[str, Any]) -> None:
+    frame = tree.nodes.new("NodeFrame")
+    keep_entry(frame, group)
+    frame.label = str(group.get("title") or "")
+    frame.location, (frame.width, frame.height) = shown_box(group)
+
+
+def shown_box(group: Mapping[str, Any]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Place and size of a group's frame."""
+    x, y, width, height = group["bounding"]
+    return (single(x), single(-y)), (single(width), single(height))
+
+
+# The graph that is run
+
+
+def _prompt(tree: Any, data: Mapping[str, Any]) -> None:
+    keep_entry(tree, {"form": "prompt"})
+    outputs = {name: _outputs_used(data, name) for name in data}
+    nodes: dict[str, Any] = {}
+    depth: dict[str, int] = {}
+    for name, entry in data.items():
+        column = _depth(data, name, depth, ())
+        row = sum(depth.get(other) == column for other in nodes)
+        nodes[name] = _prompt_node(tree, name, entry, outputs[name])
+        nodes[name].location = (column * COLUMN, -row * ROW)
+    for name, entry in data.items():
+        for port, value in entry.get("inputs", {}).items():
+            if is_wire(value, data):
+                _join(tree, nodes[value[0]].outputs[int(value[1])], _socket(nodes[name], "inputs", port, 0))
+
+
+def is_wire(value: Any, nodes: Mapping[str, Any]) -> bool:
+    """Whether an input's value names another node's output."""
+    return isinstance(value, list) and len(value) == 2 and value[0] in nodes
+
+
+def _depth(data: Mapping[str, Any], name: str, known: dict[str, int], path: tuple[str, ...]) -> int:
+    if name in path:
+        return 0  # wires in a circle; the run will say so
+    if name not in known:
+        sources = [value[0] for value in data[name].get("inputs", {}).values() if is_wire(value, data)]
+        known[name] = max((_depth(data, source, known, (*path, name)) + 1 for source in sources), default=0)
+    return known[name]
+
+
+def _outputs_used(data: Mapping[str, Any], name: str) -> int:
+    wires = [v for entry in data.values() for v in entry.get("inputs", {}).values() if is_wire(v, data)]
+    return max((int(slot) + 1 for node, slot in wires if node == name), default=0)
+
+
+def _prompt_node(tree: Any, name: str, entry: Mapping[str, Any], outputs: int) -> Any:
+    kind = entry["class_type"]
+    block = blocks().get(kind)
+    node = tree.nodes.new(block.idname if block else ForeignNode.bl_idname)
+    node["fomm_id"] = name
+    keep_entry(node, entry)
+    title = (entry.get("_meta") or {}).get("title") or ""
+    node.label = "" if title == (block.title if block else kind) else title
+    inputs = entry.get("inputs", {})
+    if block:
+        for port in block.widgets:
+            if port.name in inputs:
+                node.set_value(port, inputs[port.name])
+    else:
+        node.w_class = kind
+        _foreign_sockets(node, [(port, "*") for port in inputs], [(str(slot), "*") for slot in range(outputs)])
+    return node

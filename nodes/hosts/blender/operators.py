@@ -1,0 +1,182 @@
+"""What the user does in the node editor: run, cancel, import, export, look at results."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from . import canvas_export, canvas_import, progress
+from .blocks import blocks
+from .client import Result
+from .nodes import TREE
+from .results import load_results, node_of, result_of, show
+
+WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
+
+
+def edited_tree(context: Any) -> Any:
+    """The tree in the node editor; None elsewhere."""
+    tree = getattr(context.space_data, "edit_tree", None)
+    return tree if tree is not None and tree.bl_idname == TREE else None
+
+
+def output_of(tree: Any) -> Path:
+    """Folder and stem of what a tree makes: "//" is the .blend file's folder, or a passing one before it is saved."""
+    folder = tree.w_output or "//"
+    if folder.startswith("//") and not bpy.data.filepath:
+        base = Path(bpy.app.tempdir or tempfile.gettempdir()) / folder.lstrip("/")
+    else:
+        base = Path(bpy.path.abspath(folder))
+    return base / bpy.path.clean_name(tree.name)
+
+
+def files_of(graph: Mapping[str, Any]) -> dict[str, Path]:
+    """The files that a graph names by a full path, or from the .blend file's folder ("//"), by those names."""
+    found = {}
+    for entry in graph.values():
+        block = blocks().get(entry["class_type"])
+        for port in block.widgets if block else ():
+            name = entry["inputs"].get(port.name)
+            if port.upload and isinstance(name, str) and (name.startswith("//") or os.path.isabs(name)):
+                found[name] = Path(bpy.path.abspath(name))
+    return found
+
+
+class _TreeOperator(bpy.types.Operator):
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return edited_tree(context) is not None
+
+
+class RunTree(progress.RunsGraph, bpy.types.Operator):
+    """Run this tree in the worker; Blender stays usable. What is unchanged since the last run isn't made again"""
+
+    bl_idname = "fomm.run"
+    bl_label = "Run"
+    __annotations__ = {"tree": bpy.props.StringProperty(name="Tree", options={"SKIP_SAVE"})}
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return progress.running() is None
+
+    def begin(self: Any, context: Any) -> progress.Run:
+        tree = bpy.data.node_groups.get(self.tree) if self.tree else edited_tree(context)
+        if tree is None:
+            raise ValueError("There is no tree here. Choose one, or make one with New.")
+        graph = canvas_export.api_graph(tree)
+        self._tree = tree.name  # an undo makes references stale; names stay
+        return self.start(tree.name, graph, output_of(tree), files_of(graph))
+
+    def finish(self: Any, context: Any, result: Result) -> str:
+        images = load_results(self._tree, result.files)
+        shown = [made.node for made in result.files if made.shown]
+        if images:
+            node = node_of(bpy.data.node_groups.get(self._tree), shown[0]) if shown else None
+            show((result_of(node) if node is not None else None) or images[0], context)
+        kept = [made.path.name for made in result.files if not made.shown]
+        return f"{', '.join(kept) or 'Done'}: {result.seconds:.1f} s"
+
+
+class ShowResult(_TreeOperator):
+    """Show what the node made in the image editor."""
+
+    bl_idname = "fomm.show_result"
+    bl_label = "Show in Image Editor"
+    __annotations__ = {"node": bpy.props.StringProperty(options={"SKIP_SAVE"})}
+
+    def execute(self: Any, context: Any) -> set[str]:
+        node = edited_tree(context).nodes.get(self.node)
+        image = result_of(node) if node is not None else None
+        if image is None or not show(image, context):
+            self.report({"WARNING"}, "Open an Image Editor beside this one to see the result.")
+        return {"FINISHED"}
+
+
+class ImportGraph(bpy.types.Operator):
+    """Open a ComfyUI workflow, in its UI or API format, as a new tree."""
+
+    bl_idname = "fomm.import_graph"
+    bl_label = "Import ComfyUI Workflow"
+    bl_options = {"REGISTER", "UNDO"}
+    __annotations__ = {
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
+        "filter_glob": bpy.props.StringProperty(default="*.json", options={"HIDDEN"}),
+    }
+
+    def invoke(self: Any, context: Any, event: Any) -> set[str]:
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self: Any, context: Any) -> set[str]:
+        try:
+            tree = canvas_import.read_tree(bpy.path.abspath(self.filepath))
+        except canvas_import.ImportProblem as problem:
+            self.report({"ERROR"}, str(problem))
+            return {"CANCELLED"}
+        if getattr(context.space_data, "type", "") == "NODE_EDITOR":
+            context.space_data.tree_type = TREE
+            context.space_data.node_tree = tree
+        return {"FINISHED"}
+
+
+class OpenExample(ImportGraph):
+    """Open a tree that comes with the add-on and runs as it is."""
+
+    bl_idname = "fomm.open_example"
+    bl_label = "Open Example"
+    __annotations__ = {**ImportGraph.__annotations__, "name": bpy.props.StringProperty(default="animate")}
+
+    def invoke(self: Any, context: Any, event: Any) -> set[str]:
+        return self.execute(context)
+
+    def execute(self: Any, context: Any) -> set[str]:
+        self.filepath = str(WORKFLOWS / f"{Path(self.name).name}.json")
+        return ImportGraph.execute(self, context)
+
+
+class ExportGraph(_TreeOperator):
+    """Save this tree for `fomm render` and ComfyUI servers (API format), or for ComfyUI's canvas (UI format)."""
+
+    bl_idname = "fomm.export_graph"
+    bl_label = "Export ComfyUI Workflow"
+    __annotations__ = {
+        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
+        "filter_glob": bpy.props.StringProperty(default="*.json", options={"HIDDEN"}),
+        "form": bpy.props.EnumProperty(
+            name="Format",
+            items=[
+                ("API", "API", "What `fomm render` and ComfyUI servers run", 0),
+                ("UI", "UI", "What ComfyUI opens on its canvas", 1),
+            ],
+        ),
+    }
+
+    def invoke(self: Any, context: Any, event: Any) -> set[str]:
+        self.filepath = self.filepath or f"{bpy.path.clean_name(edited_tree(context).name)}.json"
+        context.window_manager.fileselect_add(self)
+        return {"RUNNING_MODAL"}
+
+    def execute(self: Any, context: Any) -> set[str]:
+        try:
+            write_tree(edited_tree(context), Path(bpy.path.abspath(self.filepath)), self.form)
+        except OSError as problem:
+            self.report({"ERROR"}, f"The file can't be written: {problem}.")
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def write_tree(tree: Any, path: Path, form: str = "API") -> None:
+    """Save a tree as JSON, whole or not at all."""
+    graph = canvas_export.canvas(tree) if form == "UI" else canvas_export.api_graph(tree)
+    passing = path.with_name(f".{path.name}.part")
+    passing.write_text(json.dumps(graph, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    os.replace(passing, path)
+
+
+CLASSES = (RunTree, ShowResult, ImportGraph, OpenExample, ExportGraph)

@@ -1,0 +1,79 @@
+"""The side panel of the node editor."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import bpy
+
+from . import progress
+from .nodes import TREE
+from .operators import edited_tree
+from .results import result_of
+
+FIRST_STEPS = (
+    "1. In the add-on's preferences, choose a Python that has fomm-nodes (the magnifier finds one).",
+    "2. Open Example, then Run. The result appears on Save Video and in an Image Editor.",
+    "3. Your own pictures: put Load Image and Load Video in place of Load Example.",
+    "4. Better pictures: set the models folder in the preferences, and choose vox-cpk.pth.tar in Load Motion Model.",
+)
+
+
+class _Panel(bpy.types.Panel):
+    bl_space_type = "NODE_EDITOR"
+    bl_region_type = "UI"
+    bl_category = "First Order Motion"
+
+    @classmethod
+    def poll(cls, context: Any) -> bool:
+        return bool(context.space_data.tree_type == TREE)
+
+
+class RunPanel(_Panel):
+    """Run, and what comes of it."""
+
+    bl_idname = "FOMM_PT_run"
+    bl_label = "Run"
+
+    def draw(self: Any, context: Any) -> None:
+        layout = self.layout
+        tree = edited_tree(context)
+        if tree is not None:
+            layout.prop(tree, "w_output")
+        row = layout.row()
+        row.scale_y = 1.4
+        row.operator("fomm.run", icon="PLAY")
+        progress.draw_progress(self, context)
+        column = layout.column(align=True)
+        column.operator("fomm.open_example")
+        column.operator("fomm.import_graph")
+        column.operator("fomm.export_graph")
+        node = getattr(context, "active_node", None)
+        if node is not None and (image := result_of(node)) is not None:
+            layout.operator("fomm.show_result", icon="IMAGE_DATA").node = node.name
+            if image.preview is not None:
+                layout.template_icon(image.preview.icon_id, scale=8)
+
+
+class HelpPanel(_Panel):
+    """The first steps."""
+
+    bl_idname = "FOMM_PT_help"
+    bl_label = "First Steps"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    def draw(self: Any, context: Any) -> None:
+        for step in FIRST_STEPS:
+            paragraph(self.layout, step, context)
+
+
+def paragraph(layout: Any, text: str, context: Any) -> None:
+    """Text in lines as wide as the region."""
+    column = layout.column(align=True)
+    width = max(20, int(context.region.width / (7 * context.preferences.system.ui_scale)))
+    for line in textwrap.wrap(text, width):
+        column.label(text=line)
+
+
+CLASSES = (RunPanel, HelpPanel)

@@ -1,0 +1,79 @@
+"""What a run made, as Blender's own data: pictures and clips in the image editor, and on the nodes that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import bpy
+
+from .client import Made
+from .nodes import TREE
+
+PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp"}
+CLIPS = {".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v"}
+RESULT = "fomm_result"
+"""Under this name a node keeps the name of its Image."""
+
+
+def load_results(tree_name: str, files: Iterable[Made]) -> list[Any]:
+    """Images for all pictures and clips; several pictures of one node become a sequence. Returns them."""
+    tree = bpy.data.node_groups.get(tree_name)
+    groups: dict[tuple[str, str], list[Made]] = {}
+    for made in files:
+        groups.setdefault((made.node, made.path.suffix.lower()), []).append(made)
+    loaded = []
+    for (name, suffix), members in groups.items():
+        if suffix not in PICTURES | CLIPS:
+            continue
+        node = node_of(tree, name)
+        image = _image(members, node)
+        loaded.append(image)
+        if node is not None:
+            node[RESULT] = image.name
+    return loaded
+
+
+def node_of(tree: Any, name: str) -> Any:
+    """The node with an id in a graph; None where it is gone."""
+    if tree is None or tree.bl_idname != TREE:
+        return None
+    return next((node for node in tree.nodes if node.get("fomm_id") == name), None)
+
+
+def result_of(node: Any) -> Any:
+    """The Image that a node made last; None where there is none."""
+    return bpy.data.images.get(node.get(RESULT, ""))
+
+
+def _image(members: list[Made], node: Any) -> Any:
+    path = str(members[0].path)
+    old = result_of(node) if node is not None else None
+    if old is not None and members[0].shown:
+        old.filepath = path  # the picture that the editor shows changes in place
+        image = old
+    else:
+        image = bpy.data.images.load(path, check_existing=True)
+    if members[0].shown and node is not None and old is None:
+        image.name = f"View: {node.label or node.bl_label}"
+    suffix = Path(path).suffix.lower()
+    image.source = "MOVIE" if suffix in CLIPS else "SEQUENCE" if len(members) > 1 else "FILE"
+    if len(members) > 1:
+        image["fomm_frames"] = len(members)
+    image.reload()
+    return image
+
+
+def show(image: Any, context: Any) -> bool:
+    """Put an Image into an image editor, if one is open."""
+    for window in context.window_manager.windows:
+        for area in window.screen.areas:
+            if area.type == "IMAGE_EDITOR":
+                space = area.spaces.active
+                space.image = image
+                user = space.image_user
+                user.frame_duration = image.get("fomm_frames", 0) or max(1, image.frame_duration)
+                user.frame_start, user.use_auto_refresh = 1, True
+                return True
+    return False
