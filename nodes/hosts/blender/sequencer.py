@@ -94,7 +94,11 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
             default=True,
         ),
         "folder": bpy.props.StringProperty(
-            name="Folder", description="Where the movies go", default="//fomm/", subtype="DIR_PATH"
+            name="Folder",
+            description="Where the movies go",
+            default="//fomm/",
+            subtype="DIR_PATH",
+            options={"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0) else {"ANIMATABLE"},
         ),
     }
 
@@ -184,7 +188,8 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
         strip = put(movie, self._place)
         if strip is None:
             return f"The scene is gone; the result is {movie}"
-        warning = "" if bpy.data.is_saved else f" It lies in {movie.parent}, since this file is not saved yet"
+        passing = movie.is_relative_to(tempfile.gettempdir()) and not bpy.data.is_saved
+        warning = f" It lies in {movie.parent} until you save this file and run again." if passing else ""
         return f"“{strip.name}”: {result.frames} frames in {result.seconds:.1f} s.{warning}"
 
 

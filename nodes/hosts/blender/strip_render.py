@@ -57,7 +57,7 @@ def _picture(path: Path, folder: Path) -> Path:
     width, height = _size(path)
     with _stage(width, height) as stage:
         strips_of(stage.sequence_editor).new_image(name="picture", filepath=str(path), channel=1, frame_start=1)
-        return _write_picture(stage, folder / "source.png")
+        return _write_picture(stage, 1, folder)
 
 
 def _movie_frame(path: Path, index: int, folder: Path) -> Path:
@@ -66,7 +66,7 @@ def _movie_frame(path: Path, index: int, folder: Path) -> Path:
             name="movie", filepath=str(path), channel=1, frame_start=1 - index
         )
         stage.render.resolution_x, stage.render.resolution_y = _element_size(strip)
-        return _write_picture(stage, folder / "source.png")
+        return _write_picture(stage, 1, folder)
 
 
 def _camera(strip: Any, frame: int, folder: Path) -> Path:
@@ -78,19 +78,9 @@ def _camera(strip: Any, frame: int, folder: Path) -> Path:
             f"“{strip.name}”: its scene “{inner.name}” has no camera. Add one, or choose one in the strip."
         )
     at = round(frame - strip.frame_start) + inner.frame_start
-    render, path = inner.render, folder / "source.png"
-    before = (inner.camera, inner.frame_current, render.filepath, render.use_sequencer, render.use_file_extension)
-    image_before = _image_settings(render)
-    try:
-        inner.camera = camera
-        inner.frame_set(at)
-        render.use_sequencer = False
-        _write_picture(inner, path)
-    finally:
-        inner.camera, _, render.filepath, render.use_sequencer, render.use_file_extension = before
-        _restore(render, image_before)
-        inner.frame_set(before[1])
-    return path
+    with _as_it_was(inner):
+        inner.camera, inner.render.use_sequencer = camera, False
+        return _write_picture(inner, at, folder)
 
 
 @contextmanager
@@ -111,13 +101,15 @@ def _stage(width: int, height: int) -> Iterator[Any]:
         bpy.data.scenes.remove(stage)
 
 
-def _write_picture(scene: Any, path: Path) -> Path:
+def _write_picture(scene: Any, frame: int, folder: Path) -> Path:
+    """A frame as PNG. As an animation of one frame: a single picture is rendered at the frame of the scene in view."""
     image = scene.render.image_settings
     if hasattr(image, "media_type"):  # Blender 5
         image.media_type = "IMAGE"
     image.file_format, image.color_mode, image.color_depth = "PNG", "RGB", "8"
-    _render(scene, path, write_still=True)
-    return path
+    scene.frame_start = scene.frame_end = frame
+    scene.render.filepath, scene.render.use_file_extension = str(folder / "source-"), True
+    return _render(scene, Path(scene.render.frame_path(frame=frame)))
 
 
 def _write_movie(scene: Any, path: Path, fps: float) -> None:
@@ -127,27 +119,37 @@ def _write_movie(scene: Any, path: Path, fps: float) -> None:
         render.image_settings.media_type = "VIDEO"
     render.image_settings.file_format, render.image_settings.color_mode = "FFMPEG", "RGB"
     render.ffmpeg.format, render.ffmpeg.codec, render.ffmpeg.audio_codec = "MKV", "FFV1", "NONE"
-    _render(scene, path, animation=True)
+    render.filepath, render.use_file_extension = str(path), False
+    _render(scene, path)
 
 
-def _render(scene: Any, path: Path, **how: bool) -> None:
-    scene.render.filepath, scene.render.use_file_extension = str(path), False
+def _render(scene: Any, path: Path) -> Path:
     try:
-        bpy.ops.render.render(scene=scene.name, **how)
+        bpy.ops.render.render(scene=scene.name, animation=True)
     except RuntimeError as problem:
         raise StripError(f"Blender could not render what is needed: {problem}".strip()) from problem
     if not path.is_file():
         raise StripError("Blender rendered nothing: cancelled, or another render is under way. Try again.")
+    return path
 
 
-def _image_settings(render: Any) -> dict[str, Any]:
-    names = ("media_type", "file_format", "color_mode", "color_depth")
-    return {name: getattr(render.image_settings, name) for name in names if hasattr(render.image_settings, name)}
-
-
-def _restore(render: Any, settings: dict[str, Any]) -> None:
-    for name, value in settings.items():
-        setattr(render.image_settings, name, value)
+@contextmanager
+def _as_it_was(scene: Any) -> Iterator[None]:
+    """Put back what a render of a user's scene needs changed."""
+    image, render = scene.render.image_settings, scene.render
+    names = (
+        (image, ("media_type", "file_format", "color_mode", "color_depth")),
+        (render, ("filepath", "use_sequencer", "use_file_extension")),
+        (scene, ("camera", "frame_start", "frame_end")),
+    )
+    before = [(holder, name, getattr(holder, name)) for holder, all in names for name in all if hasattr(holder, name)]
+    frame = scene.frame_current
+    try:
+        yield
+    finally:
+        for holder, name, value in before:
+            setattr(holder, name, value)
+        scene.frame_set(frame)
 
 
 def _size(path: Path) -> tuple[int, int]:

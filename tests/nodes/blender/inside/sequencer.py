@@ -1,0 +1,313 @@
+"""The sequencer's operator inside Blender. The folder of the test's files is the first argument."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import bpy
+from checks import addon, main, refusal
+
+FILES = Path(sys.argv[-1])
+
+
+def prepare() -> None:
+    for module in ("progress", "sequencer"):
+        if module not in _registered:
+            addon(module).register()
+            _registered.add(module)
+    scene = bpy.context.scene
+    scene.sequence_editor_create()
+    scene.render.fps, scene.render.resolution_x, scene.render.resolution_y = 25, 64, 64
+    scene.fomm_strips.size, scene.fomm_strips.folder = "model", str(FILES / "results")
+
+
+_registered: set[str] = set()
+
+
+def strips() -> Any:
+    return addon("strip_inputs").strips_of(bpy.context.scene.sequence_editor)
+
+
+def movie(name: str = "talk", file: str = "driving.mp4", *, start: int = 10, skip: int = 5, frames: int = 6) -> Any:
+    strip = strips().new_movie(name=name, filepath=str(FILES / file), channel=1, frame_start=start)
+    strip.frame_offset_start = skip
+    strip.frame_final_duration = frames
+    return strip
+
+
+def still(name: str = "face", start: int = 10) -> Any:
+    return strips().new_image(name=name, filepath=str(FILES / "source.png"), channel=2, frame_start=start)
+
+
+def select(*chosen: Any) -> None:
+    for strip in strips():
+        strip.select = strip in chosen
+    bpy.context.scene.sequence_editor.active_strip = chosen[-1]
+
+
+def animate(*chosen: Any) -> Any:
+    before = {strip.name for strip in strips()}
+    select(*chosen)
+    assert bpy.ops.fomm.animate_strips() == {"FINISHED"}
+    return next((s for s in strips() if s.name not in before and s.type == "MOVIE"), None)
+
+
+def span(strip: Any) -> list[int]:
+    return list(addon("strip_inputs").ends(strip))
+
+
+def folder(name: str) -> Path:
+    (FILES / name).mkdir()
+    return FILES / name
+
+
+def path(strip: Any) -> str:
+    return bpy.path.abspath(strip.filepath)
+
+
+def check_plain() -> dict[str, Any]:
+    driving, source = movie(), still()
+    made = animate(source, driving)
+    assert span(made) == span(driving) == [15, 21]
+    assert made.channel > max(driving.channel, source.channel)
+    return {"file": path(made), "shown": shown(made)}
+
+
+def check_rerun_replaces_its_own_strip() -> dict[str, Any]:
+    driving, source = movie(), still()
+    made = animate(source, driving)
+    other = strips().new_movie(name="another", filepath=path(made), channel=7, frame_start=15)
+    made.blend_alpha, made.name, made.transform.offset_x = 0.5, "mine", 12.0
+    older, channel = path(made), made.channel
+    select(made)
+    bpy.context.scene.fomm_strips.strength = 0.5
+    driving.frame_final_duration = 4
+    assert bpy.ops.fomm.animate_strips() == {"FINISHED"}
+    movies = [strip for strip in strips() if strip.type == "MOVIE"]
+    assert {strip.name for strip in movies} == {"talk", "mine", other.name}
+    again = strips()["mine"]
+    assert (again.channel, again.blend_alpha, again.transform.offset_x) == (channel, 0.5, 12.0)
+    assert span(again) == [15, 19]
+    assert path(again) != older
+    assert Path(older).is_file()
+    return {}
+
+
+def check_reopened() -> dict[str, Any]:
+    made = animate(still(), movie())
+    first = path(made)
+    blend = FILES / "saved" / "film.blend"
+    blend.parent.mkdir(exist_ok=True)
+    bpy.context.scene.fomm_strips.folder = "//fomm/"
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    bpy.ops.wm.open_mainfile(filepath=str(blend))
+    select(next(strip for strip in strips() if strip.get("fomm")))
+    assert bpy.ops.fomm.animate_strips() == {"FINISHED"}
+    again = next(strip for strip in strips() if strip.get("fomm"))
+    assert again.filepath.startswith("//fomm")
+    assert Path(path(again)).parent == blend.parent / "fomm"
+    bpy.ops.wm.save_as_mainfile(filepath=str(blend))
+    return {"first": first, "again": path(again), "blend": str(blend)}
+
+
+def check_held_ends() -> dict[str, Any]:
+    driving, source = movie(skip=0, frames=46), still()
+    driving.frame_final_end += 7
+    driving.frame_final_start -= 3
+    made = animate(source, driving)
+    assert span(made) == span(driving) == [7, 63]
+    assert made.frame_start == 10
+    return {}
+
+
+def check_speed() -> dict[str, Any]:
+    driving, source = movie(frames=12), still()
+    new = {"length": 12, "input1": driving} if bpy.app.version >= (5, 0) else {"frame_end": 27, "seq1": driving}
+    faster = strips().new_effect(name="fast", type="SPEED", channel=3, frame_start=15, **new)
+    faster.speed_control, faster.speed_factor = "MULTIPLY", 2.0
+    made = animate(source, faster)
+    assert span(made) == span(faster)
+    return {"file": path(made)}
+
+
+def check_image_sequence() -> dict[str, Any]:
+    names = sorted(file.name for file in (FILES / "pictures").iterdir())
+    sequence = strips().new_image(name="walk", filepath=str(FILES / "pictures" / names[0]), channel=1, frame_start=20)
+    for name in names[1:]:
+        sequence.elements.append(name)
+    sequence.frame_final_duration = len(names)
+    sequence.frame_offset_start = 2
+    made = animate(still(), sequence)
+    assert span(made) == span(sequence) == [22, 20 + len(names)]
+    return {"file": path(made)}
+
+
+def check_movie_frame_as_source() -> dict[str, Any]:
+    driving = movie()
+    other = strips().new_movie(name="head", filepath=str(FILES / "counted.mp4"), channel=2, frame_start=11)
+    bpy.context.scene.frame_set(18)
+    picture = addon("strip_render").still_of(other, bpy.context.scene, 18, folder("frame"))
+    select(other, driving)
+    source, moving = addon("sequencer").pair(bpy.context.scene)
+    assert (source, moving) == (other, driving)
+    return {"file": str(picture)}
+
+
+def check_scene_camera_as_source() -> dict[str, Any]:
+    inner = bpy.data.scenes.new("set")
+    camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
+    inner.collection.objects.link(camera)
+    inner.world = bpy.data.worlds.new("sky")
+    inner.world.use_nodes = True
+    inner.render.engine, inner.cycles.samples = "CYCLES", 4
+    inner.render.resolution_x = inner.render.resolution_y = 16
+    inner.render.filepath, inner.frame_current = "//untouched", 3
+    bpy.context.scene.frame_set(40)
+    colour = inner.world.node_tree.nodes["Background"].inputs[0]
+    for frame, red in ((1, 0.0), (3, 1.0), (5, 0.0)):  # the strip shows frame 3 of the set at frame 12
+        colour.default_value = (red, 0.0, 0.0, 1.0)
+        colour.keyframe_insert("default_value", frame=frame)
+    inner.view_settings.view_transform = "Standard"
+    strip = strips().new_scene(name="stage", scene=inner, channel=2, frame_start=10)
+    strip.scene_camera = camera
+    picture = addon("strip_render").still_of(strip, bpy.context.scene, 12, folder("camera"))
+    assert (inner.render.filepath, inner.frame_current, inner.camera) == ("//untouched", 3, None)
+    assert [scene.name for scene in bpy.data.scenes if scene.name.startswith("fomm")] == []
+    return {"file": str(picture)}
+
+
+def check_sound() -> dict[str, Any]:
+    driving, source = movie(file="loud.mp4", start=30, skip=4, frames=10), still()
+    made = animate(source, driving)
+    assert made is not None
+    sounds = [strip for strip in strips() if strip.type == "SOUND"]
+    if not sounds:
+        return {"sound": False}
+    assert span(sounds[0]) == span(driving) == [34, 44]
+    assert sounds[0].frame_start == 30
+    animate(source, driving)
+    assert sum(strip.type == "SOUND" for strip in strips()) == 1
+    return {"sound": True}
+
+
+def check_refusals() -> dict[str, Any]:
+    said: dict[str, str] = {}
+    driving, source = movie(), still()
+
+    def refused(name: str, *chosen: Any) -> None:
+        select(*chosen)
+        said[name] = refusal(bpy.ops.fomm.animate_strips)
+
+    select(source)
+    said["one strip"] = refusal(bpy.ops.fomm.animate_strips)
+    refused("two stills", source, still("second", 40))
+    for name, word, value in (
+        ("backwards", "use_reverse_frames", True),
+        ("mirrored", "use_flip_x", True),
+        ("strobe", "strobe", 3),
+    ):
+        before = getattr(driving, word)
+        setattr(driving, word, value)
+        refused(name, source, driving)
+        setattr(driving, word, before)
+    said["retimed"] = _refused_retiming()
+    new = {"length": 6, "input1": driving} if bpy.app.version >= (5, 0) else {"frame_end": 21, "seq1": driving}
+    wandering = strips().new_effect(name="wandering", type="SPEED", channel=6, frame_start=15, **new)
+    wandering.speed_control = "FRAME_NUMBER"
+    refused("wandering speed", source, wandering)
+    strips().remove(wandering)
+    meta = strips().new_meta(name="group", channel=5, frame_start=10)
+    refused("meta", source, meta)
+    driving.filepath = str(FILES / "gone.mp4")
+    refused("gone", source, driving)
+    assert not [strip for strip in strips() if strip.get("fomm")]
+    return said
+
+
+def _refused_retiming() -> str:
+    """Retiming keys can't be made without a window."""
+    retimed = SimpleNamespace(type="MOVIE", name="slow", retiming_keys=[1, 2, 3])
+    try:
+        addon("strip_inputs").driving_of(retimed, bpy.context.scene)
+    except ValueError as problem:
+        return str(problem)
+    raise AssertionError("expected a refusal")
+
+
+def check_dead_worker_leaves_no_strip() -> dict[str, Any]:
+    driving, source = movie(skip=0, frames=46), still()
+    bpy.context.scene.fomm_strips.size = "auto"
+    worker = addon("session").client()
+
+    def kill() -> None:
+        with contextlib.suppress(AttributeError, ProcessLookupError):
+            os.kill(worker.process.pid, getattr(signal, "SIGKILL", signal.SIGTERM))
+
+    select(source, driving)
+    timer = threading.Timer(0.5, kill)
+    timer.start()
+    said = refusal(bpy.ops.fomm.animate_strips)
+    timer.join()
+    assert not [strip for strip in strips() if strip.get("fomm")]
+    assert [file for file in (FILES / "results").iterdir() if file.name.startswith(".")] == []
+    bpy.context.scene.fomm_strips.size = "model"
+    assert animate(source, driving) is not None, "the next run starts a worker again"
+    return {"said": said}
+
+
+def check_cancel_leaves_no_strip() -> dict[str, Any]:
+    driving, source = movie(skip=0, frames=46), still()
+    bpy.context.scene.fomm_strips.size = "auto"
+    progress = addon("progress")
+    worker = addon("session").client()
+
+    def cancel() -> None:
+        bpy_run = progress.running()
+        assert bpy_run is not None
+        bpy_run.handle.cancel()
+
+    select(source, driving)
+    timer = threading.Timer(0.5, cancel)
+    timer.start()
+    assert bpy.ops.fomm.animate_strips() == {"CANCELLED"}
+    timer.join()
+    assert not [strip for strip in strips() if strip.get("fomm")]
+    assert progress.running() is None
+    return {"alive": worker.process is not None}
+
+
+def check_standard_view() -> dict[str, Any]:
+    view = bpy.context.scene.view_settings
+    view.view_transform, view.exposure = "AgX", 1.0
+    assert bpy.ops.fomm.standard_view() == {"FINISHED"}
+    assert (view.view_transform, view.exposure) == ("Standard", 0.0)
+    return {}
+
+
+def shown(strip: Any) -> str:
+    """What Blender shows of the strip in its third frame, as a picture."""
+    scene = bpy.context.scene
+    for other in strips():
+        other.mute = other != strip
+    bpy.ops.fomm.standard_view()
+    scene.frame_set(span(strip)[0] + 2)
+    target = FILES / "shown.png"
+    image = scene.render.image_settings
+    if hasattr(image, "media_type"):
+        image.media_type = "IMAGE"
+    image.file_format, scene.render.filepath = "PNG", str(target)
+    scene.render.resolution_percentage = 100
+    bpy.ops.render.render(write_still=True)
+    return str(target)
+
+
+if __name__ == "__main__":
+    main(globals(), prepare)

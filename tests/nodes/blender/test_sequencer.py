@@ -1,0 +1,181 @@
+"""The Video Sequencer in a real Blender without a window: `FOMM_BPY_PYTHON` is a Python that has `bpy`."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pytest
+from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
+from fomm_nodes.nodes.cli import main
+from PIL import Image
+
+INSIDE = Path(__file__).with_name("inside") / "sequencer.py"
+CHECKS = [
+    node.name
+    for node in ast.parse(INSIDE.read_text(encoding="utf-8")).body
+    if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
+]
+SECONDS = 300
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    """What the strips show: the example, a movie with sound, pictures, frames that are told apart by their grey."""
+    folder = tmp_path_factory.mktemp("strips")
+    assets = root / "fomm_core" / "assets"
+    for name in ("driving.mp4", "source.png"):
+        shutil.copy(assets / name, folder)
+    driving = list(VideoReader(assets / "driving.mp4"))
+    (folder / "pictures").mkdir()
+    for number, frame in enumerate(driving[10:18]):
+        Image.fromarray(frame).save(folder / "pictures" / f"walk-{number:02d}.png")
+    with VideoWriter(folder / "counted.mp4", fps=25, quality=100) as writer:
+        for number in range(12):
+            writer.write(np.full((16, 32, 3), 20 + 15 * number, np.uint8))
+    _write_tone(folder / "tone.wav", seconds=2.0)
+    with VideoWriter(folder / "loud.mp4", fps=25, audio_from=folder / "tone.wav") as writer:
+        for frame in driving:
+            writer.write(frame)
+    return folder
+
+
+def _write_tone(path: Path, seconds: float) -> None:
+    import wave
+
+    with wave.open(str(path), "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(16000)
+        sound.writeframes((np.sin(np.arange(int(16000 * seconds)) / 5) * 8000).astype("<i2").tobytes())
+
+
+@pytest.fixture(scope="module")
+def inside(files: Path) -> dict[str, dict[str, Any]]:
+    """What each check inside Blender told."""
+    python = os.environ.get("FOMM_BPY_PYTHON")
+    if not python:
+        pytest.skip("needs bpy: set FOMM_BPY_PYTHON to a Python that has it (pip install bpy==5.0.1 'numpy<2')")
+    ran = subprocess.run(
+        [python, str(INSIDE), str(files)],
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        env={**os.environ, "FOMM_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    lines = [line[2:] for line in ran.stdout.splitlines() if line.startswith("@@")]
+    told = {entry["check"]: entry for entry in map(json.loads, lines)}
+    assert set(told) == set(CHECKS), ran.stdout[-3000:] + ran.stderr[-3000:]
+    return told
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_inside_blender(name: str, inside: dict[str, dict[str, Any]]) -> None:
+    assert not inside[name]["error"], inside[name]["error"]
+
+
+def told(inside: dict[str, dict[str, Any]], name: str) -> dict[str, Any]:
+    if inside[name]["error"]:
+        pytest.skip("this check failed inside Blender")
+    return dict(inside[name]["told"])
+
+
+def frames(path: str | Path) -> np.ndarray:
+    return np.stack(list(VideoReader(path)))
+
+
+def assert_same_as_command(made: np.ndarray, files: Path, driving: Path, *options: str) -> None:
+    """Each frame is that of `fomm animate` with these options, but for what H.264 loses (which varies a little from
+    run to run), and not shifted.
+    """
+    with TemporaryDirectory(dir=files) as folder:
+        arguments = [str(files / "source.png"), str(driving), "-o", f"{folder}/frames", "--size", "model", "-q"]
+        assert main(["animate", *arguments, *options]) == 0
+        theirs = frames(f"{folder}/frames")
+    assert made.shape == theirs.shape
+    apart = np.abs(made[:, None].astype(int) - theirs[None]).mean(axis=(2, 3, 4))  # [made, theirs]
+    assert apart.diagonal().max() < 4.0
+    for shift in (-1, 1):
+        assert apart.diagonal().mean() < apart.diagonal(shift).mean() - 0.2
+
+
+def test_frames_are_those_of_the_command(files: Path, inside: dict[str, dict[str, Any]]) -> None:
+    made = frames(told(inside, "check_plain")["file"])
+    assert_same_as_command(made, files, files / "driving.mp4", "--start", "5", "--frames", "6")
+
+
+def test_blender_shows_the_pixels_of_the_file(inside: dict[str, dict[str, Any]]) -> None:
+    about = told(inside, "check_plain")
+    shown = read_image(about["shown"]).astype(int)
+    third = frames(about["file"])[2].astype(int)
+    # Blender turns 4:2:0 into RGB by a scaler of its own.
+    assert np.abs(shown - third).mean() < 2.0
+    assert abs(shown.mean() - third.mean()) < 1.0
+
+
+def test_speed_is_that_of_the_command(files: Path, inside: dict[str, dict[str, Any]]) -> None:
+    made = frames(told(inside, "check_speed")["file"])
+    assert len(made) == 12
+    assert_same_as_command(made, files, files / "driving.mp4", "--start", "5", "--frames", "24", "--fps", "12.5")
+
+
+def test_pictures_drive_as_they_do_in_the_command(files: Path, inside: dict[str, dict[str, Any]]) -> None:
+    made = frames(told(inside, "check_image_sequence")["file"])
+    assert_same_as_command(made, files, files / "pictures" / "walk-%02d.png", "--start", "2")
+
+
+def test_a_saved_file_gives_the_same_again(inside: dict[str, dict[str, Any]]) -> None:
+    about = told(inside, "check_reopened")
+    first, again = frames(about["first"]).astype(int), frames(about["again"])
+    assert first.shape == again.shape
+    assert np.abs(first - again).mean() < 3.0
+
+
+def test_the_frame_at_the_playhead_is_the_source(inside: dict[str, dict[str, Any]]) -> None:
+    picture = read_image(told(inside, "check_movie_frame_as_source")["file"])
+    assert picture.shape == (16, 32, 3)
+    assert round((picture.mean() - 20) / 15) == 7
+
+
+def test_the_camera_is_the_source(inside: dict[str, dict[str, Any]]) -> None:
+    picture = read_image(told(inside, "check_scene_camera_as_source")["file"])
+    assert picture.shape == (16, 16, 3)
+    assert picture[..., 0].mean() > 240
+    assert picture[..., 1:].mean() < 5
+
+
+@pytest.mark.parametrize(
+    ("case", "words"),
+    [
+        ("one strip", "Select two strips"),
+        ("two stills", "has to move"),
+        ("backwards", "Reverse Frames off"),
+        ("mirrored", "Mirror off"),
+        ("strobe", "Strobe to 1"),
+        ("retimed", "retiming keys"),
+        ("meta", "Ungroup it"),
+        ("gone", "gone.mp4 is not there"),
+        ("wandering speed", "Multiply"),
+    ],
+)
+def test_what_is_not_handled_is_refused_with_what_to_do(
+    case: str, words: str, inside: dict[str, dict[str, Any]]
+) -> None:
+    assert words in told(inside, "check_refusals")[case]
+
+
+def test_a_dead_worker_is_told_in_words(inside: dict[str, dict[str, Any]]) -> None:
+    assert "next run starts it again" in told(inside, "check_dead_worker_leaves_no_strip")["said"]
+
+
+def test_a_cancelled_worker_stays(inside: dict[str, dict[str, Any]]) -> None:
+    assert told(inside, "check_cancel_leaves_no_strip")["alive"]
