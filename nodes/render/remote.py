@@ -17,7 +17,6 @@ from .local import Results
 from .outputs import Made
 from .ports import file_ports
 
-
 STEM = "result"
 
 
