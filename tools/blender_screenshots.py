@@ -40,10 +40,11 @@ def main() -> None:
     arguments.out.mkdir(parents=True, exist_ok=True)
     screen = f"-screen 0 {SIZE[0]}x{SIZE[1]}x24"
     blender = [arguments.blender, "--factory-startup", "-noaudio", "--window-geometry", "0", "0", *map(str, SIZE)]
+    blender += ["--app-template", "Video_Editing"]
+    inner = [str(arguments.out.resolve()), arguments.only]
     environment = {**os.environ, "FOMM_PYTHON": arguments.worker, "LIBGL_ALWAYS_SOFTWARE": "1"}
     ran = subprocess.run(
-        ["xvfb-run", "-a", "-s", screen, *blender, "--app-template", "Video_Editing", "--python", __file__, "--"]
-        + [str(arguments.out.resolve()), arguments.only],
+        ["xvfb-run", "-a", "-s", screen, *blender, "--python", __file__, "--", *inner],
         env=environment,
         timeout=SECONDS,
         check=False,
@@ -82,13 +83,20 @@ class Stage:
         """Our tab; before Blender 4.2 it is clicked, as the last one."""
         area.spaces.active.show_region_ui = True
 
-    def choose_tab(self, area: Any) -> None:
+    def choose_tab(self, area: Any) -> Steps:
         side = next(region for region in area.regions if region.type == "UI")
         try:
             side.active_panel_category = "First Order Motion"
         except AttributeError:
-            tab = (side.x + side.width - 8, SIZE[1] - (side.y + side.height - TAB_OFFSETS[area.type]))
-            self.xdotool("mousemove", *map(str, tab), "click", "1", "mousemove", "5", "5")
+            yield from self.point(side.x + side.width - 8, side.y + side.height - TAB_OFFSETS[area.type])
+            self.xdotool("click", "1")
+            yield 0.5
+            yield from self.point(5, SIZE[1] - 5)
+
+    def point(self, x: int, y: int) -> Steps:
+        """Move the pointer, in Blender's coordinates: y from below."""
+        self.xdotool("mousemove", str(x), str(SIZE[1] - y))
+        yield 0.5
 
     def xdotool(self, *arguments: str) -> None:
         subprocess.run(["xdotool", *arguments], check=True)
@@ -99,7 +107,7 @@ class Stage:
         say(f"{target.name}: {target.stat().st_size // 1024} kB")
 
 
-TAB_OFFSETS = {"SEQUENCE_EDITOR": 210, "NODE_EDITOR": 330}
+TAB_OFFSETS = {"SEQUENCE_EDITOR": 267, "NODE_EDITOR": 215}
 """Pixels from the sidebar's top to our tab, in Blender 3.4."""
 
 
@@ -122,22 +130,15 @@ def sequencer(stage: Stage) -> Steps:
     scene.view_settings.view_transform = "Standard"
     editor = scene.sequence_editor_create()
     strips = part("strip_inputs").strips_of(editor)
-    assets = ROOT / "fomm_core" / "assets"
-    talk = strips.new_movie(
-        name="talk", filepath=str(assets / "driving.mp4"), channel=1, frame_start=5, fit_method="FIT"
-    )
-    face = strips.new_image(
-        name="portrait", filepath=str(assets / "source.png"), channel=2, frame_start=5, fit_method="FIT"
-    )
+    talk = strips.new_movie(name="talk", filepath="//talk.mp4", channel=1, frame_start=5, fit_method="FIT")
+    face = strips.new_image(name="portrait", filepath="//portrait.png", channel=2, frame_start=5, fit_method="FIT")
     face.frame_final_duration = 46
-    scene.fomm_strips.folder = tempfile.mkdtemp(prefix="fomm-")
-    scene.fomm_strips.size = "auto"
     for strip in (talk, face):
         strip.select = True
     editor.active_strip = talk
     stage.show_sidebar(area)
     yield 2.0
-    stage.choose_tab(area)
+    yield from stage.choose_tab(area)
     with stage.within(area):
         bpy.ops.sequencer.view_all()
     scene.frame_set(5)
@@ -170,7 +171,56 @@ def run(stage: Stage, area: Any, name: str, *, cancel: bool) -> Steps:
     yield 0.5
 
 
-SCENES = {"sequencer": sequencer}
+def nodes(stage: Stage) -> Steps:
+    """The example as a tree, the Add menu, a run, its result."""
+    bpy = stage.bpy
+    stage.window.scene.render.fps = 25
+    area = stage.area("SEQUENCE_EDITOR")
+    area.type = "NODE_EDITOR"
+    area.spaces.active.tree_type = "FommTree"
+    above = next(other for other in stage.window.screen.areas if other.type == "SEQUENCE_EDITOR")
+    above.type = "IMAGE_EDITOR"
+    with stage.within(area):
+        bpy.ops.fomm.open_example()
+    stage.show_sidebar(area)
+    yield 1.0
+    with stage.within(area):
+        bpy.ops.screen.screen_full_area()
+    yield 1.0
+    full = stage.area("NODE_EDITOR")
+    yield from stage.choose_tab(full)
+    with stage.within(full):
+        bpy.ops.node.view_all()
+        bpy.ops.node.select_all(action="DESELECT")
+    yield 2.0
+    stage.shoot("nodes")
+    yield from stage.point(SIZE[0] // 4, SIZE[1] * 3 // 4)
+    with stage.within(full):
+        bpy.ops.wm.call_menu(name="NODE_MT_add")
+    yield 1.5
+    stage.shoot("nodes-add")
+    stage.xdotool("key", "Escape")
+    yield 0.5
+    with stage.within(full):
+        bpy.ops.screen.back_to_previous()
+    yield 1.0
+    area = stage.area("NODE_EDITOR")
+    with stage.within(area):
+        bpy.ops.node.view_all()
+    with stage.within(area):
+        bpy.ops.fomm.run("INVOKE_DEFAULT")
+    while (work := part("progress").running()) is not None and work.share < 0.5:
+        yield 0.1
+    stage.shoot("nodes-progress")
+    while part("progress").running() is not None:
+        yield 0.2
+    yield 1.0
+    stage.window.scene.frame_set(30)
+    yield 2.0
+    stage.shoot("nodes-result")
+
+
+SCENES = {"sequencer": sequencer, "nodes": nodes}
 
 
 def inside(out: Path, only: str) -> None:
@@ -187,9 +237,18 @@ def inside(out: Path, only: str) -> None:
     spec.loader.exec_module(sys.modules[NAME])
     sys.modules[NAME].register()
 
+    film = Path(tempfile.mkdtemp(prefix="film-"))
+    assets = ROOT / "fomm_core" / "assets"
+    shutil.copy(assets / "driving.mp4", film / "talk.mp4")
+    shutil.copy(assets / "source.png", film / "portrait.png")
+
     def play() -> Steps:
         yield 2.0
+        bpy.ops.wm.save_as_mainfile(filepath=str(film / "film.blend"))  # so that names are short: //talk.mp4
         stage = Stage(out)
+        for area in stage.window.screen.areas:
+            if area.type == "FILE_BROWSER":  # shows folders of this machine
+                area.type = "OUTLINER"
         for name in only.split(",") if only else SCENES:
             yield from SCENES[name](stage)
         say("done")
