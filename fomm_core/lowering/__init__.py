@@ -46,7 +46,7 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     pixels at once, channels are last; on a CPU the wide 3x3 convolutions in float32 go Winograd's way. The detector,
     and all positions and flows, stay float32 in any `dtype`; for the rest see `cast`.
     """
-    fast = copy.deepcopy(model).eval().requires_grad_(False)
+    fast = _sharing_weights(model).eval()
     fold_normalisation(fast)
     on_cpu = torch.device(device).type == "cpu"
     if on_cpu:
@@ -58,6 +58,13 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     assert isinstance(fast.generator.final, nn.Conv2d)
     fast.generator.final = four_at_once(fast.generator.final)
     return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _sharing_weights(model: MotionModel) -> MotionModel:
+    """A copy whose layers can be replaced and converted one by one, and that doubles no weights until they are."""
+    shared: dict[int, Tensor] = {id(tensor): tensor.detach() for tensor in model.buffers()}
+    shared |= {id(tensor): nn.Parameter(tensor.detach(), requires_grad=False) for tensor in model.parameters()}
+    return copy.deepcopy(model, shared)
 
 
 class ChannelsLast(nn.Module):
