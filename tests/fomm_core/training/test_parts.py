@@ -32,6 +32,13 @@ def test_pyramid_is_the_published_filter(size: tuple[int, int], scale: float) ->
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-6)
 
 
+def test_pyramid_stays_exact_under_autocast() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = Pyramid(image).at(0.25)
+    assert torch.equal(got, Pyramid(image).at(0.25))
+
+
 def test_pyramid_makes_each_size_once_and_lets_go() -> None:
     pyramid = Pyramid(torch.rand(1, 3, 16, 16, requires_grad=True))
     assert pyramid.at(0.5) is pyramid.at(0.5)
