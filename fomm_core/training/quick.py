@@ -53,7 +53,7 @@ class FourAtOnceConv2d(nn.Module):
 
 
 class WideConv2d(nn.Module):
-    """A 3x3 convolution that goes Winograd's way, forwards and back to its input; its weight's gradient goes plainly."""
+    """A 3x3 convolution that goes Winograd's way, forwards and back to its input, not to its weight."""
 
     def __init__(self, conv: nn.Conv2d, way: WinogradConv2d) -> None:
         super().__init__()
