@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start` or `int8` (see --help)."""
+"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8` or `training` (see --help)."""
 
 from __future__ import annotations
 
@@ -53,6 +53,13 @@ def main() -> None:
     pipeline.add_argument("--model", type=Path, help="a weights file (default: random weights of vox-256 size)")
     pipeline.add_argument("--clip", type=Path, help="another driving clip, whole")
     commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
+    training = commands.add_parser(
+        "training", parents=[shared], help="training steps per CPU second against one like the published code's"
+    )
+    training.add_argument("--preset", default="demo", help="widths and losses (default: %(default)s)")
+    training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
+    training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
+    training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
     options = vars(parser.parse_args())
     bind_checkout()
     command = options.pop("command")
@@ -64,6 +71,8 @@ def main() -> None:
         from .pipeline import measure
     elif command == "start":
         from .pipeline import measure_start as measure
+    elif command == "training":
+        from .training import measure
     elif (frames := options.pop("published")) is None:
         from .memory import measure
     else:
