@@ -12,6 +12,17 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def side_by_side(x: Tensor, *layers: nn.Module | None) -> list[Tensor]:
+    """What convolutions of one kernel size make of the same input, computed as one; None is left out."""
+    convs = [layer for layer in layers if isinstance(layer, nn.Conv2d)]
+    if len(convs) == 1:
+        return [convs[0](x)]
+    weight = torch.cat([conv.weight for conv in convs])
+    bias = torch.cat([conv.bias for conv in convs if conv.bias is not None])
+    out = F.conv2d(x, weight, bias, padding=convs[0].padding)
+    return list(out.split([conv.out_channels for conv in convs], dim=1))
+
+
 class ConvBlock(nn.Module):
     """Convolution, normalisation, ReLU; the size stays."""
 
