@@ -14,6 +14,7 @@ from torch import Tensor
 from ..fitting import to_uint8
 from .evaluate import Evaluation, Score, Shown
 from .metrics import Column
+from .strips import COLUMNS
 
 HEADINGS = ("model", "first frame", "ratio")
 JPEG_QUALITY = 88
@@ -88,12 +89,12 @@ def _strips(title: str, strips: list[Shown]) -> list[str]:
     if not strips:
         return []
     figures = [
-        f'<figure><img src="{_embedded(shown.picture)}" alt="source, driving, keypoints, warped, occlusion, result">'
+        f'<figure><img src="{_embedded(shown.picture)}" alt="{", ".join(COLUMNS)}">'
         f"<figcaption>{escape(shown.score.name)}{_l1(shown.score)}</figcaption></figure>"
         for shown in strips
     ]
-    columns = "source | driving | keypoints | warped | occlusion (bright: invented) | result"
-    return [f"<h2>{title}</h2><p>{columns}</p>", *figures]
+    heads = "".join(f"<span>{column}</span>" for column in COLUMNS)
+    return [f'<h2>{title}</h2><p>Occlusion: bright is invented.</p><div class="heads">{heads}</div>', *figures]
 
 
 def _l1(score: Score) -> str:
@@ -136,6 +137,7 @@ th, td {{ padding: .2rem .8rem; text-align: right; border-bottom: 1px solid #888
 th:first-child {{ text-align: left; font-weight: normal; }}
 figure {{ margin: 0 0 1.5rem; }}
 img {{ width: 100%; image-rendering: auto; border-radius: 4px; }}
+.heads {{ display: grid; grid-template-columns: repeat(6, 1fr); text-align: center; font-size: .85rem; }}
 figcaption {{ font-size: .85rem; opacity: .8; }}
 h2 {{ font-size: 1.1rem; margin-top: 2rem; }}
 </style>
