@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory` or `training` (see --help)."""
+"""Entry point: `python -m benchmarks speed`, `memory`, `training` or `pairs` (see --help)."""
 
 from __future__ import annotations
 
@@ -47,9 +47,17 @@ def main() -> None:
     training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
     training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
     training.add_argument("--threads", type=int, default=1, help="threads (default: %(default)s)")
+    pairs = commands.add_parser("pairs", help="pairs of frames per CPU second, decoded and from the prepared cache")
+    pairs.add_argument("--size", type=int, default=64, help="side of the frames (default: %(default)s)")
+    pairs.add_argument("--rounds", type=int, default=15, help="batches of each way, in turn (default: %(default)s)")
+    pairs.add_argument("--clips", type=Path, help="a folder of videos instead of made-up ones")
     options = parser.parse_args()
     bind_checkout()
-    if options.command == "speed":
+    if options.command == "pairs":
+        from .pairs import measure as measure_pairs
+
+        measure_pairs(size=options.size, rounds=options.rounds, clips=options.clips)
+    elif options.command == "speed":
         from .speed import measure
 
         measure(
