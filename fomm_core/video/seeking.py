@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,8 +28,8 @@ class PacketIndex:
     """
 
     count: int
-    times: tuple[int, ...]
-    keyframes: tuple[int, ...]
+    times: array[int]
+    keyframes: array[int]
 
     @classmethod
     def of(cls, packets: Iterator[av.Packet]) -> PacketIndex:
@@ -43,7 +44,7 @@ class PacketIndex:
                 keyframes.append(packet.pts)
         known = sorted(time for time in times if time is not None)
         sound = len(set(known)) == len(times) and bool(keyframes)
-        return cls(len(times), tuple(known) if sound else (), tuple(sorted(keyframes)))
+        return cls(len(times), array("q", known if sound else ()), array("q", sorted(keyframes)))
 
     def keyframe_before(self, time: int) -> int:
         """The last keyframe at or before `time`; raises CannotSeek where none is."""
