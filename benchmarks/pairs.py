@@ -48,15 +48,15 @@ def made_up_clips(folder: Path, *, count: int = 16, frames: int = 48, side: int 
     return find_clips(folder)
 
 
-def measure(*, size: int, rounds: int, clips: Path | None) -> None:
-    torch.set_num_threads(1)
+def measure(*, size: int, rounds: int, threads: int, clips: Path | None) -> None:
+    torch.set_num_threads(threads)
     with tempfile.TemporaryDirectory() as folder:
         found = made_up_clips(Path(folder, "clips")) if clips is None else find_clips(clips)
         before = time.process_time()
         prepared = prepare(found, (size, size), Path(folder, "cache"))
         seconds = time.process_time() - before
         frames = sum(len(clip) for clip in prepared)
-        print(f"{len(found)} clips, {size}x{size}, batches of {BATCH}, 1 thread")
+        print(f"{len(found)} clips, {size}x{size}, batches of {BATCH}, {threads} thread(s)")
         print(f"preparing: {seconds:.1f} s of CPU, {frames} frames, {frames / seconds:.0f} a second\n")
         ways = {
             (kind, name): PairSource(source, (size, size), variation, 0, batch_size=BATCH)
