@@ -19,3 +19,7 @@ class KeypointError(FommError):
 
 class ImageError(FommError):
     """An image or video holds no usable pixels: wrong shape, no frames, NaN."""
+
+
+class TrainingError(FommError):
+    """A training run cannot begin, go on, or be resumed as asked."""
