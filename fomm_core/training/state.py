@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..config import MotionModelConfig
 from ..errors import CheckpointError, TrainingError
@@ -68,6 +69,13 @@ class RunState:
                     raise problem.__context__ if isinstance(problem.__context__, OSError) else problem
                 file.flush()
                 os.fsync(file.fileno())
+
+    def learned(self) -> dict[str, Tensor]:
+        """The model's weights, averaged where the run averages."""
+        if self.average is None:
+            return dict(self.model)
+        prefix = "module."
+        return {key.removeprefix(prefix): value for key, value in self.average.items() if key.startswith(prefix)}
 
     @staticmethod
     def read(path: str | os.PathLike[str]) -> RunState:
