@@ -21,6 +21,7 @@ from ..model import MotionModel
 from .average import averaged
 from .config import TrainingConfig
 from .hardware import Hardware, average_gradients, share_batch_norm, share_of_batch
+from .optimise import build_optimizers
 from .seeds import generator_at
 from .start import Start, build_networks
 from .state import RunFolder, RunState, writing
@@ -29,9 +30,6 @@ from .stopping import stop_requests
 from .transform import RandomTransform
 
 log = logging.getLogger("fomm.training")
-
-BETAS = (0.5, 0.999)
-"""Of Adam, as in the published code."""
 
 
 class Pairs(Protocol):
@@ -134,7 +132,6 @@ class Trainer:
         self.average = None if config.ema_decay is None else averaged(self.networks.model, config.ema_decay)
         if fabric.world_size > 1:
             share_batch_norm(self.networks, fabric.device)
-        self.networks.train()
         self.optimisers = self._make_optimisers()
         self.step = 0
         self.seconds = 0.0
@@ -223,9 +220,9 @@ class Trainer:
         self._update("generator")
         if "discriminator" in self.optimisers:
             sums = {}
-            for passed, (_, driving) in zip(passes, frames, strict=True):
+            for passed in passes:
                 with self.fabric.autocast():
-                    judged = discriminator_losses(networks, driving, passed, config)
+                    judged = discriminator_losses(networks, passed, config)
                 self._backward(judged, sums)
             losses |= self._reduced(sums, False)[0]
             self._update("discriminator")
@@ -277,29 +274,22 @@ class Trainer:
         optimiser.zero_grad()
 
     def _make_optimisers(self) -> dict[str, Any]:
-        config, model = self.config, self.networks.model
-        detector = set(model.detector.parameters())
-        groups = [
-            {"params": [p for p in model.parameters() if p not in detector], "lr": config.lr_generator},
-            {"params": [] if config.freeze_detector else list(detector), "lr": config.lr_detector},
-        ]
-        made = {"generator": self._adam([group for group in groups if group["params"]])}
-        if self.networks.discriminator is not None:
-            parameters = list(self.networks.discriminator.parameters())
-            made["discriminator"] = self._adam([{"params": parameters, "lr": config.lr_discriminator}])
-        return made
-
-    def _adam(self, groups: list[dict[str, Any]]) -> Any:
-        for group in groups:
-            group["base_lr"] = group["lr"]
         fused = self.fabric.device.type in ("cpu", "cuda") and self.options.hardware.precision != "float16"
-        return self.fabric.setup_optimizers(torch.optim.Adam(groups, betas=BETAS, fused=fused))
+        built = build_optimizers(self.networks, self.config, fused=fused)
+        made = {"generator": built.generator, "discriminator": built.discriminator}
+        return {name: self.fabric.setup_optimizers(one) for name, one in made.items() if one is not None}
 
     def _set_learning_rates(self) -> None:
-        factor = self.config.decay ** sum(self.step >= milestone for milestone in self.config.milestones)
-        for optimiser in self.optimisers.values():
-            for group in optimiser.param_groups:
-                group["lr"] = group["base_lr"] * factor
+        """As published, decay at each milestone; worked out anew each time, so that a resumed run needs no memory."""
+        config = self.config
+        factor = config.decay ** sum(self.step >= milestone for milestone in config.milestones)
+        bases = {
+            "generator": (config.lr_generator, config.lr_detector),
+            "discriminator": (config.lr_discriminator,),
+        }
+        for name, optimiser in self.optimisers.items():
+            for group, base in zip(optimiser.param_groups, bases[name], strict=False):
+                group["lr"] = base * factor
 
     def _state(self) -> RunState:
         discriminator = self.networks.discriminator

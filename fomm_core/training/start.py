@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..checkpoints import read_checkpoint
 from ..config import MotionModelConfig
 from ..errors import TrainingError
-from ..model import MotionModel, build_discriminator
+from ..model import MotionModel
 from .config import TrainingConfig
 from .perceptual import build_backbone
 from .state import RunFolder, RunState
@@ -73,12 +73,11 @@ def build_networks(
         TrainingError: weights of another shape than `model_config` says, or a backbone without its weights.
     """
     model_config.check_size(*model_config.frame_size)
+    backbone = build_backbone(config.backbone, backbone_weights) if config.perceptual else None
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = MotionModel(model_config, name="trained")
-        discriminator = build_discriminator(model_config) if config.losses.adversarial else None
-    if config.losses.adversarial and discriminator is None:
-        raise TrainingError("expected a model with a discriminator for the adversarial losses; its preset has none.")
+        networks = TrainingNetworks.build(MotionModel(model_config, name="trained"), config, backbone=backbone)
+    model, discriminator = networks.model, networks.discriminator
     if start is not None:
         wrong = _differences(model, start.model)
         if wrong:
@@ -92,10 +91,7 @@ def build_networks(
                 log.info("'%s' has a discriminator of another kind: a new one is trained", start.name)
             else:
                 _load(discriminator, start.discriminator)
-    if config.freeze_detector:
-        model.detector.requires_grad_(False)
-    backbone = build_backbone(config.backbone, backbone_weights) if config.perceptual else None
-    return TrainingNetworks(model, discriminator, backbone)
+    return networks
 
 
 def _differences(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:
