@@ -1,4 +1,4 @@
-"""The random deformation that keypoints have to follow (section 3.1 of the paper, equivariance)."""
+"""The random deformation that keypoints have to follow (section 3.3 of the paper, equivariance)."""
 
 from __future__ import annotations
 
