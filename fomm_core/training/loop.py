@@ -132,6 +132,8 @@ class Trainer:
         self.average = None if config.ema_decay is None else averaged(self.networks.model, config.ema_decay)
         if fabric.world_size > 1:
             share_batch_norm(self.networks, fabric.device)
+        fused = fabric.device.type in ("cpu", "cuda") and options.hardware.precision != "float16"
+        self._built = build_optimizers(self.networks, config, fused=fused)
         self.optimisers = self._make_optimisers()
         self.step = 0
         self.seconds = 0.0
@@ -205,7 +207,7 @@ class Trainer:
 
     def _take_step(self, batches: list[Pairs], stop: bool) -> tuple[dict[str, float], bool, GeneratorPass]:
         """One update of everything; returns the losses, whether any process was asked to stop, and the first pass."""
-        self._set_learning_rates()
+        self._built.set_learning_rates(self.config, self.step)
         networks, config = self.networks, self.config
         sums: dict[str, Tensor] = {}
         passes: list[GeneratorPass] = []
@@ -274,22 +276,8 @@ class Trainer:
         optimiser.zero_grad()
 
     def _make_optimisers(self) -> dict[str, Any]:
-        fused = self.fabric.device.type in ("cpu", "cuda") and self.options.hardware.precision != "float16"
-        built = build_optimizers(self.networks, self.config, fused=fused)
-        made = {"generator": built.generator, "discriminator": built.discriminator}
+        made = {"generator": self._built.generator, "discriminator": self._built.discriminator}
         return {name: self.fabric.setup_optimizers(one) for name, one in made.items() if one is not None}
-
-    def _set_learning_rates(self) -> None:
-        """As published, decay at each milestone; worked out anew each time, so that a resumed run needs no memory."""
-        config = self.config
-        factor = config.decay ** sum(self.step >= milestone for milestone in config.milestones)
-        bases = {
-            "generator": (config.lr_generator, config.lr_detector),
-            "discriminator": (config.lr_discriminator,),
-        }
-        for name, optimiser in self.optimisers.items():
-            for group, base in zip(optimiser.param_groups, bases[name], strict=False):
-                group["lr"] = base * factor
 
     def _state(self) -> RunState:
         discriminator = self.networks.discriminator

@@ -13,7 +13,7 @@ from ..files import atomic_path
 from ..video import write_image
 from .loop import Event, PicturesDrawn, StepDone
 from .state import RunFolder, writing
-from .strips import strip
+
 
 TENSORBOARD_EVERY = 10
 """Steps between TensorBoard's points."""

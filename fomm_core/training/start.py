@@ -16,7 +16,6 @@ from ..config import MotionModelConfig
 from ..errors import TrainingError
 from ..model import MotionModel
 from .config import TrainingConfig
-from .perceptual import build_backbone
 from .state import RunFolder, RunState
 from .step import TrainingNetworks
 
@@ -73,7 +72,11 @@ def build_networks(
         TrainingError: weights of another shape than `model_config` says, or a backbone without its weights.
     """
     model_config.check_size(*model_config.frame_size)
-    backbone = build_backbone(config.backbone, backbone_weights) if config.perceptual else None
+    backbone = None
+    if config.perceptual:
+        from .perceptual import build_backbone
+
+        backbone = build_backbone(config.backbone, backbone_weights)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         networks = TrainingNetworks.build(MotionModel(model_config, name="trained"), config, backbone=backbone)
