@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import TrainingError
+from ..networks import at_least_float32
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -90,8 +91,8 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
         assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
         assert self.num_batches_tracked is not None
-        wide = x.float()
-        count = torch.full((1,), wide.numel() // wide.shape[1], dtype=torch.float32, device=x.device)
+        wide = at_least_float32(x)
+        count = torch.full((1,), wide.numel() // wide.shape[1], dtype=wide.dtype, device=x.device)
         total = all_reduce(torch.cat((wide.sum((0, 2, 3)), count)))
         number = total[-1].detach()
         mean = total[:-1] / number
@@ -129,5 +130,3 @@ def average_gradients(fabric: Fabric, parameters: Iterable[nn.Parameter]) -> Non
             for part, mean in zip(bucket, flat.split([part.numel() for part in bucket]), strict=True):
                 part.copy_(mean.view(part.shape))
             bucket = []
-
-

@@ -84,6 +84,18 @@ class PicturesDrawn:
     pairs: Pairs
     passed: GeneratorPass
 
+    def strip(self, rows: int = 4) -> Tensor:
+        """source | driving | keypoints | warped | occlusion | result, [3, H, W], a row for each of the first pairs."""
+        passed = self.passed
+        return strip(
+            self.pairs.source,
+            self.pairs.driving,
+            passed.source_keypoints,
+            passed.driving_keypoints,
+            passed.frames,
+            rows,
+        )
+
 
 @dataclass(frozen=True)
 class Saved:
@@ -123,8 +135,12 @@ class Trainer:
     ) -> None:
         self.model_config, self.config, self.pairs, self.folder = model_config, config, pairs, folder
         self.options = options = options or RunOptions()
+        state = None
         if folder is not None:
             folder.prepare()
+            state = folder.latest()
+        if state is not None:
+            state.check_same(model_config, config, options.seed)
         self.fabric = fabric = options.hardware.fabric()
         self.passes = share_of_batch(config.batch_size, config.accumulate, fabric.global_rank, fabric.world_size)
         self.networks = build_networks(model_config, config, start, options.seed, options.backbone_weights)
@@ -138,7 +154,7 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self._saved: tuple[int, float] = (-1, time.monotonic())
-        if folder is not None and (state := folder.latest()) is not None:
+        if state is not None:
             self._load(state)
 
     @property

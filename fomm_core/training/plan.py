@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from dataclasses import dataclass, fields, replace
 
 from ..config import MotionModelConfig
 from ..errors import TrainingError
@@ -11,9 +10,6 @@ from .config import TrainingConfig
 from .presets import training_preset
 from .start import Start
 from .state import RunState
-
-FREE_TO_CHANGE = ("training.steps", "training.milestones")
-"""What a resumed run may be told anew."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +60,7 @@ class Wishes:
         if self.size is not None:
             model = replace(model, frame_size=self.size)
         kept = replace(wished, milestones=state.training_config.milestones)
-        check_resumable(state, model, kept)
+        state.check_same(model, kept, state.seed)
         return state.model_config, replace(state.training_config, steps=kept.steps)
 
     def _apply(self, training: TrainingConfig) -> TrainingConfig:
@@ -81,30 +77,3 @@ class Wishes:
         if self.backbone == "none":
             given["losses"] = replace(training.losses, perceptual=(), l1=training.losses.l1 or 10.0)
         return replace(training, **given)
-
-
-def check_resumable(state: RunState, model: MotionModelConfig, training: TrainingConfig) -> None:
-    """Raise TrainingError, naming each difference, where a state is of a run with other configurations."""
-    before = _flat({"model": asdict(state.model_config), "training": asdict(state.training_config)})
-    now = _flat({"model": asdict(model), "training": asdict(training)})
-    differences = [
-        f"{name} was {before.get(name)}, is {now.get(name)}"
-        for name in sorted({*before, *now})
-        if before.get(name) != now.get(name) and name not in FREE_TO_CHANGE
-    ]
-    if differences:
-        more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
-        raise TrainingError(
-            f"expected the run to be resumed as it was started; {'; '.join(differences[:4])}{more}. Leave these options "
-            "out, or start a new run, in another folder, from what this one has learned (--from)."
-        )
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{prefix}{name}.")
-        else:
-            flat[f"{prefix}{name}"] = value
-    return flat

@@ -7,7 +7,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ log = logging.getLogger("fomm.training")
 FORMAT = "fomm-training-state"
 FORMAT_VERSION = 1
 PATTERN = "step-*.pt"
+FREE_TO_CHANGE = ("training.steps", "training.milestones")
+"""What a resumed run may be told anew."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,6 +48,26 @@ class RunState:
     average: Mapping[str, Any] | None
     optimisers: Mapping[str, Any]
     scaler: Mapping[str, Any] | None
+
+    def check_same(self, model: MotionModelConfig, training: TrainingConfig, seed: int) -> None:
+        """Raise TrainingError, naming each difference, where these are not what the run was started with.
+
+        Free to change are steps and milestones; and all that is no part of the configurations, such as the number of
+        processes, since a step's batch is shared out among them.
+        """
+        before = _flat({"seed": self.seed, **asdict(self.model_config), "training": asdict(self.training_config)})
+        now = _flat({"seed": seed, **asdict(model), "training": asdict(training)})
+        differences = [
+            f"{name} was {before.get(name)}, is {now.get(name)}"
+            for name in sorted({*before, *now})
+            if before.get(name) != now.get(name) and name not in FREE_TO_CHANGE
+        ]
+        if differences:
+            more = f" and {len(differences) - 4} more" if len(differences) > 4 else ""
+            raise TrainingError(
+                f"expected the run to be resumed as it was started; {'; '.join(differences[:4])}{more}. Leave these "
+                "options out, or start a new run, in another folder, from what this one has learned."
+            )
 
     def write(self, path: Path) -> None:
         """Write to a file, whole or not at all, and wait until the disk has it.
@@ -99,6 +121,13 @@ class RunState:
         content["model_config"] = MotionModelConfig.from_dict(content["model_config"])
         content["training_config"] = TrainingConfig.from_dict(content["training_config"])
         return RunState(**{field.name: content[field.name] for field in fields(RunState)})
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        flat |= _flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {f"{prefix}{name}": value}
+    return flat
 
 
 @contextmanager
