@@ -62,7 +62,7 @@ class TrainingNetworks(nn.Module):
 
     @property
     def backbone(self) -> nn.Module | None:
-        """Pictures [B, 3, H, W] in 0..1 -> features of each layer; None where no loss asks for it."""
+        """(Pictures [B, 3, H, W] in 0..1, number of layers) -> features of each; None where no loss asks for it."""
         return self._frozen[0] if self._frozen else None
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> TrainingNetworks:
@@ -155,10 +155,11 @@ def perceptual_loss(networks: TrainingNetworks, generated: Pyramid, real: Pyrami
     """Differences of the backbone's features, over all scales and layers (section 3.3 of the paper), weighted."""
     assert networks.backbone is not None
     total = []
+    layers = max(i for i, weight in enumerate(config.losses.perceptual, 1) if weight)
     for scale in config.scales:
         with torch.no_grad():
-            expected = networks.backbone(real.at(scale))
-        got = networks.backbone(generated.at(scale))
+            expected = networks.backbone(real.at(scale), layers)
+        got = networks.backbone(generated.at(scale), layers)
         total.append(losses.layer_differences(got, expected, config.losses.perceptual))
     return torch.stack(total).sum()
 

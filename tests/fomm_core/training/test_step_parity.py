@@ -24,8 +24,8 @@ LARGE = ["vox-256", "vox-adv-256", "taichi-256", "taichi-adv-256", "fashion-256"
 SMALL: list[str] = []
 RELATIVE = 1e-4
 # In mgif's case a rectifier stands so near its kink that the published code, run again, misses its own stored gradients
-# by 2.6e-2 (and their norms by 2e-3) where float64 and float32 agree to 1e-5: only so much can be asked there.
-AT_A_KINK = {"mgif-256": {"norms": 3e-3, "gradients": 3e-2, "after": 2e-3}}
+# by 2.6e-2, their norms by 2e-3 and the weights after the step by 5e-3 (its own float64 by 1e-5).
+AT_A_KINK = {"mgif-256": {"norms": 3e-3, "gradients": 3e-2, "after": 1e-2}}
 
 
 @dataclass
