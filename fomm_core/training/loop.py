@@ -301,7 +301,6 @@ class Trainer:
             step=self.step,
             seed=self.options.seed,
             seconds=self.seconds,
-            data=str(self.pairs),
             model_config=self.model_config,
             training_config=self.config,
             model=self.networks.model.state_dict(),

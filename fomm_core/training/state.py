@@ -33,14 +33,13 @@ class RunState:
     """Everything that the next step depends on, after `step` steps.
 
     model, discriminator, optimisers, scaler, average: `state_dict()` of each; None for what the run has not. There is
-    no state of random numbers: everything random follows from (seed, step, place in the batch). data: what the data
-    set said of itself. seconds: spent training so far.
+    no state of random numbers and of the sampler: all that is random follows from (seed, step, place in the batch).
+    seconds: spent training so far.
     """
 
     step: int
     seed: int
     seconds: float
-    data: str
     model_config: MotionModelConfig
     training_config: TrainingConfig
     model: Mapping[str, Any]

@@ -52,11 +52,31 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("clips", metavar="CLIPS", type=Path, help="a folder of videos or of folders of pictures")
     parser.add_argument("-o", "--output", metavar="RUN", type=Path, required=True, help="the run's folder")
     parser.add_argument("--resume", action="store_true", help="go on with the run in RUN, if there is one")
+    _add_data_arguments(parser.add_argument_group("clips"))
     _add_model_arguments(parser.add_argument_group("model"))
     _add_schedule_arguments(parser.add_argument_group("training"))
     _add_computing_arguments(parser.add_argument_group("computing"))
     _add_keeping_arguments(parser.add_argument_group("what is kept"))
     parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_data_arguments(group: Any) -> None:
+    group.add_argument(
+        "--cache", type=Path, metavar="FOLDER", help="keep decoded frames here, so that later epochs and runs are fast"
+    )
+    group.add_argument(
+        "--by-identity",
+        action="store_true",
+        help="an epoch shows one clip of each identity, which is what stands before a # in a clip's name",
+    )
+    group.add_argument(
+        "--repeat",
+        action="append",
+        default=[],
+        type=repeated_group,
+        metavar="GROUP=N",
+        help="draw the clips of a sub-folder N times as often; 0 leaves them out",
+    )
 
 
 def _add_model_arguments(group: Any) -> None:
@@ -92,9 +112,6 @@ def _add_computing_arguments(group: Any) -> None:
         default="float32",
         help="of convolutions; geometry is float32 always (default: float32)",
     )
-    group.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="keep decoded frames here, so that later epochs and runs are fast"
-    )
 
 
 def _add_keeping_arguments(group: Any) -> None:
@@ -110,6 +127,14 @@ def training_size(text: str) -> tuple[int, int]:
     if isinstance(size, str):
         raise argparse.ArgumentTypeError(f"expected a length such as 128, or 256x128; got {text!r}")
     return (size, size) if isinstance(size, int) else size
+
+
+def repeated_group(text: str) -> tuple[str, int]:
+    """GROUP=N."""
+    name, _, times = text.rpartition("=")
+    if not name or not times.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a sub-folder and a number such as faces=3; got {text!r}")
+    return name, int(times)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -180,7 +205,7 @@ def _options(arguments: argparse.Namespace) -> RunOptions:
 
 def _trainer(arguments: argparse.Namespace) -> Trainer:
     from ...fomm_core.errors import TrainingError
-    from ...fomm_core.training.data import PairSource, find_clips
+    from ...fomm_core.training.data import PairSource, find_clips, prepare
     from ...fomm_core.training.loop import Trainer
     from ...fomm_core.training.start import Start
     from ...fomm_core.training.state import RunFolder
@@ -192,15 +217,25 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
             f"expected a new folder for a new run; '{folder.path}' holds one that has done {state.step} steps. Go on "
             "with it (--resume), or choose another folder."
         )
-    clips = find_clips(arguments.clips, split="train")
+    clips = find_clips(arguments.clips, split="train").repeated(dict(arguments.repeat))
+    length = len({clip.identity for clip in clips} if arguments.by_identity else clips)
     start = None
     if state is not None:
-        model_config, config = wishes.plan_resumed(state, len(clips))
+        model_config, config = wishes.plan_resumed(state, length)
         options = replace(options, seed=state.seed if arguments.seed is None else arguments.seed)
     else:
         if arguments.preset is None:
             arguments.usage_error("--preset is missing: which model to train (try --preset demo)")
         start = None if arguments.start is None else Start.read(arguments.start)
-        model_config, config = wishes.plan(len(clips), start)
-    pairs = PairSource(clips, size=model_config.frame_size, augmentation=config.augmentation, seed=options.seed)
+        model_config, config = wishes.plan(length, start)
+    if arguments.cache is not None:
+        clips = prepare(clips, model_config.frame_size, arguments.cache)
+    pairs = PairSource(
+        clips,
+        model_config.frame_size,
+        config.augmentation,
+        options.seed,
+        batch_size=config.batch_size,
+        by_identity=arguments.by_identity,
+    )
     return Trainer(model_config, config, pairs, folder=folder, start=start, options=options)
