@@ -12,6 +12,11 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def without_autocast(like: Tensor) -> torch.autocast:
+    """A block in which `torch.autocast`, as used in training, lowers no precision: for positions and jacobians."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 class ConvBlock(nn.Module):
     """Convolution, normalisation, ReLU; the size stays."""
 

@@ -18,8 +18,11 @@ from typing import Any
 
 import pytest
 import torch
+from einops import einsum
 from fomm_nodes.fomm_core.checkpoints import load_model
 from fomm_nodes.fomm_core.errors import CheckpointError, TrainingError
+from fomm_nodes.fomm_core.geometry import Keypoints
+from fomm_nodes.fomm_core.training.hardware import Hardware
 from fomm_nodes.fomm_core.training.loop import Event, PicturesDrawn, Saved, StepDone
 from fomm_nodes.fomm_core.training.run_log import RunLog, read_losses
 from fomm_nodes.fomm_core.training.state import RunFolder, RunState
@@ -341,3 +344,31 @@ def test_other_kinds_of_runs() -> None:
     trainer = small_trainer(steps=1)
     quiet = replace(trainer.config.losses, generator_gan=0.0)
     assert "disc_gan" not in losses_of(steps=1, losses=quiet)[0]
+
+
+def test_half_precision_leaves_geometry_alone() -> None:
+    trainer = small_trainer(steps=1, hardware=Hardware(accelerator="cpu", precision="bfloat16"))
+    images = torch.rand(2, 3, 32, 32)
+    model = trainer.networks.model.eval()
+    with trainer.fabric.autocast():
+        source, driving = model.detect(images), model.detect(images.flip(-1))
+        assert source.jacobian is not None
+        shifted = Keypoints(source.position + 1e-3, source.jacobian)
+        flows = model.dense_motion.flows(source, shifted, 16, 16)
+        moved = trainer._transform(range(2)).points(source.position)
+        frames = model(images, source, driving)
+    expected = model.dense_motion.flows(source, shifted, 16, 16)
+    assert torch.equal(flows, expected)
+    assert torch.equal(moved, trainer._transform(range(2)).points(source.position))
+    assert frames.motion is not None
+    kinds = {source.position.dtype, source.jacobian.dtype, frames.motion.flow.dtype, frames.motion.occlusion.dtype}
+    assert kinds == {torch.float32}
+    assert torch.equal(
+        einsum(
+            model.dense_motion.candidates(model.dense_motion.reduce(images), source, driving).flows,
+            frames.motion.mask,
+            "b k h w c, b k h w -> b h w c",
+        ),
+        frames.motion.flow,
+    )
+    assert trainer.run()
