@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed` or `python -m benchmarks memory` (see --help)."""
+"""Entry point: `python -m benchmarks speed`, `memory` or `training` (see --help)."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def main() -> None:
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
     memory.add_argument("--short", type=int, default=200, help="frames of the short clip (default: %(default)s)")
     memory.add_argument("--long", type=int, default=2000, help="frames of the long clip (default: %(default)s)")
+    training = commands.add_parser(
+        "training", help="training steps per CPU second against one like the published code's"
+    )
+    training.add_argument(
+        "--rounds", type=int, default=5, help="steps of each way, taken in turn (default: %(default)s)"
+    )
+    training.add_argument("--preset", default="demo", help="widths and losses (default: %(default)s)")
+    training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
+    training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
+    training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
+    training.add_argument("--threads", type=int, default=1, help="threads (default: %(default)s)")
     options = parser.parse_args()
     bind_checkout()
     if options.command == "speed":
@@ -48,6 +59,17 @@ def main() -> None:
             half=options.half,
             compile=options.compile,
             trained=options.trained,
+        )
+    elif options.command == "training":
+        from .training import measure as measure_training
+
+        measure_training(
+            rounds=options.rounds,
+            preset=options.preset,
+            size=options.size,
+            batch=options.batch,
+            backbone=options.backbone,
+            threads=options.threads,
         )
     else:
         from .memory import measure as measure_memory

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..errors import TrainingError
@@ -79,17 +78,6 @@ def vgg19(state: State) -> Backbone:
     return Backbone(stages, smallest_side=16)
 
 
-class SameConv(nn.Conv2d):
-    """A convolution padded as TensorFlow does: what is odd goes below and to the right."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        padding: list[int] = []
-        for length, size, stride in zip(x.shape[-2:], self.kernel_size, self.stride, strict=True):
-            missing = max((-(-length // stride) - 1) * stride + size - length, 0)
-            padding = [missing // 2, missing - missing // 2, *padding]
-        return F.conv2d(F.pad(x, padding), self.weight, self.bias, self.stride, 0, self.dilation, self.groups)
-
-
 class InvertedResidual(nn.Sequential):
     """Widen (not in the first block), look around channel by channel, narrow; added to the input where that fits."""
 
@@ -106,12 +94,12 @@ def mobilenet_v2(state: State) -> Backbone:
         places.append([(f"{block}.{i}.0", f"{block}.{i}.1") for i in range(inner + 1)])
         places[-1].append((f"{block}.{inner + 1}", f"{block}.{inner + 2}"))
     strides = (2, 1, *(2, 1), *(2, 1, 1), *(2, 1, 1, 1), *(1, 1, 1), *(2, 1, 1), 1)
-    stages = inverted_residuals(state, places, strides, epsilon=1e-5, padded_as_tensorflow=False)
+    stages = inverted_residuals(state, places, strides, epsilon=1e-5)
     return Backbone(stages, smallest_side=1)
 
 
 def efficientnet_lite0(state: State) -> Backbone:
-    """Five layers of EfficientNet-Lite0, at 1/2 to 1/32 of the picture's size."""
+    """Five layers of EfficientNet-Lite0, at 1/2 to 1/32 of the picture's size; padded evenly, not as in TensorFlow."""
     places = [[("_conv_stem", "_bn0")]]
     for block in (f"_blocks.{i}" for i in range(16)):
         inner = [("_depthwise_conv", "_bn1"), ("_project_conv", "_bn2")]
@@ -119,7 +107,7 @@ def efficientnet_lite0(state: State) -> Backbone:
             inner.insert(0, ("_expand_conv", "_bn0"))
         places.append([(f"{block}.{conv}", f"{block}.{norm}") for conv, norm in inner])
     strides = (2, 1, *(2, 1), *(2, 1), *(2, 1, 1), *(1, 1, 1), *(2, 1, 1, 1), 1)
-    stages = inverted_residuals(state, places, strides, epsilon=1e-3, padded_as_tensorflow=True)
+    stages = inverted_residuals(state, places, strides, epsilon=1e-3)
     return Backbone(stages, smallest_side=1, gain=0.1, mean=(127 / 255,) * 3, std=(128 / 255,) * 3)
 
 
@@ -129,7 +117,6 @@ def inverted_residuals(
     strides: Sequence[int],
     *,
     epsilon: float,
-    padded_as_tensorflow: bool,
 ) -> list[nn.Module]:
     """One stage for each size of the maps: halved (the last convolution but one has the stride), then worked on.
 
@@ -140,10 +127,7 @@ def inverted_residuals(
         if len(stages) == 0 or (stride == 2 and len(stages[-1]) > 0):
             stages.append([])
         halving = max(0, len(block) - 2)
-        convs = [
-            folded(state, *place, epsilon, stride if i == halving else 1, padded_as_tensorflow)
-            for i, place in enumerate(block)
-        ]
+        convs = [folded(state, *place, epsilon, stride if i == halving else 1) for i, place in enumerate(block)]
         if block is places[0]:
             stages[-1] += [*convs, nn.ReLU6()]
         else:
@@ -152,16 +136,13 @@ def inverted_residuals(
     return [nn.Sequential(*stage) for stage in stages]
 
 
-def folded(
-    state: State, conv_name: str, norm_name: str, epsilon: float, stride: int, padded_as_tensorflow: bool
-) -> nn.Conv2d:
+def folded(state: State, conv_name: str, norm_name: str, epsilon: float, stride: int) -> nn.Conv2d:
     """A convolution with the batch norm behind it; channel by channel where the kernels are one channel deep."""
     weight = state[f"{conv_name}.weight"]
     factor = state[f"{norm_name}.weight"] / (state[f"{norm_name}.running_var"] + epsilon).sqrt()
     outputs, depth, size, _ = weight.shape
     groups = outputs if depth == 1 else 1
-    kind, padding = (SameConv, 0) if padded_as_tensorflow and stride == 2 else (nn.Conv2d, size // 2)
-    conv = kind(depth * groups, outputs, size, stride=stride, padding=padding, groups=groups)
+    conv = nn.Conv2d(depth * groups, outputs, size, stride=stride, padding=size // 2, groups=groups)
     bias = state[f"{norm_name}.bias"] - state[f"{norm_name}.running_mean"] * factor
     conv.load_state_dict({"weight": weight * factor.view(-1, 1, 1, 1), "bias": bias})
     return conv

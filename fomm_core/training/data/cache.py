@@ -38,10 +38,7 @@ class PreparedClip(Clip):
 
     def read(self, positions: Sequence[int], size: tuple[int, int]) -> Pixels:
         """See Clip. Raises DataError for another size than the prepared one."""
-        try:
-            return np.ascontiguousarray(self._open(size)[list(positions)])
-        except (OSError, ValueError) as problem:
-            raise ImageError(f"expected prepared frames in {self.path}; they can't be read: {problem}.") from problem
+        return np.ascontiguousarray(self._open(size)[list(positions)])
 
     def frames(self, size: tuple[int, int]) -> Iterator[Pixels]:
         """See Clip."""
@@ -50,7 +47,10 @@ class PreparedClip(Clip):
     def _open(self, size: tuple[int, int]) -> Pixels:
         if size != self.size:
             raise DataError(f"expected the prepared size {self.size} (height, width) of {self.name}; got {size}.")
-        return np.load(self.path, mmap_mode="r", allow_pickle=False)
+        try:
+            return np.load(self.path, mmap_mode="r", allow_pickle=False)
+        except (OSError, ValueError) as problem:
+            raise ImageError(f"expected prepared frames in {self.path}; they can't be read: {problem}.") from problem
 
 
 def prepare(
