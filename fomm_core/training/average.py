@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
@@ -17,7 +19,7 @@ def averaged(model: MotionModel, decay: float) -> AveragedModel:
     """
 
     @torch.no_grad()
-    def mix(average: list[Tensor], current: list[Tensor], updates: Tensor) -> None:
+    def mix(average: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
         count = int(updates)
         share = 1 - min(decay, (1 + count) / (10 + count))
         for old, new in zip(average, current, strict=True):

@@ -53,7 +53,7 @@ class Hardware:
                 accelerator=self.accelerator,
                 devices=devices,
                 num_nodes=self.nodes,
-                precision=PRECISIONS[self.precision],  # type: ignore[arg-type]  # its names are a Literal
+                precision=PRECISIONS[self.precision],
             )
         except Exception as problem:  # it raises of its own kinds
             raise TrainingError(
@@ -89,8 +89,10 @@ class SharedBatchNorm(nn.BatchNorm2d):
             return super().forward(x)
         from torch.distributed.nn.functional import all_reduce
 
-        assert self.running_mean is not None and self.running_var is not None and self.momentum is not None
+        assert self.running_mean is not None
+        assert self.running_var is not None
         assert self.num_batches_tracked is not None
+        assert self.momentum is not None
         wide = at_least_float32(x)
         count = torch.full((1,), wide.numel() // wide.shape[1], dtype=wide.dtype, device=x.device)
         total = all_reduce(torch.cat((wide.sum((0, 2, 3)), count)))

@@ -27,6 +27,7 @@ from .start import Start, build_networks
 from .state import RunFolder, RunState, writing
 from .step import GeneratorPass, discriminator_losses, generator_losses
 from .stopping import stop_requests
+from .strips import strip
 from .transform import RandomTransform
 
 log = logging.getLogger("fomm.training")
@@ -85,7 +86,7 @@ class PicturesDrawn:
     passed: GeneratorPass
 
     def strip(self, rows: int = 4) -> Tensor:
-        """source | driving | keypoints | warped | occlusion | result, [3, H, W], a row for each of the first pairs."""
+        """A row of source | driving | keypoints | warped | occlusion | result for each first pair, [3, H, W]."""
         passed = self.passed
         return strip(
             self.pairs.source,

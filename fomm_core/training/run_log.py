@@ -1,4 +1,4 @@
-"""What a run leaves to be looked at: losses as JSON lines, pictures, and TensorBoard's files where that is installed."""
+"""What a run leaves to be looked at: losses as JSON lines, pictures, TensorBoard's files where it is installed."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from io import StringIO
 from types import TracebackType
 from typing import IO, Any
 
-from ..fitting import to_uint8
 from ..files import atomic_path
+from ..fitting import to_uint8
 from ..video import write_image
 from .loop import Event, PicturesDrawn, StepDone
 from .state import RunFolder, writing
-
 
 TENSORBOARD_EVERY = 10
 """Steps between TensorBoard's points."""
@@ -22,7 +21,7 @@ TENSORBOARD_EVERY = 10
 class RunLog:
     """Hears a run's events and writes them into its folder; used in a `with` block.
 
-    log.jsonl: one line for each step, {"step", "losses", "learning_rate", "seconds"}. strips/step-00000500.png: source |
+    log.jsonl: a line for each step, {"step", "losses", "learning_rate", "seconds"}. strips/step-00000500.png: source |
     driving | keypoints | warped | occlusion | result of the first pairs. tensorboard/: the same losses and pictures.
 
     Args:
@@ -37,7 +36,7 @@ class RunLog:
         self.path = folder.path / "log.jsonl"
         with writing(self.path):
             self._drop_lines_after(step)
-            self._file: IO[str] = open(self.path, "a", encoding="utf-8")
+            self._file: IO[str] = open(self.path, "a", encoding="utf-8")  # noqa: SIM115  # closed by the block's end
         self._writer = _tensorboard_writer(folder, step) if tensorboard else None
 
     def __enter__(self) -> RunLog:

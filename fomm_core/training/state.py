@@ -82,14 +82,13 @@ class RunState:
             "model_config": self.model_config.to_dict(),
             "training_config": self.training_config.to_dict(),
         }
-        with writing(path), atomic_path(path) as temporary:
-            with open(temporary, "wb") as file:
-                try:
-                    torch.save(content, file)
-                except RuntimeError as problem:  # how torch reports that `file` could not be written
-                    raise problem.__context__ if isinstance(problem.__context__, OSError) else problem
-                file.flush()
-                os.fsync(file.fileno())
+        with writing(path), atomic_path(path) as temporary, open(temporary, "wb") as file:
+            try:
+                torch.save(content, file)
+            except RuntimeError as problem:  # how torch reports that `file` could not be written
+                raise (problem.__context__ if isinstance(problem.__context__, OSError) else problem) from None
+            file.flush()
+            os.fsync(file.fileno())
 
     def learned(self) -> dict[str, Tensor]:
         """The model's weights, averaged where the run averages."""

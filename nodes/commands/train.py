@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -95,10 +96,18 @@ def _add_schedule_arguments(group: Any) -> None:
     group.add_argument("--batch", type=positive, metavar="N", help="pairs in a step, over all devices")
     group.add_argument("--accumulate", type=positive, metavar="N", help="cut a step into N passes, for less memory")
     group.add_argument("--lr", type=float, metavar="RATE", help="learning rate of all networks")
-    group.add_argument("--clip-norm", type=float, metavar="NORM", help="greatest norm of a gradient")
     group.add_argument("--ema", type=float, metavar="DECAY", help="average weights, for example 0.999")
     group.add_argument("--backbone", metavar="NAME", help="of the perceptual loss: vgg19, mobilenet_v2 or none")
     group.add_argument("--backbone-weights", metavar="FILE", type=Path, help="its weights, where it needs a file")
+    group.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        type=changed_setting,
+        dest="changes",
+        metavar="NAME=VALUE",
+        help="any other setting, such as losses.l1=10, clip_norm=5, augmentation.zoom=0.1 or model.num_keypoints=15",
+    )
     group.add_argument("--seed", type=int, metavar="N", help="of everything random (default: 0)")
 
 
@@ -135,6 +144,17 @@ def repeated_group(text: str) -> tuple[str, int]:
     if not name or not times.isdecimal():
         raise argparse.ArgumentTypeError(f"expected a sub-folder and a number such as faces=3; got {text!r}")
     return name, int(times)
+
+
+def changed_setting(text: str) -> tuple[str, Any]:
+    """NAME=VALUE, the value as in JSON, or a word."""
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"expected a name and a value such as losses.l1=10; got {text!r}")
+    try:
+        return name, json.loads(value)
+    except json.JSONDecodeError:
+        return name, value
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -176,10 +196,10 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
         batch_size=arguments.batch,
         accumulate=arguments.accumulate,
         lr=arguments.lr,
-        clip_norm=arguments.clip_norm,
         ema_decay=arguments.ema,
         backbone=arguments.backbone,
         freeze_detector=arguments.freeze_detector,
+        changes=dict(arguments.changes),
     )
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E402
 """A very small training run on made-up clips, for tests; run as a script it is a process of its own to be killed."""
 
 from __future__ import annotations
