@@ -67,7 +67,7 @@ class RunLog:
                 picture = event.strip(self.rows)
                 path = self.folder.path / "strips" / f"step-{event.step:08d}.png"
                 with atomic_path(path) as temporary:
-                    write_image(temporary, to_uint8(picture))
+                    write_image(temporary, to_uint8(picture[None])[0])
                 if self._writer is not None:
                     self._writer.add_image("pictures", picture, event.step)
 
