@@ -19,7 +19,17 @@ import torch.nn.functional as F
 from fomm_nodes.fomm_core import MotionModel
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 from fomm_nodes.fomm_core.fitting import fit, from_uint8
-from fomm_nodes.fomm_core.geometry import Keypoints, antialias_kernel, downsample_factor, identity_like, inverse
+from fomm_nodes.fomm_core.geometry import (
+    Keypoints,
+    Motion,
+    antialias_kernel,
+    coordinate_grid,
+    downsample_factor,
+    identity_like,
+    inverse,
+)
+from fomm_nodes.fomm_core.model import build_discriminator
+from fomm_nodes.fomm_core.networks import SparseMotion
 from fomm_nodes.fomm_core.training import losses
 from fomm_nodes.fomm_core.training.config import TrainingConfig
 from fomm_nodes.fomm_core.training.optimise import BETAS, build_optimizers
@@ -68,6 +78,28 @@ def plain_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
     if discriminator is not None:
         optimizers.append(torch.optim.Adam(discriminator.parameters(), lr=config.lr_discriminator, betas=BETAS))
 
+    def detect(images: Tensor) -> Keypoints:
+        """Heads one after the other."""
+        detector = model.detector
+        features = detector.features(images)
+        heatmap = detector.heatmaps(features).unsqueeze(2)
+        grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
+        assert detector.jacobian_head is not None
+        maps = detector.jacobian_head(features).unflatten(1, (-1, 4))
+        jacobian = (heatmap * maps).sum((-2, -1))
+        return Keypoints((heatmap.squeeze(2).unsqueeze(-1) * grid).sum((2, 3)), jacobian.unflatten(-1, (2, 2)))
+
+    def weigh(sparse: SparseMotion) -> Motion:
+        """Likewise."""
+        inputs = torch.cat([sparse.heatmaps.unsqueeze(2), sparse.warped], dim=2).flatten(1, 2)
+        features = dense_motion.hourglass(inputs)
+        mask = dense_motion.mask_head(features).softmax(1)
+        flow = (sparse.flows * mask.unsqueeze(-1)).sum(1)
+        assert dense_motion.occlusion_head is not None
+        return Motion(flow, dense_motion.occlusion_head(features).sigmoid(), mask)
+
+    dense_motion.weigh = weigh
+
     def jacobian_by_autograd(transform: RandomTransform, points: Tensor) -> Tensor:
         moved = transform.points(points)
         rows = [torch.autograd.grad(moved[..., i].sum(), points, create_graph=True)[0] for i in range(2)]
@@ -75,7 +107,7 @@ def plain_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
 
     def step(source: Tensor, driving: Tensor, transform: RandomTransform) -> dict[str, Tensor]:
         weights = config.losses
-        at_source, at_driving = model.detect(source), model.detect(driving)
+        at_source, at_driving = detect(source), detect(driving)
         frames = model(source, at_source, at_driving)
         real, generated = [thin(driving) for thin in scales], [thin(frames.images) for thin in scales]
         terms: dict[str, Tensor] = {}
@@ -94,7 +126,7 @@ def plain_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
                 on_generated[0].features, on_real[0].features, weights.feature_matching
             )
         moved = transform.frame(driving, align_corners=model.config.align_corners)
-        at_moved = model.detect(moved)
+        at_moved = detect(moved)
         assert at_driving.jacobian is not None
         assert at_moved.jacobian is not None
         terms["equivariance_value"] = weights.equivariance_value * losses.equivariance_value(
@@ -154,10 +186,15 @@ def measure(*, rounds: int, preset: str, size: int, batch: int, backbone: str, t
     sees = None if backbone == "none" else build_backbone(backbone)
     ways: dict[str, Step] = {}
     model = MotionModel(model_config)
-    first = TrainingNetworks.build(model, config, backbone=sees)
-    second = copy.deepcopy(first)
-    together = copy.deepcopy(first)
-    ways["plain step"] = plain_step(first, config)
+    plain = TrainingNetworks(
+        copy.deepcopy(model), build_discriminator(model_config) if config.losses.adversarial else None, sees
+    )
+    second, together = (TrainingNetworks.build(copy.deepcopy(model), config, backbone=sees) for _ in range(2))
+    for networks in (second, together):
+        if networks.discriminator is not None and plain.discriminator is not None:
+            networks.discriminator.load_state_dict(plain.discriminator.state_dict())
+        networks.to(memory_format=torch.channels_last)
+    ways["plain step"] = plain_step(plain.train(), config)
     ways["ours"] = our_step(second, config)
     ways["ours, one pass of the detector"] = our_step(together, replace(config, joint_detector=True))
     with VideoReader(ASSETS / "driving.mp4") as reader:

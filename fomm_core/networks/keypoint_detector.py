@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..config import KeypointDetectorConfig
 from ..geometry import Keypoints, coordinate_grid
-from .blocks import Downsample, at_least_float32, without_autocast
+from .blocks import Downsample, at_least_float32, side_by_side, without_autocast
 from .hourglass import Hourglass
 
 HEAD_SIZE = 7
@@ -40,7 +40,10 @@ class KeypointDetector(nn.Module):
 
     def heatmaps(self, features: Tensor) -> Tensor:
         """Probability of each keypoint over positions, [B, K, h, w], each summing to 1."""
-        logits = at_least_float32(self.heatmap_head(features)) / self.temperature
+        return self._softmax(self.heatmap_head(features))
+
+    def _softmax(self, logits: Tensor) -> Tensor:
+        logits = at_least_float32(logits) / self.temperature
         height, width = logits.shape[-2:]
         return rearrange(F.softmax(rearrange(logits, "b k h w -> b k (h w)"), -1), "b k (h w) -> b k h w", h=height)
 
@@ -51,21 +54,14 @@ class KeypointDetector(nn.Module):
         return self.hourglass(image.to(self.heatmap_head.weight.dtype))
 
     def forward(self, image: Tensor) -> Keypoints:
-        features = self.features(image)
-        heatmap = self.heatmaps(features)
-        maps = None
-        if self.jacobian_head is not None:
-            maps = rearrange(at_least_float32(self.jacobian_head(features)), "b (k i j) h w -> b k (i j) h w", i=2, j=2)
+        heads = side_by_side(self.features(image), self.heatmap_head, self.jacobian_head)
+        heatmap = self._softmax(heads[0])
         with without_autocast(heatmap):
-            return self.keypoints(heatmap, maps)
-
-    @staticmethod
-    def keypoints(heatmap: Tensor, maps: Tensor | None) -> Keypoints:
-        """Means under the heat maps [B, K, h, w]: of positions, and of the maps of jacobians [B, K or 1, 4, h, w]."""
-        grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
-        position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
-        if maps is None:
-            return Keypoints(position)
-        maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
-        jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
-        return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))
+            grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
+            position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
+            if self.jacobian_head is None:
+                return Keypoints(position)
+            maps = rearrange(at_least_float32(heads[1]), "b (k i j) h w -> b k (i j) h w", i=2, j=2)
+            maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
+            jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
+            return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))

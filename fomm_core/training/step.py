@@ -21,6 +21,7 @@ from ..networks import MultiScaleDiscriminator, Verdict
 from . import losses
 from .config import TrainingConfig
 from .pyramid import Pyramid
+from .quick import quicken
 from .transform import RandomTransform
 
 
@@ -43,7 +44,7 @@ class TrainingNetworks(nn.Module):
 
     @staticmethod
     def build(model: MotionModel, config: TrainingConfig, *, backbone: nn.Module | None = None) -> TrainingNetworks:
-        """`model` with a new discriminator where the losses ask for one, in training mode.
+        """`model`, quickened, with a new discriminator where the losses ask for one, in training mode.
 
         `backbone`: see `perceptual.build_backbone`. TrainingError where the losses need what is not given.
         """
@@ -55,6 +56,7 @@ class TrainingNetworks(nn.Module):
             )
         if config.perceptual and backbone is None:
             raise TrainingError(f"expected the backbone '{config.backbone}' for the perceptual loss; got none.")
+        quicken(model)
         networks = TrainingNetworks(model, discriminator, backbone if config.perceptual else None).train()
         model.requires_grad_(True)
         model.detector.requires_grad_(not config.freeze_detector).train(not config.freeze_detector)
