@@ -36,6 +36,12 @@ class Hardware:
     nodes: int = 1
     precision: str = "float32"
 
+    @staticmethod
+    def on(device: torch.device, *, precision: str = "float32") -> Hardware:
+        """One device that is chosen already."""
+        devices: int | list[int] = 1 if device.type != "cuda" else [device.index or 0]
+        return Hardware(accelerator=device.type, devices=devices, precision=precision)
+
     def fabric(self) -> Fabric:
         """Start up: after this every process runs what follows. Raises TrainingError where it can't be had."""
         try:

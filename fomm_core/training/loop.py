@@ -53,7 +53,8 @@ class RunOptions:
     """How a run is kept and looked at; nothing here changes what is learned but `seed`.
 
     save_steps, save_minutes: a full state is written whenever so many have passed since the last one. keep: how many
-    states stay. strip_steps: how often pictures are drawn, 0 for never. backbone_weights: a file, where the backbone
+    states stay. strip_steps: how often pictures are drawn (the last step's always), 0 for
+    never. backbone_weights: a file, where the backbone
     of the perceptual loss does not bring its own.
     """
 
@@ -185,7 +186,7 @@ class Trainer:
                 self.seconds += seconds
                 rate = self.optimisers["generator"].param_groups[0]["lr"]
                 self._tell(on_event, StepDone(self.step, self.config.steps, losses, rate, seconds))
-                if self.options.strip_steps and self.step % self.options.strip_steps == 0:
+                if self._are_pictures_due():
                     self._tell(on_event, PicturesDrawn(self.step, pairs[0], passed))
                 if self._is_save_due() or stopped or self.step == self.config.steps:
                     path = self.save()
@@ -211,6 +212,10 @@ class Trainer:
         except BaseException:
             self.save()
             raise
+
+    def _are_pictures_due(self) -> bool:
+        every = self.options.strip_steps
+        return every > 0 and (self.step % every == 0 or self.step == self.config.steps)
 
     def _is_save_due(self) -> bool:
         step, moment = self._saved

@@ -8,9 +8,11 @@ from io import StringIO
 from types import TracebackType
 from typing import IO, Any
 
+from ..errors import TrainingError
 from ..files import atomic_path
 from ..fitting import to_uint8
-from ..video import write_image
+from ..video import read_image, write_image
+from ..video.pixels import Pixels
 from .loop import Event, PicturesDrawn, StepDone
 from .state import RunFolder, writing
 
@@ -90,6 +92,14 @@ def read_losses(folder: RunFolder) -> list[dict[str, Any]]:
     """The lines of a run's log.jsonl."""
     text = (folder.path / "log.jsonl").read_text(encoding="utf-8")
     return [json.loads(line) for line in text.splitlines()]
+
+
+def latest_strip(folder: RunFolder) -> Pixels:
+    """The newest of a run's pictures, uint8 [H, W, 3]. Raises TrainingError where there is none."""
+    pictures = sorted((folder.path / "strips").glob("step-*.png"))
+    if not pictures:
+        raise TrainingError(f"expected a run that has drawn pictures; '{folder.path}' holds none.")
+    return read_image(pictures[-1])
 
 
 def _tensorboard_writer(folder: RunFolder, step: int) -> Any:

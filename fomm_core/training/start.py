@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Mapping
@@ -53,10 +54,18 @@ class Start:
             parts[key.startswith("discriminator.")][key.removeprefix("discriminator.")] = tensor
         return Start(path.name, checkpoint.config, parts[False], parts[True] or None)
 
+    def digest(self) -> bytes:
+        """Of the model's weights: another one where any of them is."""
+        digest = hashlib.blake2b(digest_size=16)
+        for key, tensor in sorted(self.model.items()):
+            digest.update(key.encode() + tensor.detach().cpu().contiguous().view(-1).numpy().tobytes())
+        return digest.digest()
+
     @staticmethod
     def of(model: MotionModel) -> Start:
         """From a model in memory; its weights are copied."""
-        return Start(model.name, model.config, {key: value.clone() for key, value in model.state_dict().items()})
+        state = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
+        return Start(model.name, model.config, state)
 
 
 def build_networks(

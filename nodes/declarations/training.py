@@ -1,0 +1,439 @@
+"""Blocks that make a model of one's own: clips, a new model, training, and how good it has become."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ...fomm_core.config import PRESETS, MotionModelConfig
+from ...fomm_core.errors import DataError
+from ...fomm_core.fitting import from_uint8
+from ...fomm_core.model import MotionModel
+from ...fomm_core.training.data import ClipSet, PairSource, find_clips
+from ...fomm_core.training.perceptual import BACKBONES, usual_path
+from ...fomm_core.training.plan import Wishes
+from ...fomm_core.training.presets import TRAINING_PRESETS
+from ...fomm_core.training.start import Start
+from ..spec import (
+    DATASET,
+    IMAGE,
+    MODEL,
+    STRING,
+    Host,
+    NodeSpec,
+    category,
+    choice,
+    decimal,
+    integer,
+    socket,
+    switch,
+    text,
+)
+from .border import MODEL_IN, PRECISION_IN, images_from_graph, images_to_graph
+
+if TYPE_CHECKING:
+    from ...fomm_core.training.loop import Trainer
+
+AUTO = "auto"
+QUICK_METRICS = ("l1", "psnr", "ssim")
+MENU = category("Training")
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """The FOMM_DATASET value. held_out: clips of identities that are not trained with; those of `train` where all are
+    needed.
+    """
+
+    train: ClipSet
+    held_out: ClipSet
+
+    def __add__(self, other: DataSet) -> DataSet:
+        return DataSet(_joined(self.train, other.train), _joined(self.held_out, other.held_out))
+
+    def report(self) -> str:
+        """Counts, and what was left out."""
+        lines = [
+            f"{len(self.train)} clips to train with, {sum(len(clip) for clip in self.train)} frames",
+            f"{len(self.held_out)} clips to evaluate with" + (" (the same)" if self.held_out is self.train else ""),
+        ]
+        lines += [f"left out: {problem.name} ({problem.reason})" for problem in self.train.problems]
+        return "\n".join(lines)
+
+
+def _joined(one: ClipSet, other: ClipSet) -> ClipSet:
+    return ClipSet((*one.clips, *other.clips), (*one.problems, *other.problems))
+
+
+def _data_set(
+    host: Host, folder: str, held_out: float, images: Tensor | None = None, more: DataSet | None = None
+) -> tuple[Any, ...]:
+    if images is not None:
+        train = ClipSet.from_tensors([images_from_graph(images).cpu()])
+        made = DataSet(train, train)
+    else:
+        place = host.find("datasets", folder)
+        train = find_clips(place, split="train", test_share=held_out)
+        try:
+            made = DataSet(train, find_clips(place, split="test", test_share=held_out))
+        except DataError:  # nothing to hold out
+            made = DataSet(train, train)
+    made = made if more is None else more + made
+    return made, made.report()
+
+
+def _folder_state(host: Host, values: Mapping[str, Any]) -> str:
+    """Changes when a file of the folder does."""
+    files = sorted(path for path in host.find("datasets", values["folder"]).rglob("*") if path.is_file())
+    listed = "\n".join(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}" for path in files)
+    return hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
+
+
+def _new_model(host: Host, preset: str, size: int, keypoints: int, width: float, seed: int) -> tuple[Any, ...]:
+    config = replace(_widened(PRESETS[preset], width), num_keypoints=keypoints)
+    if size:
+        config = replace(config.for_size(size, size), frame_size=(size, size))
+    config.check_size(*config.frame_size)
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return (host.hold(MotionModel(config, name="new").eval().requires_grad_(False)),)
+
+
+def _widened(config: MotionModelConfig, factor: float) -> MotionModelConfig:
+    """`factor` times as many channels in every layer, in multiples of 4."""
+
+    def wider(part: Any) -> Any:
+        if part is None:
+            return None
+        names = ("block_expansion", "max_features")
+        return replace(part, **{name: max(4, round(getattr(part, name) * factor / 4) * 4) for name in names})
+
+    parts = ("detector", "generator", "dense_motion", "discriminator")
+    return replace(config, **{name: wider(getattr(config, name)) for name in parts})
+
+
+@dataclass(frozen=True)
+class TrainSettings:
+    """The values of the training block's widgets."""
+
+    steps: int
+    batch_size: int
+    learning_rate: float
+    recipe: str
+    backbone: str
+    run_name: str
+    preview_every: int
+    save_every: int
+    freeze_detector: bool
+    precision: str
+    seed: int
+
+    def wishes(self) -> Wishes:
+        """As the core takes them; the backbone is the first whose weights are there where it is to be chosen."""
+        backbone = self.backbone
+        if backbone == AUTO:
+            there = (name for name, source in BACKBONES.items() if (path := usual_path(source)) and path.is_file())
+            backbone = next(there, "none")
+        return Wishes(
+            preset=self.recipe,
+            steps=self.steps,
+            batch_size=self.batch_size,
+            lr=self.learning_rate,
+            backbone=backbone,
+            freeze_detector=self.freeze_detector or None,
+        )
+
+
+def _train(host: Host, model: Any, dataset: DataSet, **values: Any) -> tuple[Any, ...]:
+    from ...fomm_core.training.curve import loss_curve
+    from ...fomm_core.training.run_log import latest_strip, read_losses
+
+    settings = TrainSettings(**values)
+    with torch.inference_mode(False), torch.enable_grad():  # ComfyUI runs blocks without gradients
+        trainer = _trainer(host, Start.of(model.model), dataset, settings)
+        assert trainer.folder is not None
+        _run(host, trainer)
+        lines = read_losses(trainer.folder)
+        curve = loss_curve([line["losses"] for line in lines])
+        trained = trainer.model
+    trained.name = settings.run_name
+    last = ", ".join(f"{name} {value:.4g}" for name, value in lines[-1]["losses"].items())
+    report = (
+        f"{trainer.step} steps in {trainer.seconds / 60:.1f} minutes; losses of the last one: {last}.\n"
+        f"Its states and pictures are in {trainer.folder.path}"
+    )
+    strip = from_uint8(latest_strip(trainer.folder))
+    return host.hold(trained), images_to_graph(curve[None]), images_to_graph(strip), report
+
+
+def _trainer(host: Host, start: Start, dataset: DataSet, settings: TrainSettings) -> Trainer:
+    """The run that these inputs belong to, where it has come to.
+
+    Its folder is named by all that decides what is learned, so that the same inputs go on and others begin anew.
+    """
+    from ...fomm_core.training.hardware import Hardware
+    from ...fomm_core.training.loop import RunOptions, Trainer
+    from ...fomm_core.training.state import RunFolder
+
+    clips = dataset.train
+    config, training = settings.wishes().plan(len(clips), start)
+    decisive = {"model": asdict(config), "training": {**asdict(training), "steps": 0, "milestones": 0}}
+    digest = hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=5)
+    digest.update(str(settings.seed).encode() + start.digest() + "".join(clip.content_key() for clip in clips).encode())
+    folder = RunFolder(host.run_folder(f"{settings.run_name}-{digest.hexdigest()}"))
+    device = host.training_device()
+    return Trainer(
+        config,
+        training,
+        PairSource(
+            clips,
+            config.frame_size,
+            training.augmentation,
+            settings.seed,
+            batch_size=training.batch_size,
+            device=device,
+        ),
+        folder=folder,
+        start=start,
+        options=RunOptions(
+            seed=settings.seed,
+            save_steps=settings.save_every,
+            strip_steps=settings.preview_every,
+            hardware=Hardware.on(device, precision=_precision(settings.precision, device)),
+        ),
+    )
+
+
+def _run(host: Host, trainer: Trainer) -> None:
+    """Train to the end; Cancel leaves the state of the step that it came after."""
+    from ...fomm_core.training.loop import Event, PicturesDrawn, StepDone
+    from ...fomm_core.training.run_log import RunLog
+
+    assert trainer.folder is not None
+    steps = trainer.config.steps
+
+    def hear(event: Event) -> None:
+        run_log(event)
+        if isinstance(event, StepDone):
+            host.progress(event.step, steps)
+        elif isinstance(event, PicturesDrawn):
+            host.progress(event.step, steps, event.strip())
+
+    with RunLog(trainer.folder, step=trainer.step) as run_log:
+        trainer.run(hear)
+
+
+def _precision(name: str, device: torch.device) -> str:
+    if name != AUTO:
+        return name
+    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+
+
+def _evaluate(
+    host: Host, model: Any, dataset: DataSet, clips: int, frames: int, metrics: str, precision: str
+) -> tuple[Any, ...]:
+    from ...fomm_core.training.evaluate import EvaluationOptions, evaluate
+    from ...fomm_core.training.report import table
+
+    held = dataset.held_out
+    step = max(1, len(held) // clips) if clips else 1
+    chosen = replace(held, clips=held.clips[::step][: clips or None])
+    size = model.model.config.frame_size
+    options = EvaluationOptions(
+        frames=frames or None, metrics=QUICK_METRICS if metrics == "quick" else None, samples=4, worst=0
+    )
+    evaluation = evaluate(
+        host.session(model, precision=precision, size=size), chosen, options, on_progress=host.progress
+    )
+    return table(evaluation), images_to_graph(torch.stack([shown.picture for shown in evaluation.strips]))
+
+
+DATA_SET = NodeSpec(
+    id="FOMM_VideoDataSet",
+    title="Video Data Set",
+    category=MENU,
+    description="Clips to train a motion model with: a folder of videos below input/, or pictures from the graph.",
+    aliases=("fomm", "training data", "load videos", "folder of videos", "dataset"),
+    inputs=(
+        choice(
+            "folder",
+            "folder",
+            "A folder below ComfyUI's input folder with videos, GIF or WebP animations, or folders of pictures; or the "
+            "small built-in example. Sub-folders train and test are kept apart. Press R after you have added one.",
+            "datasets",
+        ),
+        decimal(
+            "held_out",
+            "held out",
+            "Share of the clips kept aside for Evaluate, where there are no folders train and test. Clips whose names "
+            "begin alike up to a # show the same person and stay together.",
+            default=0.2,
+            minimum=0.0,
+            maximum=0.9,
+            step=0.05,
+        ),
+        socket(
+            "images",
+            IMAGE,
+            "images",
+            "The pictures of one clip, in order. Where connected, they are used instead of the folder.",
+            optional=True,
+        ),
+        socket("more", DATASET, "more", "Another data set, which this one is added to.", optional=True),
+    ),
+    outputs=(
+        socket("dataset", DATASET, "dataset", "The clips, for Train Motion Model and Evaluate Motion Model."),
+        socket("report", STRING, "report", "How many clips there are, and which were left out, with the reasons."),
+    ),
+    run=_data_set,
+    fingerprint=_folder_state,
+)
+
+NEW_MODEL = NodeSpec(
+    id="FOMM_NewModel",
+    title="New Motion Model",
+    category=MENU,
+    description="A motion model with random weights, to be trained. It can't animate anything yet.",
+    aliases=("fomm", "create model", "untrained", "random weights", "from scratch"),
+    inputs=(
+        choice(
+            "preset",
+            "preset",
+            "Architecture: small (demo-64) or that of a published model.",
+            tuple(PRESETS),
+            default="demo-64",
+        ),
+        integer(
+            "size",
+            "size",
+            "Height and width of the frames that it learns from, in pixels; 0 takes the preset's.",
+            default=0,
+            minimum=0,
+            maximum=1024,
+            step=16,
+        ),
+        integer("keypoints", "keypoints", "How many keypoints it finds.", default=10, minimum=1, maximum=100),
+        decimal(
+            "width",
+            "width",
+            "Channels of every layer, as a multiple of the preset's: smaller is faster and weaker.",
+            default=1.0,
+            minimum=0.125,
+            maximum=4.0,
+            step=0.125,
+            advanced=True,
+        ),
+        integer("seed", "seed", "Decides the random weights.", default=0, minimum=0, maximum=2**31 - 1, advanced=True),
+    ),
+    outputs=(socket("model", MODEL, "model", "The new model, for Train Motion Model."),),
+    run=_new_model,
+)
+
+TRAIN = NodeSpec(
+    id="FOMM_Train",
+    title="Train Motion Model",
+    category=MENU,
+    description="Trains a model on clips. Cancel at any time: the next run goes on where it was.",
+    aliases=("fomm", "training", "fine-tune", "learn", "first order motion model train"),
+    inputs=(
+        socket("model", MODEL, "model", "What to begin with: New Motion Model, or Load Motion Model to refine one."),
+        socket("dataset", DATASET, "dataset", "The clips, from Video Data Set."),
+        integer(
+            "steps",
+            "steps",
+            "How many in all. Hundreds show that it works, tens of thousands make a good model. More steps later go on "
+            "from what has been learned.",
+            default=1000,
+            minimum=1,
+            maximum=10_000_000,
+        ),
+        integer("batch_size", "batch size", "Pairs of frames in a step.", default=8, minimum=1, maximum=1024),
+        decimal(
+            "learning_rate",
+            "learning rate",
+            "How far a step goes. 0.0002 as published; less to refine a good model.",
+            default=0.0002,
+            minimum=0.000001,
+            maximum=0.01,
+            step=0.000001,
+        ),
+        choice(
+            "recipe",
+            "recipe",
+            "Losses, augmentation and schedule: demo, for small models, or those of a published one. The -adv ones have "
+            "a discriminator, as a second stage for a model that is trained already.",
+            TRAINING_PRESETS,
+            default="demo",
+        ),
+        choice(
+            "backbone",
+            "backbone",
+            "The network whose features frames are compared by. auto: one whose weights are there, else plain pixels.",
+            (AUTO, *BACKBONES, "none"),
+        ),
+        text("run_name", "run name", "States go to output/fomm_training, below this name.", default="my-model"),
+        integer("preview_every", "preview every", "Steps between pictures.", default=50, minimum=1, maximum=1_000_000),
+        integer(
+            "save_every",
+            "save every",
+            "Steps between states, of which there is one every five minutes at least.",
+            default=500,
+            minimum=1,
+            maximum=1_000_000,
+            advanced=True,
+        ),
+        switch(
+            "freeze_detector", "freeze detector", "Leave the keypoint detector as it is.", default=False, advanced=True
+        ),
+        PRECISION_IN,
+        integer("seed", "seed", "Decides all that is random.", default=0, minimum=0, maximum=2**31 - 1, advanced=True),
+    ),
+    outputs=(
+        socket("trained", MODEL, "model", "The trained model, for all other blocks and for Save Motion Model."),
+        socket("losses", IMAGE, "losses", "Each loss over the steps."),
+        socket("strip", IMAGE, "strip", "The last pictures: source, driving, keypoints, warped, occlusion, result."),
+        socket("report", STRING, "report", "Steps, time, losses, and the run's folder."),
+    ),
+    run=_train,
+)
+
+EVALUATE = NodeSpec(
+    id="FOMM_Evaluate",
+    title="Evaluate Motion Model",
+    category=MENU,
+    description="Rebuilds held-out clips from their first frame, and measures how well, beside that frame copied.",
+    aliases=("fomm", "metrics", "L1", "reconstruction", "how good"),
+    inputs=(
+        MODEL_IN,
+        socket("dataset", DATASET, "dataset", "The clips, from Video Data Set; those held out are used."),
+        integer("clips", "clips", "Most clips to use; 0 takes all.", default=8, minimum=0, maximum=1_000_000),
+        integer(
+            "frames",
+            "frames",
+            "Most frames of each, from the first; 0 takes all.",
+            default=0,
+            minimum=0,
+            maximum=100_000,
+        ),
+        choice(
+            "metrics",
+            "metrics",
+            "quick: L1, PSNR and SSIM. all: also those whose optional packages are installed (LPIPS, AKD, MKR, AED).",
+            ("quick", "all"),
+        ),
+        PRECISION_IN,
+    ),
+    outputs=(
+        socket("table", STRING, "table", "Each figure for the model and for its first frame copied, and their ratio."),
+        socket("strips", IMAGE, "strips", "A few clips: source, driving, keypoints, warped, occlusion, result."),
+    ),
+    run=_evaluate,
+)
+
+SPECS = (DATA_SET, NEW_MODEL, TRAIN, EVALUATE)
