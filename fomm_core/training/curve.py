@@ -59,7 +59,7 @@ def loss_curve(losses: Sequence[Mapping[str, float]], *, height: int = 400, widt
     cv2.putText(canvas, last, (width - right - 8 * len(last), height - 8), FONT, FONT_SCALE, FAINT, 1, cv2.LINE_AA)
     colours = [tuple(int(255 * 0.85 * part) for part in colour) for colour in keypoint_colours(len(names)).tolist()]
     window = max(1, len(losses) // 20)
-    for (name, values), colour in zip(series.items(), colours, strict=True):
+    for values, colour in zip(series.values(), colours, strict=True):
         pale = tuple((part + 3 * ground) // 4 for part, ground in zip(colour, GROUND, strict=True))
         if window > 1:
             _draw(canvas, place(values), pale, 1)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, TypeAlias, get_args
 
 from ...errors import DataError, ImageError
 from ...video.source import STILL_SUFFIXES, MediaSource, counting_order, kind_of
@@ -15,6 +15,8 @@ from ..seeds import seed_at
 from .clips import FEWEST_FRAMES, Clip, ClipSet, Label, Problem, StillsClip, VideoClip, gathered
 
 Split = Literal["train", "test", "all"]
+Found: TypeAlias = tuple[Path, tuple[Path, ...]]
+"""Something that looks like a clip: its path, and its pictures where that is a folder of them."""
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".apng", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
@@ -32,7 +34,7 @@ def find_clips(
     fewest_frames: int = FEWEST_FRAMES,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ClipSet:
-    """The clips in a folder and all below it, in the order of their names.
+    """The clips in a folder and all below it, in the order of their names; or the clip in a file.
 
     A clip is a video, a GIF, animated PNG (.apng) or animated WebP, or a folder that holds pictures and no video. What
     stands before a `#` in its name (`id10280#NXjT3732Ekg.mp4`) is its identity, else the whole name is one. Its group
@@ -46,24 +48,22 @@ def find_clips(
     Raises DataError where the folder is missing or holds no usable clip, or where there is nothing to hold out.
     """
     root = Path(folder)
-    if not root.is_dir():
-        raise DataError(f"expected a folder of clips; {root} {'is a file' if root.exists() else 'does not exist'}.")
+    if not root.exists():
+        raise DataError(f"expected a folder of clips; {root} does not exist. Check the name.")
     if split not in get_args(Split):
         raise DataError(f"expected a split out of {', '.join(get_args(Split))}; got '{split}'.")
     halves = {name: root / name for name in ("train", "test") if (root / name).is_dir()}
-    if len(halves) == 2:
-        top = halves.get(split, root)
-        found = _walk(top)
-    else:
-        top = root
-        found = list(_divided(_walk(root), root, split, test_share, seed))
+    top = halves.get(split, root) if len(halves) == 2 else root
+    found: list[Found] = [(root, ())] if root.is_file() else _walk(top)
+    if len(halves) < 2 and not root.is_file():
+        found = list(_divided(found, root, split, test_share, seed))
     opened = _opened(found, top, on_progress)
     return gathered(opened, place=str(top), fewest=max(FEWEST_FRAMES, fewest_frames))
 
 
-def _walk(top: Path) -> list[tuple[Path, tuple[Path, ...]]]:
-    """(path, its pictures where it is a folder of them) of everything that looks like a clip, in order."""
-    found: list[tuple[Path, tuple[Path, ...]]] = []
+def _walk(top: Path) -> list[Found]:
+    """Everything below a folder that looks like a clip, in order."""
+    found: list[Found] = []
     for folder, names, files in os.walk(top):
         names[:] = [name for name in names if not name.startswith(".")]
         here = [Path(folder, name) for name in files if not name.startswith(".")]
@@ -83,9 +83,7 @@ def _is_animated_webp(path: Path) -> bool:
         return False
 
 
-def _divided(
-    found: list[tuple[Path, tuple[Path, ...]]], root: Path, split: Split, test_share: float, seed: int
-) -> Iterator[tuple[Path, tuple[Path, ...]]]:
+def _divided(found: list[Found], root: Path, split: Split, test_share: float, seed: int) -> Iterator[Found]:
     """The clips of one side."""
     if split == "all":
         yield from found
@@ -111,12 +109,10 @@ def _label(path: Path, top: Path) -> Label:
     return Label(name, identity, relative.parts[0] if len(relative.parts) > 1 else "")
 
 
-def _opened(
-    found: list[tuple[Path, tuple[Path, ...]]], top: Path, on_progress: Callable[[int, int], None] | None
-) -> Iterator[Clip | Problem]:
+def _opened(found: list[Found], top: Path, on_progress: Callable[[int, int], None] | None) -> Iterator[Clip | Problem]:
     """Each clip looked at once, several in turn by threads, which FFmpeg does not hold up."""
 
-    def look_at(clip: tuple[Path, tuple[Path, ...]]) -> Clip | Problem:
+    def look_at(clip: Found) -> Clip | Problem:
         path, stills = clip
         label = _label(path, top)
         if stills:

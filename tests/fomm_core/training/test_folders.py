@@ -97,9 +97,15 @@ def test_an_empty_folder(tmp_path):
         find_clips(tmp_path)
     with pytest.raises(DataError, match="does not exist"):
         find_clips(tmp_path / "nowhere")
-    (tmp_path / "file").touch()
-    with pytest.raises(DataError, match="is a file"):
-        find_clips(tmp_path / "file")
+    (tmp_path / "file.mp4").touch()
+    with pytest.raises(DataError, match=r"The first: file\.mp4"):
+        find_clips(tmp_path / "file.mp4")
+
+
+def test_one_file_is_a_set_of_one_clip(folder):
+    for split in ("all", "test", "train"):
+        (clip,) = find_clips(folder / "a.mp4", split=split)
+        assert (clip.name, len(clip), clip.group) == ("a.mp4", 6, "")
 
 
 def test_folders_named_train_and_test(folder, write_clip, tmp_path):
