@@ -15,7 +15,7 @@ from ...fomm_core.training.data import ClipSet, find_clips
 from ..spec import DATASET, IMAGE, STRING, Host, NodeSpec, category, choice, decimal, integer, socket
 from .border import MODEL_IN, PRECISION_IN, images_from_graph, images_to_graph
 
-QUICK_METRICS = ("l1", "psnr", "ssim")
+QUICK_METRICS = ("pixels",)
 MENU = category("Training")
 DATASET_IN = socket("dataset", DATASET, "dataset", "The clips, from Video Data Set.")
 

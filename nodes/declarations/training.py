@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-def _new_model(host: Host, preset: str, size: int, keypoints: int, width: float, seed: int) -> tuple[Any, ...]:
-    config = replace(_widened(PRESETS[preset], width), num_keypoints=keypoints)
-    if size:
-        config = replace(config.for_size(size, size), frame_size=(size, size))
+def _new_model(host: Host, preset: str, frame_size: int, keypoints: int, channels: float, seed: int) -> tuple[Any, ...]:
+    config = replace(_widened(PRESETS[preset], channels), num_keypoints=keypoints)
+    if frame_size:
+        config = replace(config.for_size(frame_size, frame_size), frame_size=(frame_size, frame_size))
     config.check_size(*config.frame_size)
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -194,8 +194,8 @@ NEW_MODEL = NodeSpec(
             default="demo-64",
         ),
         integer(
-            "size",
-            "size",
+            "frame_size",
+            "frame size",
             "Height and width of the frames that it learns from, in pixels; 0 takes the preset's.",
             default=0,
             minimum=0,
@@ -204,8 +204,8 @@ NEW_MODEL = NodeSpec(
         ),
         integer("keypoints", "keypoints", "How many keypoints it finds.", default=10, minimum=1, maximum=100),
         decimal(
-            "width",
-            "width",
+            "channels",
+            "channels",
             "Channels of every layer, as a multiple of the preset's: smaller is faster and weaker.",
             default=1.0,
             minimum=0.125,
