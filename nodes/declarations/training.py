@@ -39,13 +39,15 @@ if TYPE_CHECKING:
 AUTO = "auto"
 
 
-def _new_model(host: Host, preset: str, frame_size: int, keypoints: int, channels: float, seed: int) -> tuple[Any, ...]:
+def _new_model(
+    host: Host, preset: str, frame_size: int, keypoints: int, channels: float, random_seed: int
+) -> tuple[Any, ...]:
     config = replace(_widened(PRESETS[preset], channels), num_keypoints=keypoints)
     if frame_size:
         config = replace(config.for_size(frame_size, frame_size), frame_size=(frame_size, frame_size))
     config.check_size(*config.frame_size)
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
+        torch.manual_seed(random_seed)
         return (host.hold(MotionModel(config, name="new").eval().requires_grad_(False)),)
 
 
@@ -76,7 +78,7 @@ class TrainSettings:
     save_every: int
     freeze_detector: bool
     precision: str
-    seed: int
+    random_seed: int
 
     def wishes(self) -> Wishes:
         """As the core takes them; the backbone is the first whose weights are there where it is to be chosen."""
@@ -129,7 +131,9 @@ def _trainer(host: Host, start: Start, dataset: DataSet, settings: TrainSettings
     config, training = settings.wishes().plan(len(clips), start)
     decisive = {"model": asdict(config), "training": {**asdict(training), "steps": 0, "milestones": 0}}
     digest = hashlib.blake2b(json.dumps(decisive, sort_keys=True).encode(), digest_size=5)
-    digest.update(str(settings.seed).encode() + start.digest() + "".join(clip.content_key() for clip in clips).encode())
+    digest.update(
+        str(settings.random_seed).encode() + start.digest() + "".join(clip.content_key() for clip in clips).encode()
+    )
     folder = RunFolder(host.run_folder(f"{settings.run_name}-{digest.hexdigest()}"))
     device = host.training_device()
     return Trainer(
@@ -139,14 +143,14 @@ def _trainer(host: Host, start: Start, dataset: DataSet, settings: TrainSettings
             clips,
             config.frame_size,
             training.augmentation,
-            settings.seed,
+            settings.random_seed,
             batch_size=training.batch_size,
             device=device,
         ),
         folder=folder,
         start=start,
         options=RunOptions(
-            seed=settings.seed,
+            seed=settings.random_seed,
             save_steps=settings.save_every,
             strip_steps=settings.preview_every,
             hardware=Hardware.on(device, precision=_precision(settings.precision, device)),
@@ -213,7 +217,15 @@ NEW_MODEL = NodeSpec(
             step=0.125,
             advanced=True,
         ),
-        integer("seed", "seed", "Decides the random weights.", default=0, minimum=0, maximum=2**31 - 1, advanced=True),
+        integer(
+            "random_seed",
+            "random seed",
+            "Decides the random weights.",
+            default=0,
+            minimum=0,
+            maximum=2**31 - 1,
+            advanced=True,
+        ),
     ),
     outputs=(socket("model", MODEL, "model", "The new model, for Train Motion Model."),),
     run=_new_model,
@@ -276,7 +288,15 @@ TRAIN = NodeSpec(
             "freeze_detector", "freeze detector", "Leave the keypoint detector as it is.", default=False, advanced=True
         ),
         PRECISION_IN,
-        integer("seed", "seed", "Decides all that is random.", default=0, minimum=0, maximum=2**31 - 1, advanced=True),
+        integer(
+            "random_seed",
+            "random seed",
+            "Decides all that is random.",
+            default=0,
+            minimum=0,
+            maximum=2**31 - 1,
+            advanced=True,
+        ),
     ),
     outputs=(
         socket("trained", MODEL, "model", "The trained model, for all other blocks and for Save Motion Model."),

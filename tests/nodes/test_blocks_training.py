@@ -71,7 +71,7 @@ def test_an_empty_folder(run: Run, host: Any) -> None:
 
 
 def test_new_models_follow_from_their_values(run: Run) -> None:
-    one, same, other = (run("NewModel", channels=0.25, seed=seed)["model"].model for seed in (1, 1, 2))
+    one, same, other = (run("NewModel", channels=0.25, random_seed=seed)["model"].model for seed in (1, 1, 2))
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
     assert not all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
     large = run("NewModel", frame_size=128, keypoints=7, channels=0.25)["model"].model
