@@ -82,7 +82,8 @@ def plain_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
         """Heads one after the other."""
         detector = model.detector
         features = detector.features(images)
-        heatmap = detector.heatmaps(features).unsqueeze(2)
+        logits = detector.heatmap_head(features) / detector.temperature
+        heatmap = logits.flatten(2).softmax(-1).view_as(logits).unsqueeze(2)
         grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
         assert detector.jacobian_head is not None
         maps = detector.jacobian_head(features).unflatten(1, (-1, 4))

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..config import DenseMotionConfig
 from ..geometry import Keypoints, Motion, coordinate_grid, inverse, keypoint_gaussians, warp
-from .blocks import Downsample, at_least_float32, side_by_side, without_autocast
+from .blocks import Downsample, at_least_float32, conv_pair, without_autocast
 from .hourglass import Hourglass
 
 
@@ -96,13 +96,15 @@ class DenseMotionNetwork(nn.Module):
         inputs = torch.cat([sparse.heatmaps.unsqueeze(2), sparse.warped], dim=2)
         inputs = rearrange(inputs, "b k c h w -> b (k c) h w")
         features = self.hourglass(inputs.to(self.mask_head.weight.dtype))
-        heads = side_by_side(features, self.mask_head, self.occlusion_head)
-        mask = F.softmax(at_least_float32(heads[0]), dim=1)
+        occlusion = None
+        if self.occlusion_head is None:
+            logits = self.mask_head(features)
+        else:
+            logits, hidden = conv_pair(features, self.mask_head, self.occlusion_head)
+            occlusion = torch.sigmoid(at_least_float32(hidden))
+        mask = F.softmax(at_least_float32(logits), dim=1)
         with without_autocast(mask):
             flow = einsum(sparse.flows, mask, "b k h w xy, b k h w -> b h w xy")
-        occlusion = None
-        if self.occlusion_head is not None:
-            occlusion = torch.sigmoid(at_least_float32(heads[1]))
         return Motion(flow, occlusion, mask)
 
     def forward(self, small: Tensor, source: Keypoints, driving: Keypoints) -> Motion:

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from ..geometry import Keypoints, identity_like, inverse
-from ..networks import Verdict, without_autocast
+from ..networks import Verdict, without_autocast, at_least_float32
 from .transform import RandomTransform
 
 
 def mean_difference(a: Tensor, b: Tensor) -> Tensor:
-    """Mean of |a - b|, in float32 whatever the features were computed in; a scalar."""
-    return (a - b).abs().mean(dtype=torch.float32)
+    """Mean of |a - b|, in float32 at least; a scalar."""
+    return at_least_float32(a - b).abs().mean()
 
 
 def layer_differences(generated: Sequence[Tensor], real: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
@@ -29,13 +29,13 @@ def layer_differences(generated: Sequence[Tensor], real: Sequence[Tensor], weigh
 
 def generator_gan(generated: Sequence[Verdict]) -> Tensor:
     """Least squares: mean (1 - D(generated))^2, summed over the discriminator's scales."""
-    return torch.stack([(1 - verdict.scores).square().mean(dtype=torch.float32) for verdict in generated]).sum()
+    return torch.stack([(1 - at_least_float32(verdict.scores)).square().mean() for verdict in generated]).sum()
 
 
 def discriminator_gan(generated: Sequence[Verdict], real: Sequence[Verdict]) -> Tensor:
     """Least squares: mean (1 - D(real))^2 + D(generated)^2, summed over the discriminator's scales."""
     terms = [
-        ((1 - right.scores).square() + wrong.scores.square()).mean(dtype=torch.float32)
+        ((1 - at_least_float32(right.scores)).square() + at_least_float32(wrong.scores).square()).mean()
         for right, wrong in zip(real, generated, strict=True)
     ]
     return torch.stack(terms).sum()

@@ -88,7 +88,7 @@ def augmentation_from_official(values: Mapping[str, Any]) -> AugmentationConfig:
         **flip,
         **jitter,
         rotation_degrees=max(map(abs, rotation)) if isinstance(rotation, Sequence) else rotation,
-        zoom=max(abs(ratio - 1) for ratio in resize["ratio"]),
+        zoom=max(round(abs(ratio - 1), 6) for ratio in resize["ratio"]),
     )
 
 

@@ -10,7 +10,8 @@ from types import MappingProxyType
 
 import torch
 
-from ..errors import TrainingError
+from ..checkpoints.reading import read_pickle
+from ..errors import CheckpointError, TrainingError
 from .backbones import Backbone, State, efficientnet_lite0, mobilenet_v2, vgg19
 
 
@@ -71,12 +72,13 @@ def build_backbone(name: str, weights: Path | None = None) -> Backbone:
             f"or choose another backbone ({', '.join(other for other in BACKBONES if other != name)}, none)."
         )
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        return source.build(state)
-    except (OSError, RuntimeError, KeyError, AttributeError, TypeError, ValueError, EOFError) as problem:
+        return source.build(read_pickle(path))
+    except CheckpointError as problem:
+        raise TrainingError(f"{problem} To get good weights of the backbone '{name}', {source.how}.") from problem
+    except (RuntimeError, KeyError, AttributeError, TypeError) as problem:
         raise TrainingError(
-            f"expected weights of {name} in '{path}'; got a file that cannot be used ({type(problem).__name__}: "
-            f"{problem}). To get good ones, {source.how}."
+            f"expected weights of the backbone '{name}' in '{path}'; those there are of another network. To get them, "
+            f"{source.how}."
         ) from problem
 
 

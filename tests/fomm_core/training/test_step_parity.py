@@ -21,7 +21,7 @@ from torch import Tensor
 
 HERE = Path(__file__).parent.parent.parent / "data" / "parity"
 LARGE = ["vox-256", "vox-adv-256", "taichi-256", "taichi-adv-256", "fashion-256", "mgif-256", "bair-256", "nemo-256"]
-SMALL: list[str] = []
+SMALL = ["first-order", "single-jacobian", "zero-order"]
 RELATIVE = 1e-4
 # In mgif's case a rectifier stands so near its kink that the published code, run again, misses its own stored gradients
 # by 2.6e-2, their norms by 2e-3 and the weights after the step by 5e-3 (its own float64 by 1e-5).
@@ -44,20 +44,39 @@ class Step:
         return AT_A_KINK.get(self.name.removesuffix("-small-64"), {}).get(what, RELATIVE)
 
 
-def run_step(folder: Path, name: str) -> Step:
+def large_case(folder: Path, name: str) -> Step:
     values = json.loads((folder / f"{name}.json").read_text())
-    with np.load(folder / f"{name}.npz") as stored:
-        arrays = {key[6:]: torch.from_numpy(stored[key]) for key in stored.files if key.startswith("train/")}
-    align_corners = bool(values.get("align_corners", values.get("args", {}).get("align_corners")))
+    arrays = training_arrays(folder / f"{name}.npz")
+    align_corners = bool(values["args"]["align_corners"])
+    return run_step(name, values, arrays, folder / f"{name}-train0.pth.tar", align_corners=align_corners)
+
+
+def small_case(name: str) -> Step:
+    """Frames and weights are those of the case without "train-"; in float64, since random networks magnify rounding."""
+    values = json.loads((HERE / f"train-{name}.json").read_text())
+    values["config"] = {**json.loads((HERE / f"{name}.json").read_text())["config"], **values}
+    with np.load(HERE / f"{name}.npz") as stored:
+        frames = torch.from_numpy(stored["driving"])
+    arrays = {**training_arrays(HERE / f"train-{name}.npz"), "source": frames[[0, 1]], "driving": frames[[1, 2]]}
+    arrays = {key: value.double() for key, value in arrays.items()}
+    return run_step(name, values, arrays, HERE / f"{name}.pth.tar", align_corners=True)
+
+
+def training_arrays(path: Path) -> dict[str, Tensor]:
+    with np.load(path) as stored:
+        return {key[6:]: torch.from_numpy(stored[key]) for key in stored.files if key.startswith("train/")}
+
+
+def run_step(name: str, values: dict, arrays: dict[str, Tensor], checkpoint: Path, *, align_corners: bool) -> Step:
     model_config = config_from_official(values["config"], align_corners=align_corners)
     config: TrainingConfig = replace(training_from_official(values["config"]), freeze_detector=False)
-    checkpoint = folder / f"{name}-train0.pth.tar"
     model = load_model(checkpoint, config=model_config)
     networks = TrainingNetworks.build(model, config)
     if networks.discriminator is not None:
         trained = load_discriminator(read_checkpoint(checkpoint, config=model_config))
         assert trained is not None
         networks.discriminator.load_state_dict(trained.state_dict())
+    networks.to(arrays["source"].dtype)
     optimizers = build_optimizers(networks, config)
     transform = RandomTransform(
         arrays["theta"], arrays["control_points"].reshape(-1, 2), arrays["control_params"].squeeze(1)
@@ -79,8 +98,8 @@ def step(request: pytest.FixtureRequest) -> Step:
     name: str = request.param
     if name.startswith("shared:"):
         shared: Path = request.getfixturevalue("shared")
-        return run_step(shared / "parity", f"{name.removeprefix('shared:')}-small-64")
-    return run_step(HERE, name)
+        return large_case(shared / "parity", f"{name.removeprefix('shared:')}-small-64")
+    return small_case(name)
 
 
 def relative_error(got: Tensor, expected: Tensor) -> float:
@@ -129,7 +148,8 @@ def test_parameters_and_statistics_after_the_step(step: Step) -> None:
         assert relative_error(after[key], expected) < step.tolerance("after"), key
 
 
-def test_pictures_and_keypoints(step: Step) -> None:
+def test_pictures(step: Step) -> None:
     torch.testing.assert_close(step.result.frames.images, step.arrays["prediction"], rtol=0, atol=1e-4)
-    assert step.result.frames.warped is not None
-    torch.testing.assert_close(step.result.frames.warped, step.arrays["deformed"], rtol=0, atol=1e-4)
+    if "deformed" in step.arrays:
+        assert step.result.frames.warped is not None
+        torch.testing.assert_close(step.result.frames.warped, step.arrays["deformed"], rtol=0, atol=1e-4)
