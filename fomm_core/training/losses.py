@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Keypoints, identity_like, inverse
-from ..networks import Verdict, without_autocast, at_least_float32
+from ..networks import Verdict, at_least_float32, without_autocast
 from .transform import RandomTransform
 
 
