@@ -137,13 +137,15 @@ class Trainer:
     ) -> None:
         self.model_config, self.config, self.pairs, self.folder = model_config, config, pairs, folder
         self.options = options = options or RunOptions()
+        self.fabric = fabric = options.hardware.fabric()
         state = None
         if folder is not None:
-            folder.prepare()
+            if fabric.is_global_zero:
+                folder.prepare()
+            fabric.barrier()
             state = folder.latest()
         if state is not None:
             state.check_same(model_config, config, options.seed)
-        self.fabric = fabric = options.hardware.fabric()
         self.passes = share_of_batch(config.batch_size, config.accumulate, fabric.global_rank, fabric.world_size)
         self.networks = build_networks(model_config, config, start, options.seed, options.backbone_weights)
         self.networks.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
