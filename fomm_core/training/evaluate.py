@@ -229,6 +229,7 @@ class _Rebuilt:
         self.size = size
         self.source: PreparedSource | None = None
         self.kept: list[tuple[Tensor, Keypoints]] = []
+        self.last: tuple[Tensor, Keypoints] | None = None  # of a clip that ends before its time
 
     def score(self, clip: Clip, length: int, told: Callable[[int], None]) -> Score:
         frames = (from_uint8(frame) for frame in islice(clip.frames(self.size), length))
@@ -249,7 +250,9 @@ class _Rebuilt:
                 looked = metric.look(device_truth)
                 _add(model, metric.compare(metric.look(made), looked))
                 _add(baseline, metric.compare(still, looked))
-            self.kept += [(truth[i : i + 1], keypoints[i]) for i in range(len(truth)) if done + i + 1 in shown]
+            pairs = [(truth[index : index + 1], keypoints[index]) for index in range(len(truth))]
+            self.kept += [pair for number, pair in enumerate(pairs, done + 1) if number in shown]
+            self.last = pairs[-1]
             done += len(truth)
             told(done)
         if not done:
@@ -259,8 +262,9 @@ class _Rebuilt:
     def strip(self) -> Tensor:
         """The frames that were kept, rendered again with all that led to them, [3, H, W] with a row for each."""
         assert self.source is not None
+        assert self.last is not None
         rows = []
-        for driving, keypoints in self.kept:
+        for driving, keypoints in self.kept or [self.last]:
             (rendered,) = self.session.render(self.source, keypoints)
             rows.append(strip(self.source.image, driving, self.source.keypoints, keypoints, _frames(rendered)))
         return torch.cat(rows, 1)

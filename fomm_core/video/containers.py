@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import cached_property
 
@@ -139,19 +139,19 @@ class ContainerFrames:
         given = 0
         with opened_container(self._media) as container:
             stream = self._video_stream(container)
-            try:
+            with suppress(CannotSeek, FFmpegError):
                 for frame in sought(container, stream, _decoder(stream), self._index, positions):
                     yield self._shown(frame, reformatter)
                     given += 1
                 return
-            except (CannotSeek, FFmpegError):
-                pass
         yield from picked(self.frames(0, positions[-1] + 1, warn), positions[given:])
 
     @cached_property
     def _index(self) -> PacketIndex:
         with opened_container(self._media) as container:
-            return PacketIndex.of(demuxed(container, [self._video_stream(container)], lambda error: None))
+            stream = self._video_stream(container)
+            packets = demuxed(container, [stream], lambda error: None)
+            return PacketIndex.of(packets, reordered=stream.codec_context.has_b_frames)
 
     def _shown(self, frame: VideoFrame, reformatter: VideoReformatter) -> Pixels:
         width, height = self._stored_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -27,12 +28,16 @@ class PacketIndex:
     """
 
     count: int
-    times: tuple[int, ...]
-    keyframes: tuple[int, ...]
+    times: array[int]
+    keyframes: array[int]
 
     @classmethod
-    def of(cls, packets: Iterator[av.Packet]) -> PacketIndex:
-        """Read through packets without decoding any."""
+    def of(cls, packets: Iterator[av.Packet], *, reordered: bool) -> PacketIndex:
+        """Read through packets without decoding any.
+
+        reordered: whether frames are stored in another order than shown. Times that rise with the packets all the same
+        are not the frames' own: AVI stores none.
+        """
         times: list[int | None] = []
         keyframes = []
         for packet in packets:
@@ -41,9 +46,10 @@ class PacketIndex:
             times.append(packet.pts)
             if packet.is_keyframe and packet.pts is not None:
                 keyframes.append(packet.pts)
-        known = sorted(time for time in times if time is not None)
-        sound = len(set(known)) == len(times) and bool(keyframes)
-        return cls(len(times), tuple(known) if sound else (), tuple(sorted(keyframes)))
+        known = [time for time in times if time is not None]
+        rising = sorted(known)
+        sound = len(set(known)) == len(times) and bool(keyframes) and not (reordered and rising == known)
+        return cls(len(times), array("q", rising if sound else ()), array("q", sorted(keyframes)))
 
     def keyframe_before(self, time: int) -> int:
         """The last keyframe at or before `time`; raises CannotSeek where none is."""
@@ -51,6 +57,10 @@ class PacketIndex:
         if place == 0:
             raise CannotSeek
         return self.keyframes[place - 1]
+
+    def knows(self, frame: VideoFrame) -> bool:
+        """Whether a frame has a time of this stream; some containers guess other ones behind a jump (MPEG-PS)."""
+        return frame.pts in (self.keyframes if frame.key_frame else self.times)
 
 
 def sought(
@@ -76,7 +86,7 @@ def sought(
         if shown is None or keyframe > reached:
             frames = _decoded_from(keyframe, container, stream, decoder)
             shown = next(frames, None)
-            if shown is None or shown.pts is None or shown.pts > time:
+            if shown is None or shown.pts is None or shown.pts > time or not index.knows(shown):
                 raise CannotSeek
         while shown.pts is not None and shown.pts < time and (following := next(frames, None)) is not None:
             shown = following

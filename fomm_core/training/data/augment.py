@@ -14,6 +14,8 @@ from torch import Tensor
 from ...geometry import coordinate_grid, warp
 from ..config import AugmentationConfig
 
+SMALLEST_CHROMA = 1e-8
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -83,12 +85,33 @@ def _recoloured(pairs: Tensor, augmentations: list[Augmentation], config: Augmen
         ("brightness", enhance.adjust_brightness_accumulative),
         ("contrast", enhance.adjust_contrast_with_mean_subtraction),
         ("saturation", enhance.adjust_saturation_with_gray_subtraction),
-        ("hue", enhance.adjust_hue),
+        ("hue", turned_hue),
     ):
         if getattr(config, name):
             factors = torch.tensor([getattr(a, name) for a in augmentations]).to(pairs)
             pictures = change(pictures, factors)
     return rearrange(pictures, "n c (t h) w -> n t c h w", t=2)
+
+
+def turned_hue(pictures: Tensor, angles: Tensor) -> Tensor:
+    """Hues of RGB pictures [n, 3, H, W] turned by angles [n] in radians; value and saturation stay.
+
+    The same function as `kornia.enhance.adjust_hue`, in less than half the time: HSV is never written out.
+    """
+    red, green, blue = pictures.unbind(1)
+    value = torch.maximum(torch.maximum(red, green), blue)
+    chroma = value - torch.minimum(torch.minimum(red, green), blue)
+    from_blue, from_green = (
+        4 * chroma + red - green,
+        2 * chroma + blue - red,
+    )  # hue times chroma, in sixths of the circle
+    sixth = torch.where(value == red, green - blue, torch.where(value == green, from_green, from_blue))
+    sixth = sixth / chroma.clamp_min(SMALLEST_CHROMA) + (angles * (3 / math.pi))[:, None, None]
+    channels = []
+    for first in (5, 3, 1):
+        place = (sixth + first) % 6
+        channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
+    return torch.stack(channels, 1)
 
 
 def _flow(augmentations: list[Augmentation], height: int, width: int, *, like: Tensor) -> Tensor:

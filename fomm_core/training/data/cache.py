@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -86,12 +87,8 @@ def prepare(
     return ClipSet(prepared.clips, (*clips.problems, *prepared.problems))
 
 
-def prepared_bytes(clips: ClipSet, size: tuple[int, int]) -> int:
-    """What `prepare` takes of the disk."""
-    return _bytes(set(clips), size)
-
-
-def _bytes(clips: Sequence[Clip] | set[Clip], size: tuple[int, int]) -> int:
+def prepared_bytes(clips: Iterable[Clip], size: tuple[int, int]) -> int:
+    """What the frames of these clips take of the disk."""
     return sum(len(clip) for clip in clips) * size[0] * size[1] * 3
 
 
@@ -104,11 +101,13 @@ def _check_room(missing: list[Clip], size: tuple[int, int], folder: Path) -> Non
     try:
         folder.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(folder).free
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
     except OSError as problem:
         raise DataError(
             f"expected a folder for prepared frames that can be written; {folder} can't be: {problem}. Name another."
         ) from problem
-    if (needed := _bytes(missing, size)) > free:
+    if (needed := prepared_bytes(missing, size)) > free:
         raise DataError(
             f"expected {needed / 1e9:.1f} GB of room for prepared frames at {folder}; {free / 1e9:.1f} GB are free. "
             "Make room, name another folder, or go without the cache."

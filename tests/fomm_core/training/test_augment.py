@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 import torch
 from fomm_nodes.fomm_core.training.config import AugmentationConfig
-from fomm_nodes.fomm_core.training.data.augment import Augmentation, augment
+from fomm_nodes.fomm_core.training.data.augment import Augmentation, augment, turned_hue
+from kornia import enhance
 
 OFF = AugmentationConfig(
     horizontal_flip=False,
@@ -88,6 +89,15 @@ def test_hue_by_the_standard_library():
     hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
     expected = colorsys.hsv_to_rgb((hue + 0.25) % 1, saturation, value)
     torch.testing.assert_close(result, torch.tensor(expected), atol=1e-4, rtol=0)
+
+
+def test_hue_by_kornia():
+    pictures = torch.rand(5, 3, 16, 16)
+    pictures[0, :, :4] = pictures[0, :1, :4]  # grey
+    pictures[0, 1, 4:8] = pictures[0, 0, 4:8]  # two channels equal
+    pictures[0, :, 8:] = pictures[0, :, 8:].round()  # pure colours, black and white
+    angles = torch.tensor([0.3, 0.0, -3.0, 2.5, math.pi])
+    torch.testing.assert_close(turned_hue(pictures, angles), enhance.adjust_hue(pictures, angles), atol=2e-5, rtol=0)
 
 
 def test_flips():

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 from collections import namedtuple
 
 import numpy as np
 import pytest
 from fomm_nodes.fomm_core.errors import DataError, ImageError
-from fomm_nodes.fomm_core.training.data import find_clips, prepare
+from fomm_nodes.fomm_core.training.data import ClipSet, find_clips, prepare
 from fomm_nodes.fomm_core.training.data.cache import prepared_bytes
 
 SIZE = (24, 32)
@@ -96,10 +98,27 @@ def test_a_disk_that_is_too_small(folder, tmp_path, monkeypatch):
         prepare(find_clips(folder), SIZE, tmp_path / "cache")
 
 
-def test_a_folder_that_can_not_be_written(folder, tmp_path):
+def test_a_folder_that_can_not_be_written(folder, tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(DataError, match="that can be written"):
         prepare(find_clips(folder), SIZE, tmp_path / "file" / "cache")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # permissions do not bind who runs tests as root
+    with pytest.raises(DataError, match="Permission denied"):
+        prepare(find_clips(folder), SIZE, tmp_path / "cache")
+
+
+def test_a_disk_that_fills_up_meanwhile(folder, tmp_path, monkeypatch):
+    clips = find_clips(folder)
+    whole = prepare(ClipSet(clips.clips[:2]), SIZE, tmp_path / "cache")
+
+    def full(self, size):
+        yield np.zeros((*SIZE, 3), np.uint8)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(type(clips[0]), "frames", full)
+    with pytest.raises(OSError, match="No space left"):
+        prepare(clips, SIZE, tmp_path / "cache")
+    assert set(files(tmp_path / "cache")) == {clip.path for clip in whole}
 
 
 def test_a_clip_that_is_lost_meanwhile(folder, tmp_path):

@@ -118,6 +118,18 @@ def test_a_clip_that_breaks_is_left_out(folder, session):
         evaluate(session, clips, PIXELS)
 
 
+def test_a_clip_that_ends_before_its_time(session, tmp_path, write_clip):
+    clips = find_clips(write_clip(tmp_path / "stills", 8))
+    for index in range(2, 8):
+        (tmp_path / "stills" / f"{index}.png").write_bytes(b"damaged")
+    evaluation = evaluate(session, clips, PIXELS)
+    assert evaluation.total.frames == 1
+    assert evaluation.strips[0].picture.shape == (3, 64, 64 * 6)
+    (tmp_path / "stills" / "1.png").unlink()
+    with pytest.raises(DataError, match="at least two whole frames"):
+        evaluate(session, clips, PIXELS)
+
+
 def test_sizes(session):
     clips = drifting(3, size=40)
     assert evaluate(session, clips, EvaluationOptions(metrics=("pixels",), size=(96, 64))).size == (96, 64)

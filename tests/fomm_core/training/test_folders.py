@@ -40,6 +40,16 @@ def test_a_folder_of_pictures_is_a_clip_itself(folder):
     assert (clip.name, len(clip)) == ("stills", 3)
 
 
+def test_pictures_of_different_sizes_in_one_clip(folder, write_clip):
+    write_clip(folder / "mixed", 2, shade=50)
+    write_clip(folder / "larger", 3, shade=200, height=60, width=44).rename(folder / "later")
+    (folder / "later" / "2.png").rename(folder / "mixed" / "2.png")
+    (clip,) = find_clips(folder / "mixed")
+    frames = clip.read([0, 2], (24, 24))
+    assert frames.shape == (2, 24, 24, 3)
+    assert [round(float(frame[-1, -1].mean())) for frame in frames] == [50, 200]
+
+
 def test_other_files_are_passed_over_in_silence(folder, caplog):
     (folder / "index.json").write_text("{}")
     (folder / ".hidden.mp4").write_bytes(b"no video")
