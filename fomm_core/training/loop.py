@@ -45,6 +45,7 @@ class Pairs(Protocol):
 class Source(Protocol):
     """Where pairs come from; `data.PairSource` is one. The same step and places give the same pairs, always."""
 
+    def to(self, device: torch.device) -> Source: ...  # noqa: D102
     def batch(self, step: int, indices: Sequence[int]) -> Pairs: ...  # noqa: D102
 
 
@@ -135,9 +136,10 @@ class Trainer:
         start: Start | None = None,
         options: RunOptions | None = None,
     ) -> None:
-        self.model_config, self.config, self.pairs, self.folder = model_config, config, pairs, folder
+        self.model_config, self.config, self.folder = model_config, config, folder
         self.options = options = options or RunOptions()
         self.fabric = fabric = options.hardware.fabric()
+        self.pairs = pairs.to(fabric.device)
         state = None
         if folder is not None:
             if fabric.is_global_zero:

@@ -145,7 +145,6 @@ def _trainer(host: Host, start: Start, dataset: DataSet, settings: TrainSettings
             training.augmentation,
             settings.random_seed,
             batch_size=training.batch_size,
-            device=device,
         ),
         folder=folder,
         start=start,

@@ -114,6 +114,9 @@ class MadeUpPairs:
     seed: int = 0
     broken_at: int | None = None
 
+    def to(self, device: torch.device) -> MadeUpPairs:
+        return self
+
     def batch(self, step: int, indices: Sequence[int]) -> Any:
         frames = []
         for index in indices:
