@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import random
 from collections.abc import Sequence
@@ -77,6 +78,12 @@ class PairSource:
         self._members = list(members.values())
         self._order = lru_cache(maxsize=2)(self._permutation)
         self._complained: set[str] = set()
+
+    def to(self, device: torch.device | str) -> PairSource:
+        """The same pairs, varied and returned on `device`."""
+        moved = copy.copy(self)
+        moved.device = torch.device(device)
+        return moved
 
     @property
     def epoch_length(self) -> int:
