@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8` or `training` (see --help)."""
+"""Entry point: `python -m benchmarks NAME`; --help lists the names."""
 
 from __future__ import annotations
 
@@ -60,6 +60,11 @@ def main() -> None:
     training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
     training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
     training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
+    pairs = commands.add_parser(
+        "pairs", parents=[shared], help="pairs of frames per CPU second, decoded and from the prepared cache"
+    )
+    pairs.add_argument("--size", type=int, default=64, help="side of the frames (default: %(default)s)")
+    pairs.add_argument("--clips", type=Path, help="a folder of videos instead of made-up ones")
     options = vars(parser.parse_args())
     bind_checkout()
     command = options.pop("command")
@@ -73,6 +78,8 @@ def main() -> None:
         from .pipeline import measure_start as measure
     elif command == "training":
         from .training import measure
+    elif command == "pairs":
+        from .pairs import measure
     elif (frames := options.pop("published")) is None:
         from .memory import measure
     else:

@@ -23,3 +23,7 @@ class ImageError(FommError):
 
 class TrainingError(FommError):
     """A training run cannot begin, go on, or be resumed as asked."""
+
+
+class DataError(FommError):
+    """A data set holds nothing, or too little, to train or measure with."""

@@ -11,12 +11,15 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import folder_paths
 
-from ...fomm_core.checkpoints import builtin_models
+from ...fomm_core.checkpoints import ASSETS, builtin_models
 from ...fomm_core.errors import FommError
 
 log = logging.getLogger("fomm.comfyui")
 
 BUILT_IN = " (built-in)"
+DATASETS = "datasets"
+RUNS = "fomm_training"
+"""Folder of training runs, below output/."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,8 @@ def register_folders() -> None:
 
 def options(name: str) -> tuple[str, ...]:
     """The choices of a list, built-in ones first."""
+    if name == DATASETS:
+        return (*_built_in(name), *_input_folders())
     listing = LISTINGS[name]
     found = folder_paths.get_filename_list(listing.folder)
     return (*_built_in(name), *(choice for choice in found if choice.lower().endswith(listing.suffixes)))
@@ -64,6 +69,8 @@ def find(name: str, choice: str) -> Path:
     _check_inside(choice)
     if choice in (built_in := _built_in(name)):
         return built_in[choice]
+    if name == DATASETS:
+        return _input_folder(choice)
     path = folder_paths.get_full_path(LISTINGS[name].folder, choice) if choice in options(name) else None
     if path is None:
         folders = ", ".join(folder_paths.get_folder_paths(LISTINGS[name].folder))
@@ -94,7 +101,31 @@ def temporary_file(suffix: str) -> Path:
     return folder / f"{uuid.uuid4().hex}{suffix}"
 
 
+def run_folder(name: str) -> Path:
+    """Below output/fomm_training; raises FommError where `name` leads elsewhere."""
+    _check_inside(name)
+    return Path(folder_paths.get_output_directory(), RUNS, name)
+
+
+def _input_folders() -> list[str]:
+    """Folders below input/, two levels deep, that hold anything."""
+    root = Path(folder_paths.get_input_directory())
+    found = [path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir() and any(path.iterdir())]
+    return sorted(path.relative_to(root).as_posix() for path in found if not path.name.startswith("."))
+
+
+def _input_folder(choice: str) -> Path:
+    if choice not in _input_folders():
+        raise FommError(
+            f"expected a folder of clips in {folder_paths.get_input_directory()}; '{choice}' is not there (any more). "
+            "Put a folder of videos there, press R in ComfyUI to read the folders again, and choose it."
+        )
+    return Path(folder_paths.get_input_directory(), choice)
+
+
 def _built_in(name: str) -> dict[str, Path]:
+    if name == DATASETS:
+        return {f"example{BUILT_IN}": ASSETS / "clips"}
     if name != "models":
         return {}
     return {f"{stem}{BUILT_IN}": path for stem, path in builtin_models().items()}
