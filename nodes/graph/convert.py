@@ -13,7 +13,7 @@ from typing import Any
 
 from ...fomm_core.errors import GraphError
 from .groups import group_definition
-from .model import Graph, Link, Node, Problem
+from .model import Graph, Link, ModelFile, Node, Problem
 from .saved import GROUP_PREFIXES, Mode, SavedGraph, SavedNode, Slot
 from .schemas import Schemas
 from .widgets import Input, named_values
@@ -122,6 +122,7 @@ class _Converter:
             title=self._title(node),
             inputs=self._values(scope, node),
             pack=node.pack,
+            models=_models(node),
         )
         inputs = dict(made.inputs)
         for index, slot in enumerate(self._slots(scope, node)):
@@ -146,8 +147,7 @@ class _Converter:
 
     def _guessed_values(self, scope: _Scope, node: SavedNode) -> Mapping[str, Any]:
         """What newer files tell of a class without its schema: the names of its widgets."""
-        origin = f" of the pack {node.pack}" if node.pack else ""
-        self._tell(scope, node, "error", f"the node “{node.type}”{origin} is not known here, so its values are a guess")
+        self._tell(scope, node, "error", unknown(node.type, node.pack))
         if isinstance(node.values, Mapping):
             return dict(node.values)
         inputs = [Input(slot.name, "INT", {}, False) for slot in node.inputs if slot.widget]
@@ -289,6 +289,21 @@ class _Converter:
 
     def _title(self, node: SavedNode) -> str:
         return node.title or self.schemas.title(node.type)
+
+
+def unknown(kind: str, pack: str) -> str:
+    """What to say of a class that is in no schema."""
+    origin = f"the pack “{pack}” has it" if pack else "a pack has it that is not named in the file"
+    return (
+        f"expected a known class of node; “{kind}” is none here ({origin}). Give the /object_info of a ComfyUI with "
+        "that pack (--object-info)"
+    )
+
+
+def _models(node: SavedNode) -> tuple[ModelFile, ...]:
+    noted = node.properties.get("models")
+    entries = [entry for entry in noted if isinstance(entry, Mapping)] if isinstance(noted, list) else []
+    return tuple(ModelFile(*(str(entry.get(key) or "") for key in ("name", "directory", "url"))) for entry in entries)
 
 
 def _inner_widget(graph: SavedGraph, index: int) -> list[tuple[SavedNode, str]]:
