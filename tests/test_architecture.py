@@ -45,7 +45,7 @@ ARROWS: dict[str, set[str]] = {
     "nodes.declarations": {"nodes.spec", "fomm_core"},
     "nodes.hosts": {"nodes.declarations", "nodes.spec", "fomm_core"},
     "nodes.graph": {"nodes.spec", "fomm_core.errors", "fomm_core.files"},
-    "nodes.commands": {"nodes.graph", "nodes.hosts", "fomm_core"},
+    "nodes.commands": {"nodes.graph", "nodes.declarations", "nodes.hosts", "fomm_core"},
     "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
     "nodes": set(),
     "": {"nodes", "fomm_core"},  # the doors

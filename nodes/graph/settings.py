@@ -164,8 +164,8 @@ def _guessed(before: Any, text: str) -> Any:
 def _nothing_found(graph: Graph, where: str, candidates: list[tuple[Node, str]], schemas: Schemas) -> str:
     if candidates:
         node = candidates[0][0]
-        ports = [made.port for made in targets(Graph({node.id: node}), schemas)]
-        return f"{node.name} has nothing to set that is called “{candidates[0][1]}”; it has {', '.join(ports) or 'nothing'}."
+        ports = ", ".join(made.port for made in targets(Graph({node.id: node}), schemas))
+        return f"{node.name} has nothing to set that is called “{candidates[0][1]}”; it has {ports or 'nothing'}."
     names = list(dict.fromkeys(node.title for node in graph.nodes.values()))
     near = difflib.get_close_matches(where.rpartition(".")[0], names, n=1)
     hint = f" Did you mean “{near[0]}”?" if near else ""
