@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from ...fomm_core.errors import GraphError
@@ -16,6 +17,7 @@ from .groups import group_definition
 from .model import Graph, Link, ModelFile, Node, Problem
 from .saved import GROUP_PREFIXES, Mode, SavedGraph, SavedNode, Slot
 from .schemas import Schemas
+from .texts import filled_name, first_alternatives
 from .widgets import Input, named_values
 
 NOTES = frozenset({"Note", "MarkdownNote", "Label (rgthree)", "Bookmark (rgthree)"})
@@ -31,6 +33,14 @@ TOO_MANY = (
     "saved with {} more values than it has widgets: by another version of this node. Look through its values, then "
     "save the graph again"
 )
+
+NAMED_BY_GRAPH = frozenset(
+    {
+        *("SaveImage", "SaveAnimatedPNG", "SaveAnimatedWEBP", "SaveWEBM", "SaveAudio", "SaveGLB", "SaveLatent"),
+        *("CLIPSave", "LoraSave", "ModelSave", "VAESave"),
+    }
+)
+"""Classes whose names of files may hold values of the graph: `%KSampler.seed%`."""
 
 DEEPEST = 32
 """Subgraphs inside subgraphs; more than this is a subgraph that holds itself."""
@@ -75,12 +85,13 @@ class _Scope:
         return self.prefix.count(":")
 
 
-def convert(saved: SavedGraph, schemas: Schemas) -> Graph:
+def convert(saved: SavedGraph, schemas: Schemas, *, now: datetime | None = None) -> Graph:
     """The graph that runs when this canvas is queued.
 
     Args:
         saved: the canvas.
         schemas: of all classes in it; nodes of other classes are kept as far as the file tells, and told in `problems`.
+        now: for `%date:...%` in names of files; None leaves these as they are, so that the graph is the same every time.
 
     Returns:
         Nodes with the ids of the canvas; those inside of a subgraph have its node's id before theirs: "7:3".
@@ -88,17 +99,19 @@ def convert(saved: SavedGraph, schemas: Schemas) -> Graph:
     Raises:
         GraphError: a subgraph holds itself.
     """
-    return _Converter(saved, schemas).graph()
+    return _Converter(saved, schemas, now).graph()
 
 
 @dataclass
 class _Converter:
     saved: SavedGraph
     schemas: Schemas
+    now: datetime | None = None
     problems: list[Problem] = field(default_factory=list)
 
     def graph(self) -> Graph:
         nodes = {node.id: node for node in self._nodes(_Scope(self.saved))}
+        nodes = {name: self._with_texts(node, nodes) for name, node in nodes.items()}
         return Graph(nodes, tuple(dict.fromkeys(self.problems)))
 
     def _nodes(self, scope: _Scope) -> Iterator[Node]:
@@ -153,6 +166,30 @@ class _Converter:
         inputs = [Input(slot.name, "INT", {}, False) for slot in node.inputs if slot.widget]
         values = named_values(node.type, inputs, node.values)
         return {} if values.surplus or values.missing else values.inputs
+
+    def _with_texts(self, node: Node, nodes: Mapping[str, Node]) -> Node:
+        """What the canvas does to texts before it sends them."""
+
+        def value_of(name: str, widget: str) -> Any:
+            named = [other for other in nodes.values() if other.type == name] or [
+                other for other in nodes.values() if other.title == name
+            ]
+            value = named[0].inputs.get(widget) if named else None
+            return None if isinstance(value, Link) else value
+
+        texts = {}
+        for entry in self.schemas.inputs(node.type):
+            value = node.inputs.get(entry.name)
+            if not isinstance(value, str):
+                continue
+            if entry.options.get("dynamicPrompts"):
+                texts[entry.name], chosen = first_alternatives(value)
+                if chosen:
+                    message = "of its alternatives in braces, {this|that}, the first is taken; a canvas draws one"
+                    self.problems.append(Problem("warning", message, node.id, node.title, entry.name))
+            elif entry.name == "filename_prefix" and node.type in NAMED_BY_GRAPH:
+                texts[entry.name] = filled_name(value, value_of, self.now)
+        return replace(node, inputs={**node.inputs, **texts}) if texts else node
 
     # Wires
 
