@@ -9,9 +9,8 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from ...fomm_core.errors import GraphError
-from .convert import fits, unknown
 from .model import Graph, Link, ModelFile, Node, Problem, Severity
-from .schemas import Schemas
+from .schemas import Schemas, fits, unknown
 from .widgets import Input, inputs_now
 
 UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload", "animated_image_upload")

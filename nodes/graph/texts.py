@@ -1,4 +1,4 @@
-"""What a canvas does to texts before it sends them: comments, alternatives, and names of files that tell of the graph."""
+"""What a canvas does to texts before it sends them: comments, alternatives, names of files that tell of the graph."""
 
 from __future__ import annotations
 
