@@ -52,7 +52,7 @@ class Input:
             return self.options["default"]
         if self.type == "COMBO":
             return self.choices[0] if self.choices else None
-        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": ""}.get(self.type)
+        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}.get(self.type)
 
     def chosen(self, value: Any) -> tuple[Input, ...]:
         """For a choice that brings inputs of its own: those of `value`, named below it ("model.size")."""
