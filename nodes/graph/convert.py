@@ -33,7 +33,7 @@ NAMED_BY_GRAPH = frozenset(
 )
 """Classes whose names of files may hold values of the graph: `%KSampler.seed%`."""
 
-MOST_NODES = 100_000
+MOST_NODES = 20_000
 """Of the converted graph: subgraphs within subgraphs multiply."""
 
 

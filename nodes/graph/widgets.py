@@ -17,6 +17,7 @@ WIDGET_TYPES = frozenset(
         *("WEBCAM", "LOAD_3D", "LOAD_3D_ANIMATION"),
     }
 )
+DEFAULTS = {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}
 SEEDS = ("seed", "noise_seed")
 CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
@@ -52,7 +53,9 @@ class Input:
             return self.options["default"]
         if self.type == "COMBO":
             return self.choices[0] if self.choices else None
-        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}.get(self.type)
+        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}.get(
+            self.type
+        )
 
     def chosen(self, value: Any) -> tuple[Input, ...]:
         """For a choice that brings inputs of its own: those of `value`, named below it ("model.size")."""
