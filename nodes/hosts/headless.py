@@ -106,7 +106,7 @@ class WarmSession(AnimationSession):
         """As ever; at once where the same picture was prepared before."""
         if keypoints is not None:
             return super().prepare(image, keypoints=keypoints)
-        key = hashlib.sha256(image.cpu().float().contiguous().numpy()).digest() + str(tuple(image.shape)).encode()
+        key = hashlib.sha256(image.cpu().float().numpy().tobytes()).digest() + str(tuple(image.shape)).encode()
         if key in self._sources:
             self._sources.move_to_end(key)
         else:

@@ -143,9 +143,9 @@ def _encode(video: FramesVideo, path: Path, metadata: Metadata) -> int:
         if sound is not None:
             samples = video.audio["waveform"][:1, :, : math.ceil(int(video.audio["sample_rate"]) / rate * count)]
             packed = np.ascontiguousarray(samples.movedim(2, 1).reshape(1, -1).float().numpy())
-            frame = av.AudioFrame.from_ndarray(packed, "flt", "mono" if samples.shape[1] == 1 else "stereo")
-            frame.sample_rate, frame.pts = int(video.audio["sample_rate"]), 0
-            target.mux(sound.encode(frame))
+            heard = av.AudioFrame.from_ndarray(packed, "flt", "mono" if samples.shape[1] == 1 else "stereo")
+            heard.sample_rate, heard.pts = int(video.audio["sample_rate"]), 0
+            target.mux(sound.encode(heard))
             target.mux(sound.encode(None))
     return count
 

@@ -33,7 +33,8 @@ class LocalOptions:
     """Settings of the local engine.
 
     folders: what graphs may read. device: 'auto', 'cpu', 'cuda', ... limits: what graphs may ask for.
-    memory: bytes of results kept between jobs, models included. name: of this worker, for progress.
+    memory: bytes of results kept between jobs, models included. name: of this worker, for progress. temporary: a
+    folder for what nodes hand to each other; None for the system's.
     """
 
     folders: Folders
@@ -41,6 +42,7 @@ class LocalOptions:
     limits: Limits = field(default_factory=Limits)
     memory: int = 2 << 30
     name: str = "local"
+    temporary: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class LocalEngine:
         self.options = options
         self.device = choose_device(options.device)
         self.memo = Memo(options.memory)
-        self._temporary = Path(tempfile.mkdtemp(prefix="fomm-"))
+        self._temporary = Path(tempfile.mkdtemp(prefix="fomm-", dir=options.temporary))
 
     @property
     def workers(self) -> tuple[str, ...]:

@@ -49,7 +49,8 @@ case("ImageScale", image=image(1, 20, 31), upscale_method="area", width=0, heigh
 case("ImageScale", image=image(1, 20, 31), upscale_method="area", width=0, height=0, crop="center")
 case("ImageScaleToTotalPixels", image=image(1, 20, 31), upscale_method="bilinear", megapixels=0.01)
 case("ImageCrop", image=image(2, 20, 31), width=12, height=100, x=50, y=3)
-for turn in ("none", "90 degrees", "180 degrees", "270 degrees"): case("ImageRotate", image=image(1, 4, 7), rotation=turn)
+for turn in ("none", "90 degrees", "180 degrees", "270 degrees"):
+    case("ImageRotate", image=image(1, 4, 7), rotation=turn)
 for flip in ("x-axis: vertically", "y-axis: horizontally"): case("ImageFlip", image=image(1, 4, 7), flip_method=flip)
 case("ImageBatch", image1=image(2, 20, 31), image2=image(1, 40, 20))
 case("RepeatImageBatch", image=image(2, 4, 5), amount=3)
@@ -94,7 +95,8 @@ for name in ("rgb.png", "rgba.png", "grey.png", "deep.png", "turned.jpg", "movin
         for channel in ("alpha", "red", "green", "blue"): case("LoadImageMask", image=name, channel=channel)
 if "LoadAudio" in nodes.NODE_CLASS_MAPPINGS:  # needs torchaudio
     case("LoadAudio", audio="clip.mp4")
-    case("TrimAudioDuration", audio={"waveform": torch.rand(1, 2, 1000), "sample_rate": 100}, start_index=-3.3, duration=1.5)
+    sound = {"waveform": torch.rand(1, 2, 1000), "sample_rate": 100}
+    case("TrimAudioDuration", audio=sound, start_index=-3.3, duration=1.5)
 
 def plain(value):
     if isinstance(value, dict): return [value["waveform"], value["sample_rate"]]
@@ -105,13 +107,14 @@ def theirs(name, values):
         found = made.EXECUTE_NORMALIZED(**values) if hasattr(made, "EXECUTE_NORMALIZED") else made.execute(**values)
         return tuple(found.args)
     return getattr(made(), made.FUNCTION)(**values)
-def copied(values): return {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in values.items()}
+def copied(values):
+    return {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in values.items()}
 
 told["cases"] = []
 for name, values in cases:
     host = headless.HeadlessHost(setting, name)
     node = core[name]
-    entry = {"name": name, "inputs": {k: v if isinstance(v, (int, str, float, bool)) else str(getattr(v, "shape", "")) for k, v in values.items()}}
+    entry = {"name": name, "inputs": {key: str(getattr(value, "shape", value)) for key, value in values.items()}}
     try:
         expected = [part for value in theirs(name, copied(values)) for part in plain(value)]
         actual = [part for value in node.run(host, **node.check(copied(values))) for part in plain(value)]
@@ -126,7 +129,8 @@ for name, values in cases:
 
 loaded = theirs("LoadVideo", {"file": "clip.mp4"})[0].get_components()
 ours = clips.FileVideo(inputs / "clip.mp4").frames(setting.limits.check)
-told["clip"] = [list(ours.images.shape), float((loaded.images - ours.images).abs().max()), str(loaded.frame_rate), str(ours.fps)]
+difference = float((loaded.images - ours.images).abs().max())
+told["clip"] = [list(ours.images.shape), difference, str(loaded.frame_rate), str(ours.fps)]
 """
 
 

@@ -49,7 +49,8 @@ def _alpha(page: Image.Image) -> Tensor | None:
 
 
 def _load(host: HeadlessHost, image: str) -> Any:
-    pictures, masks = [], []
+    pictures: list[Tensor] = []
+    masks: list[Tensor] = []
     for page in _pages(host, image):
         host.setting.limits.check(len(pictures) + 1, page.height, page.width)
         pictures.append(from_picture(page.convert("RGB")))

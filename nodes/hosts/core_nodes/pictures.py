@@ -84,7 +84,7 @@ def _crop(host: HeadlessHost, image: Tensor, width: int, height: int, x: int, y:
 def _batch(host: HeadlessHost, image1: Tensor, image2: Tensor) -> Any:
     host.setting.limits.check(len(image1) + len(image2), *image1.shape[1:3])
     if image1.shape[1:] != image2.shape[1:]:
-        image2 = resized(image2, *image1.shape[1:3], "bilinear", "center")
+        image2 = resized(image2, image1.shape[1], image1.shape[2], "bilinear", "center")
     return (torch.cat((image1, image2)),)
 
 
