@@ -13,11 +13,12 @@ from typing import Any
 from ...fomm_core.errors import FommError, GraphError
 from ..graph.model import Graph, Link
 from ..graph.schemas import Schemas
+from ..graph.settings import Target, target
 from ..hosts.headless_files import Folders
 from ..hosts.names import check_inside
 from ..spec import NodeSpec
 from .engine import InputFile, Job
-from .ports import PortOf, file_ports, find_port, matching_files
+from .ports import file_ports, matching_files
 from .tables import Row, combined, table_rows
 
 OUTPUT_COLUMN = "output"
@@ -97,7 +98,7 @@ def plan(batch: Batch, digests: Digests, only: Container[str] | None = None) -> 
 class _Planner:
     def __init__(self, batch: Batch, digests: Digests) -> None:
         self.batch, self.digests = batch, digests
-        self.ports: dict[str, PortOf] = {}
+        self.ports: dict[str, Target] = {}
         self.names: dict[str, str] = {}
         self.files = {(port.node.id, port.port): port for port in file_ports(batch.graph, batch.schemas)}
         self.template = batch.template
@@ -135,9 +136,9 @@ class _Planner:
             return [port.typed(value) for value in values]
         return [name for value in values for name in matching_files(port, str(value), self.batch.folders.inputs)]
 
-    def _port(self, column: str) -> PortOf:
+    def _port(self, column: str) -> Target:
         if column not in self.ports:
-            self.ports[column] = find_port(self.batch.graph, self.batch.schemas, column)
+            self.ports[column] = target(self.batch.graph, column, self.batch.schemas)
         return self.ports[column]
 
     def _job(self, number: str, row: Row) -> Job | Faulty:
@@ -196,7 +197,7 @@ class _Planner:
         except (FommError, OSError):
             return ""  # on a server, or missing: the run will say
 
-    def _output(self, number: str, row: Row, ports: Mapping[str, PortOf]) -> Path:
+    def _output(self, number: str, row: Row, ports: Mapping[str, Target]) -> Path:
         name = row.get(OUTPUT_COLUMN) or _FIELD.sub(
             lambda field: self._filled(field[1], number, row, ports), self.template
         )
@@ -219,7 +220,7 @@ class _Planner:
             )
         return path
 
-    def _filled(self, name: str, number: str, row: Row, ports: Mapping[str, PortOf]) -> str:
+    def _filled(self, name: str, number: str, row: Row, ports: Mapping[str, Target]) -> str:
         if name == "job":
             return number
         if name == "graph":
@@ -227,6 +228,6 @@ class _Planner:
         if name in row:
             value, is_file = row[name], name in ports and ports[name].is_file
         else:
-            port = find_port(self.batch.graph, self.batch.schemas, name)
+            port = target(self.batch.graph, name, self.batch.schemas)
             value, is_file = port.node.inputs.get(port.port), port.is_file
         return _UNFIT.sub("_", Path(str(value)).stem if is_file else str(value)).strip(". ") or "_"
