@@ -264,6 +264,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts.path.startswith("/history/"):
             prompt = parts.path.rpartition("/")[2]
             self.reply({prompt: fake.history[prompt]} if prompt in fake.history else {})
+        elif parts.path == "/object_info":
+            self.reply({"LoadImage": {"input": {}}})
         elif parts.path == "/view":
             self.view(query["filename"], query["subfolder"], query["type"])
         else:
