@@ -89,7 +89,7 @@ class ComfyUIEngine:
         servers: Sequence[str] = (),
         checkouts: Sequence[Checkout] = (),
         *,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         answer_seconds: float = 10.0,
         start_seconds: float = START_SECONDS,
     ) -> None:
@@ -106,7 +106,7 @@ class ComfyUIEngine:
         self._servers = [_Server(client) for client in clients.values()]
         for process in [ComfyProcess(checkout) for checkout in checkouts]:
             self._servers.append(_Server(ComfyClient(process.url, answer_seconds=answer_seconds), process))
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         self._start_seconds = start_seconds
         self._choosing = threading.Lock()
         self._turn = 0
