@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed` or `python -m benchmarks memory` (see --help)."""
+"""Entry point: `python -m benchmarks speed`, `memory` or `farm` (see --help)."""
 
 from __future__ import annotations
 
@@ -36,6 +36,9 @@ def main() -> None:
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
     memory.add_argument("--short", type=int, default=200, help="frames of the short clip (default: %(default)s)")
     memory.add_argument("--long", type=int, default=2000, help="frames of the long clip (default: %(default)s)")
+    farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
+    farm.add_argument("--jobs", type=int, default=16, help="(default: %(default)s)")
+    farm.add_argument("--rounds", type=int, default=1, help="of both, in turn (default: %(default)s)")
     options = parser.parse_args()
     bind_checkout()
     if options.command == "speed":
@@ -49,6 +52,10 @@ def main() -> None:
             compile=options.compile,
             trained=options.trained,
         )
+    elif options.command == "farm":
+        from .farm import measure as measure_farm
+
+        measure_farm(count=options.jobs, rounds=options.rounds)
     else:
         from .memory import measure as measure_memory
 
