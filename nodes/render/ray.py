@@ -202,7 +202,7 @@ class RayEngine:
             return False
         try:
             log.info("%s runs on %s", slot.name, self._ray.get(slot.coming))
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayError as error:
             slot.trouble = f"{slot.name} ended at its start: {_cause(error)}"
             slot.failures += 1
             log.warning(slot.trouble)
@@ -226,12 +226,13 @@ class RayEngine:
                     progress(Progress(task.job.id, slot.name))
                 state = state or slot.actor.state.remote()
             return ray.get(running)
-        except ray.exceptions.RayActorError as error:
+        except ray.exceptions.RayTaskError as error:
+            raise JobError(f"{slot.name}: {_cause(error)}", details=str(error)) from None
+        except ray.exceptions.RayError as error:  # it died, its machine is gone, or has too little memory
             self._check_open()
+            ray.kill(slot.actor)
             self._spawn(slot)
             raise WorkerLostError(f"{slot.name} went away: {_cause(error)}") from None
-        except ray.exceptions.RayError as error:
-            raise JobError(f"{slot.name}: {_cause(error)}", details=str(error)) from None
         except BaseException:
             if not self._closed.is_set():
                 self._cancel(slot, task.token, running)
