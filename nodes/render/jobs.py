@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,14 +84,14 @@ def _digest_of(file: Any) -> str:
     return digest.hexdigest()
 
 
-def plan(batch: Batch, digests: Digests) -> Iterator[Job | Faulty]:
-    """The jobs of a batch, in the order of its table; the same ones at each call.
+def plan(batch: Batch, digests: Digests, only: Container[str] | None = None) -> Iterator[Job | Faulty]:
+    """The jobs of a batch, in the order of its table; the same ones at each call. only: leave out all other ids.
 
     Raises:
         GraphError: A node or port that is not there, no file for a pattern, a value that does not fit.
         FommError: Two jobs with the same output name; a broken table.
     """
-    return _Planner(batch, digests).jobs()
+    return _Planner(batch, digests).jobs(only)
 
 
 class _Planner:
@@ -101,8 +101,11 @@ class _Planner:
         self.names: dict[str, str] = {}
         self.files = {(port.node.id, port.port): port for port in file_ports(batch.graph, batch.schemas)}
         self.template = batch.template
+        self.found: dict[str, tuple[Path, str]] = {}
+        self.weights: dict[tuple[str, str], str] = {}
+        self.inside: set[Path] = set()
 
-    def jobs(self) -> Iterator[Job | Faulty]:
+    def jobs(self, only: Container[str] | None) -> Iterator[Job | Faulty]:
         if self.batch.table is not None:
             table = self.batch.table
             rows: Iterator[Row] = self._with_settings(table_rows(table) if isinstance(table, Path) else iter(table))
@@ -113,7 +116,8 @@ class _Planner:
             self.template = self.template or "_".join(f"{{{column}}}" for column in varied) or "{graph}"
             rows = combined(lists, zipped=self.batch.zipped)
         for number, row in enumerate(rows, 1):
-            yield self._job(f"{number:05d}", row)
+            if only is None or f"{number:05d}" in only:
+                yield self._job(f"{number:05d}", row)
 
     def _with_settings(self, rows: Iterator[Row]) -> Iterator[Row]:
         """A table's rows with what was set for all of them."""
@@ -155,11 +159,13 @@ class _Planner:
             name = graph.nodes[node].inputs[port]
             if isinstance(name, Link):
                 continue
-            try:
-                path = self.batch.folders.input_file(str(name))
-            except FommError as problem:
-                raise GraphError(f"{known.name}: {problem}") from None
-            yield InputFile(node, port, str(name), path, self.digests(path))
+            if name not in self.found:
+                try:
+                    path = self.batch.folders.input_file(str(name))
+                except FommError as problem:
+                    raise GraphError(f"{known.name}: {problem}") from None
+                self.found[name] = path, self.digests(path)
+            yield InputFile(node, port, str(name), *self.found[name])
 
     def _key(self, graph: Graph, inputs: tuple[InputFile, ...]) -> str:
         """Of what the result depends on: names of files don't count, their content does."""
@@ -180,10 +186,15 @@ class _Planner:
             for port in spec.inputs if spec else ():
                 choice = node.inputs.get(port.id)
                 if isinstance(port.options, str) and isinstance(choice, str):
-                    try:
-                        yield self.digests(self.batch.folders.find(port.options, choice))
-                    except (FommError, OSError):
-                        continue  # on a server, or missing: the run will say
+                    if (port.options, choice) not in self.weights:
+                        self.weights[port.options, choice] = self._weights(port.options, choice)
+                    yield self.weights[port.options, choice]
+
+    def _weights(self, listed: str, choice: str) -> str:
+        try:
+            return self.digests(self.batch.folders.find(listed, choice))
+        except (FommError, OSError):
+            return ""  # on a server, or missing: the run will say
 
     def _output(self, number: str, row: Row, ports: Mapping[str, PortOf]) -> Path:
         name = row.get(OUTPUT_COLUMN) or _FIELD.sub(
@@ -194,7 +205,9 @@ class _Planner:
         except FommError as problem:
             raise FommError(f"output name of job {number}: {problem}") from None
         path = self.batch.output.joinpath(*str(name).replace("\\", "/").split("/"))
-        if not path.parent.resolve().is_relative_to(self.batch.output.resolve()):
+        if path.parent not in self.inside and path.parent.resolve().is_relative_to(self.batch.output.resolve()):
+            self.inside.add(path.parent)
+        if path.parent not in self.inside:
             raise FommError(
                 f"output name of job {number}: '{name}' is behind a link that leads out of the output folder."
             )
