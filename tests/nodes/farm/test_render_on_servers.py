@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import random
+import threading
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,8 @@ pytest.importorskip("httpx")
 pytest.importorskip("websockets")
 
 from fomm_nodes.nodes.cli import main
+from fomm_nodes.nodes.render.batch import render
+from fomm_nodes.nodes.render.comfyui import ComfyUIEngine
 from PIL import Image
 
 
@@ -95,3 +102,67 @@ def test_a_job_that_takes_too_long_fails_and_the_others_go_on(comfy, batch, tmp_
     monkeypatch.setattr(type(server), "_execute", stuck_once)
     assert main([*batch, "--server", server.url, "--timeout", "1", "--retries", "0"]) == 1
     assert len(finished(tmp_path)) == 11
+
+
+@pytest.mark.slow
+def test_sixty_jobs_over_three_servers_to_which_everything_happens(comfy, tmp_path, monkeypatch) -> None:
+    for name, seconds in (("FIRST_PAUSE", 0.05), ("LONGEST_PAUSE", 0.2), ("POLL_LISTENING", 0.1)):
+        monkeypatch.setattr(f"fomm_nodes.nodes.render.comfyui.{name}", seconds)
+    inputs = tmp_path / "in"
+    inputs.mkdir()
+    for number in range(60):
+        Image.new("RGB", (4, 4), (number, 0, 0)).save(inputs / f"{number:02d}.png")
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "00.png"}, "_meta": {"title": "Face"}},
+        "9": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+    }
+    servers = [comfy() for _ in range(3)]
+    engine = ComfyUIEngine([server.url for server in servers], answer_seconds=0.3, patience=10)
+    chance, over, happened = random.Random(0), threading.Event(), Counter()
+
+    def trouble() -> None:
+        while not over.wait(0.04):
+            index = chance.randrange(3)
+            server = servers[index]
+            kind = chance.choice(["die", "forget", "silent", "deaf", "cut", "lose", "error"])
+            happened[kind] += 1
+            if kind == "die":
+                server.die()
+                servers[index] = comfy(server.port)
+            elif kind == "forget":
+                server.forget()
+            elif kind == "silent":
+                server.silent.set()
+                over.wait(0.5)
+                server.silent.clear()
+            elif kind == "deaf":
+                for socket in list(server.sockets.values()):
+                    with contextlib.suppress(OSError):
+                        socket.shutdown(2)
+            elif kind == "cut":
+                server.cut_downloads = 1
+            elif kind == "lose":
+                server.loses = 1
+            else:
+                server.status = 502
+                over.wait(0.1)
+                server.status = 0
+
+    thread = threading.Thread(target=trouble)
+    thread.start()
+    try:
+        monkeypatch.setattr("fomm_nodes.nodes.render.runner.LOSSES", 50)
+        summary = render(
+            graph, {"Face.image": "*.png"}, output=tmp_path / "out", engine=engine, input_folder=inputs, retries=50
+        )
+    finally:
+        over.set()
+        thread.join()
+    assert summary.complete, summary.failures
+    assert len(happened) == 7, happened
+    assert len(finished(tmp_path)) == 60
+    for path in inputs.iterdir():
+        with Image.open(tmp_path / "out" / path.name) as picture:
+            expected = tuple(hashlib.sha256(path.read_bytes() + b"\0").digest()[:3])
+            assert picture.getpixel((0, 0)) == expected
+    assert {path.name for path in (tmp_path / "out").iterdir()} - set(finished(tmp_path)) == {".fomm", "report.html"}
