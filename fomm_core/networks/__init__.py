@@ -1,6 +1,6 @@
 """The four networks, as plain as the paper. They know nothing of files, devices or clips."""
 
-from .blocks import ConvBlock, DownBlock, Downsample, ResidualBlock, UpBlock, at_least_float32
+from .blocks import ConvBlock, DownBlock, Downsample, ResidualBlock, UpBlock, at_least_float32, conv_pair
 from .dense_motion import DenseMotionNetwork, SparseMotion
 from .discriminator import MultiScaleDiscriminator, Verdict
 from .generator import OcclusionAwareGenerator
@@ -21,4 +21,5 @@ __all__ = [
     "UpBlock",
     "Verdict",
     "at_least_float32",
+    "conv_pair",
 ]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..config import DenseMotionConfig
 from ..geometry import Keypoints, Motion, coordinate_grid, inverse, keypoint_gaussians, warp
-from .blocks import Downsample, at_least_float32
+from .blocks import Downsample, at_least_float32, conv_pair
 from .hourglass import Hourglass
 
 
@@ -94,11 +94,14 @@ class DenseMotionNetwork(nn.Module):
         inputs = torch.cat([sparse.heatmaps.unsqueeze(2), sparse.warped], dim=2)
         inputs = rearrange(inputs, "b k c h w -> b (k c) h w")
         features = self.hourglass(inputs.to(self.mask_head.weight.dtype))
-        mask = F.softmax(at_least_float32(self.mask_head(features)), dim=1)
-        flow = einsum(sparse.flows, mask, "b k h w xy, b k h w -> b h w xy")
         occlusion = None
-        if self.occlusion_head is not None:
-            occlusion = torch.sigmoid(at_least_float32(self.occlusion_head(features)))
+        if self.occlusion_head is None:
+            logits = self.mask_head(features)
+        else:
+            logits, hidden = conv_pair(features, self.mask_head, self.occlusion_head)
+            occlusion = torch.sigmoid(at_least_float32(hidden))
+        mask = F.softmax(at_least_float32(logits), dim=1)
+        flow = einsum(sparse.flows, mask, "b k h w xy, b k h w -> b h w xy")
         return Motion(flow, occlusion, mask)
 
     def forward(self, small: Tensor, source: Keypoints, driving: Keypoints) -> Motion:
