@@ -189,14 +189,21 @@ class Manifest:
         rows = self._file.execute("SELECT state, COUNT(*) FROM jobs WHERE batch = ? GROUP BY state", (batch,))
         return Counts(**dict(rows))
 
+    def workers(self, batch: str) -> list[tuple[str, int, int, float]]:
+        """(name, jobs, frames, seconds) of each worker, over the jobs of a batch that are done."""
+        return self._file.execute(
+            "SELECT worker, COUNT(*), SUM(frames), SUM(seconds) FROM jobs WHERE batch = ? AND state = ? GROUP BY 1",
+            (batch, DONE),
+        ).fetchall()
+
     def numbers(self, batch: str, state: str) -> frozenset[str]:
         """The jobs of a batch in a state, by their ids."""
         rows = self._file.execute("SELECT number FROM jobs WHERE batch = ? AND state = ?", (batch, state))
         return frozenset(number for (number,) in rows)
 
-    def entries(self, batch: str, *, state: str | None = None, strips: bool = True) -> Iterator[Entry]:
+    def entries(self, batch: str, *, state: str | None = None) -> Iterator[Entry]:
         """The jobs of a batch, or those in a state, in their order, a few in memory at a time."""
-        columns = [column.name for column in fields(Entry) if strips or column.name != "strip"]
+        columns = [column.name for column in fields(Entry)]
         rows = self._file.execute(
             f"SELECT {', '.join(columns)} FROM jobs WHERE batch = ? AND state LIKE ? ORDER BY length(number), number",
             (batch, state or "%"),
@@ -227,6 +234,11 @@ class Counts:
     pending: int = 0
     done: int = 0
     failed: int = 0
+
+    @property
+    def all(self) -> int:
+        """In any state."""
+        return self.pending + self.done + self.failed
 
     def add(self, state: str) -> None:
         """Count one more."""

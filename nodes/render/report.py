@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
 from collections.abc import Iterator
 from html import escape
 from itertools import chain
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...fomm_core.files import atomic_path
-from .manifest import DONE, FAILED, PENDING, Entry, Manifest
+from .manifest import DONE, FAILED, PENDING, Counts, Entry, Manifest
 
 MOST_STRIPS = 1000
 """Pictures of so many jobs; a page with more is slow to open."""
@@ -44,7 +43,6 @@ def write_report(
     manifest: Manifest, batch: str, path: Path, *, title: str, reused: frozenset[str] = frozenset()
 ) -> None:
     """Write the page for the jobs of a batch. Failed ones come first. reused: ids of jobs that were done before."""
-    entries = list(manifest.entries(batch, strips=False))
     strips = 0
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as page:
         page.write(
@@ -52,7 +50,7 @@ def write_report(
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style>'
             f"<h1>{escape(title)}</h1>"
         )
-        page.writelines(_summary(entries, reused))
+        page.writelines(_summary(manifest.counts(batch), manifest.workers(batch), len(reused)))
         for state in (FAILED, DONE, PENDING):
             for entry in manifest.entries(batch, state=state):
                 strips += bool(entry.strip)
@@ -60,27 +58,25 @@ def write_report(
         page.write("</html>\n")
 
 
-def _summary(entries: list[Entry], reused: frozenset[str]) -> Iterator[str]:
-    done = sum(entry.state == DONE for entry in entries)
-    failed = sum(entry.state == FAILED for entry in entries)
-    left = len(entries) - done - failed
-    figures = {"jobs": len(entries), "done": done, "failed": failed, "left": left, "of them done before": len(reused)}
+def _summary(counts: Counts, workers: list[tuple[str, int, int, float]], before: int) -> Iterator[str]:
+    figures = {
+        "jobs": counts.all,
+        "done": counts.done,
+        "failed": counts.failed,
+        "left": counts.pending,
+        "of them done before": before,
+    }
     yield '<div class="sum">'
     yield from (f"<div><b>{figure}</b> {escape(word)}</div>" for word, figure in figures.items())
     yield "</div>"
-    share = 100 / max(len(entries), 1)
-    yield f'<div class="bar"><i class="done" style="width:{done * share:.2f}%"></i>'
-    yield f'<i class="failed" style="width:{failed * share:.2f}%"></i></div>'
-    workers: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0])
-    for entry in entries:
-        if entry.state == DONE:
-            for index, amount in enumerate((1, entry.frames, entry.seconds)):
-                workers[entry.worker][index] += amount
+    share = 100 / max(counts.all, 1)
+    yield f'<div class="bar"><i class="done" style="width:{counts.done * share:.2f}%"></i>'
+    yield f'<i class="failed" style="width:{counts.failed * share:.2f}%"></i></div>'
     if workers:
         yield "<table><tr><th>worker</th><th>jobs</th><th>frames</th><th>seconds</th><th>frames per second</th></tr>"
-        for worker, (jobs, pictures, took) in sorted(workers.items()):
-            yield f"<tr><td>{escape(worker)}</td><td>{jobs:.0f}</td><td>{pictures:.0f}</td><td>{took:.1f}</td>"
-            yield f"<td>{pictures / took if took else 0:.1f}</td></tr>"
+        for worker, jobs, frames, seconds in workers:
+            yield f"<tr><td>{escape(worker)}</td><td>{jobs}</td><td>{frames}</td><td>{seconds:.1f}</td>"
+            yield f"<td>{frames / seconds if seconds else 0:.1f}</td></tr>"
         yield "</table>"
 
 

@@ -59,7 +59,3 @@ def _say(replies: TextIO, message: dict[str, Any]) -> None:
         replies.flush()
     except OSError:  # the driver is gone
         os._exit(0)
-
-
-if __name__ == "__main__":
-    main()
