@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8`, `farm` or `training` (see --help)."""
+"""Entry point: `python -m benchmarks speed` and the other measurements (see --help)."""
 
 from __future__ import annotations
 
