@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from .. import __version__
-from .commands import animate, convert, doctor, inspect, render
+from .commands import animate, blender_package, convert, doctor, inspect, render
 from .commands.terminal import say
 
 FINE, FAILED, USAGE = 0, 1, 2
@@ -28,6 +28,7 @@ examples:
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
   fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
+  fomm blender-package                          the add-on for Blender, as a zip
   fomm doctor                                   what is installed, and what is wrong
 
 `fomm COMMAND --help` explains each command. Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -48,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
     group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
-    for module in (animate, render, convert, inspect, doctor):
+    for module in (animate, render, convert, inspect, blender_package, doctor):
         module.add_parser(commands, common)
     return parser
 

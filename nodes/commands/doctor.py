@@ -10,6 +10,7 @@ import os
 import platform
 import re
 import shutil
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,7 @@ def examine() -> dict[str, Any]:
         "version": __version__,
         "installed_in": str(PACK),
         "python": platform.python_version(),
+        "executable": sys.executable,
         "platform": platform.platform(),
         "libraries": libraries,
         "devices": _devices(problems) if libraries["torch"]["version"] else [],
@@ -240,7 +242,8 @@ def _is_our_pack(folder: Path) -> bool:
 
 def _text(found: dict[str, Any]) -> str:
     lines = [f"fomm-nodes {found['version']} in {found['installed_in']}"]
-    lines += [f"Python {found['python']} on {found['platform']}", "", "libraries"]
+    lines += [f"Python {found['python']} on {found['platform']}", f"for Blender's preferences: {found['executable']}"]
+    lines += ["", "libraries"]
     lines += [f"  {name:<14} {library['version'] or 'missing'}" for name, library in found["libraries"].items()]
     lines += ["", "devices", *(f"  {_device_text(device)}" for device in found["devices"])]
     if found["video"]:

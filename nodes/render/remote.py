@@ -17,6 +17,8 @@ from .local import Results
 from .outputs import Made
 from .ports import file_ports
 
+STEM = "result"
+
 
 class RemoteEngine:
     """Jobs go to one server with their input files; what it makes comes back under passing names."""
@@ -29,8 +31,8 @@ class RemoteEngine:
         """As `LocalEngine.make`."""
         given = {file.name: Path(file.path) for file in job.inputs}
         inputs = tuple(self._inputs(job.graph, replace(self._folders, files=given)))
-        outcome = self._engine.run(replace(job, inputs=inputs, output=folder / "result"), progress)
-        made = tuple(Made(path.stem, path) for path in outcome.files)
+        outcome = self._engine.run(replace(job, inputs=inputs, output=folder / STEM), progress)
+        made = tuple(Made(path.stem.removeprefix(STEM).strip("_"), path) for path in outcome.files)
         return Results(made, outcome.frames, outcome.reused)
 
     def _inputs(self, data: Mapping[str, Any], folders: Folders) -> Iterator[InputFile]:

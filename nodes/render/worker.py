@@ -100,13 +100,10 @@ class _Worker:
             finally:
                 self._breakable = False
             return {"done": results_to(results)}
-        except CancelledError:
-            return {"failed": {**error_to(JobError("cancelled.", retryable=False)), "cancelled": True}}
-        except JobError as error:
-            return {"failed": error_to(error)}
         except Exception as problem:
-            details = traceback.format_exc()
-            return {"failed": error_to(JobError(f"{type(problem).__name__}: {problem}", details=details))}
+            if self._job in self._cancelled:  # broken off anywhere, it may come out as anything
+                return {"failed": {**error_to(JobError("cancelled.", retryable=False)), "cancelled": True}}
+            return {"failed": error_to(_as_job_error(problem))}
         finally:
             self._breakable = False
             self._cancelled.discard(self._job)
@@ -137,6 +134,12 @@ class _Worker:
                 self._replies.flush()
         except OSError:  # the driver is gone
             os._exit(0)
+
+
+def _as_job_error(problem: Exception) -> JobError:
+    if isinstance(problem, JobError):
+        return problem
+    return JobError(f"{type(problem).__name__}: {problem}", details=traceback.format_exc())
 
 
 def _remote(url: str, local: LocalEngine) -> RemoteEngine:

@@ -7,14 +7,21 @@ from typing import Any
 
 import bpy
 
-from . import nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
+from . import groups, nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
 
 _CLASSES: list[type] = []
 
 
 def register() -> None:
     """Bring everything into Blender."""
-    fixed = (*preferences.CLASSES, *sockets.CLASSES, tree.FommTree, *operators.CLASSES, *panels.CLASSES)
+    fixed = (
+        *preferences.CLASSES,
+        *sockets.CLASSES,
+        *groups.CLASSES,
+        tree.FommTree,
+        *operators.CLASSES,
+        *panels.CLASSES,
+    )
     for one in (*fixed, *nodes.node_classes()):
         bpy.utils.register_class(one)
         _CLASSES.append(one)

@@ -34,7 +34,7 @@ def read_tree(path: str | Path) -> Any:
 def tree_from(data: Any, name: str) -> Any:
     """A new tree from parsed JSON of either form."""
     if isinstance(data, Mapping) and isinstance(data.get("nodes"), list):
-        make = _canvas
+        make = fill
     elif (
         isinstance(data, Mapping) and data and all(isinstance(e, Mapping) and "class_type" in e for e in data.values())
     ):
@@ -60,7 +60,8 @@ def tree_from(data: Any, name: str) -> Any:
 # The canvas
 
 
-def _canvas(tree: Any, data: Mapping[str, Any]) -> None:
+def fill(tree: Any, data: Mapping[str, Any]) -> None:
+    """Put the nodes, wires and frames of a saved canvas into a tree."""
     keep_entry(tree, {"form": "canvas", **data, "nodes": []})
     for group in data.get("groups") or []:
         _frame(tree, group)

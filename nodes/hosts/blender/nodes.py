@@ -64,8 +64,8 @@ class BlockNode(FommNode):
     def sync(self: Any) -> None:
         """Bring the sockets to what the block has now; what fits keeps its wires. For new nodes, and older files."""
         wanted = [(port.name, port.title, port.type, port.tooltip) for port in self.block.inputs]
-        _sync(self.inputs, wanted)
-        _sync(self.outputs, [(out.name, out.title, out.type, out.tooltip) for out in self.block.outputs])
+        sync_sockets(self.inputs, wanted)
+        sync_sockets(self.outputs, [(out.name, out.title, out.type, out.tooltip) for out in self.block.outputs])
         self.w_version = VERSION
         self.fold()
 
@@ -123,7 +123,8 @@ def wrapped(text: str, width: int) -> list[str]:
     return [part for line in lines for part in textwrap.wrap(line.lstrip("# "), width) or [""]]
 
 
-def _sync(sockets: Any, wanted: list[tuple[str, str, str, str]]) -> None:
+def sync_sockets(sockets: Any, wanted: list[tuple[str, str, str, str]]) -> None:
+    """Bring sockets to what is wanted, as (name, title, wire type, tooltip); what fits keeps its wires."""
     names = [name for name, *_ in wanted]
     for socket in [socket for socket in sockets if socket.identifier not in names]:
         sockets.remove(socket)

@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from . import canvas_export, canvas_import, progress
+from . import api_export, canvas_export, canvas_import, progress
 from .blocks import blocks
 from .client import Result
 from .nodes import TREE
@@ -69,7 +69,7 @@ class RunTree(progress.RunsGraph, bpy.types.Operator):
         tree = bpy.data.node_groups.get(self.tree) if self.tree else edited_tree(context)
         if tree is None:
             raise ValueError("There is no tree here. Choose one, or make one with New.")
-        graph = canvas_export.api_graph(tree)
+        graph = api_export.api_graph(tree)
         self._tree = tree.name  # an undo makes references stale; names stay
         return self.start(tree.name, graph, output_of(tree), files_of(graph))
 
@@ -165,15 +165,15 @@ class ExportGraph(_TreeOperator):
     def execute(self: Any, context: Any) -> set[str]:
         try:
             write_tree(edited_tree(context), Path(bpy.path.abspath(self.filepath)), self.form)
-        except OSError as problem:
-            self.report({"ERROR"}, f"The file can't be written: {problem}.")
+        except (OSError, ValueError) as problem:
+            self.report({"ERROR"}, f"Not written: {problem}")
             return {"CANCELLED"}
         return {"FINISHED"}
 
 
 def write_tree(tree: Any, path: Path, form: str = "API") -> None:
     """Save a tree as JSON, whole or not at all."""
-    graph = canvas_export.canvas(tree) if form == "UI" else canvas_export.api_graph(tree)
+    graph = canvas_export.canvas(tree) if form == "UI" else api_export.api_graph(tree)
     passing = path.with_name(f".{path.name}.part")
     passing.write_text(json.dumps(graph, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     os.replace(passing, path)

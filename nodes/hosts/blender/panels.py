@@ -49,6 +49,7 @@ class RunPanel(_Panel):
         column.operator("fomm.open_example")
         column.operator("fomm.import_graph")
         column.operator("fomm.export_graph")
+        column.operator("fomm.make_group")
         node = getattr(context, "active_node", None)
         if node is not None and (image := result_of(node)) is not None:
             layout.operator("fomm.show_result", icon="IMAGE_DATA").node = node.name

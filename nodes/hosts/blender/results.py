@@ -36,10 +36,12 @@ def load_results(tree_name: str, files: Iterable[Made]) -> list[Any]:
 
 
 def node_of(tree: Any, name: str) -> Any:
-    """The node with an id in a graph; None where it is gone."""
+    """The node with an id in a graph, "7:3" for node 3 in the group 7; None where it is gone."""
     if tree is None or tree.bl_idname != TREE:
         return None
-    return next((node for node in tree.nodes if node.get("fomm_id") == name), None)
+    first, _, rest = name.partition(":")
+    node = next((node for node in tree.nodes if node.get("fomm_id") == first), None)
+    return node_of(getattr(node, "node_tree", None), rest) if rest else node
 
 
 def result_of(node: Any) -> Any:

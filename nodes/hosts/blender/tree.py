@@ -9,6 +9,7 @@ import bpy
 import nodeitems_utils
 
 from .blocks import Block, blocks, fits
+from .groups import HAS_GROUPS, GroupNode, sync_groups
 from .nodes import RELATIVE, TREE, BlockNode
 
 MENU = "FOMM_NODES"
@@ -48,6 +49,9 @@ def mark_links(tree: Any) -> int:
 
 
 def _mark_all() -> None:
+    for tree in bpy.data.node_groups if HAS_GROUPS else ():
+        if tree.bl_idname == TREE:
+            sync_groups(tree)
     if sum(mark_links(tree) for tree in bpy.data.node_groups if tree.bl_idname == TREE):
         redraw("NODE_EDITOR")
 
@@ -62,7 +66,7 @@ def redraw(kind: str) -> None:
 
 def kinds(socket: Any) -> str:
     """The wire types of a socket; those of Blender's own nodes take anything."""
-    return getattr(socket, "kinds", "") or "*"
+    return getattr(socket, "kinds", "") or getattr(socket, "wire", "*")
 
 
 def source_of(link: Any) -> Any:
@@ -82,7 +86,7 @@ def sync_all() -> None:
     for tree in bpy.data.node_groups:
         if tree.bl_idname == TREE:
             for node in tree.nodes:
-                if isinstance(node, BlockNode):
+                if isinstance(node, (BlockNode, GroupNode)) and (HAS_GROUPS or isinstance(node, BlockNode)):
                     node.sync()
 
 
@@ -105,7 +109,10 @@ def _categories(named: dict[str, list[Block]]) -> Iterator[Any]:
         items = [nodeitems_utils.NodeItem(block.idname, label=block.title) for block in members]
         title = category.replace("First Order Motion/", "").replace("ComfyUI/", "ComfyUI: ")
         yield _Category("FOMM_" + "".join(sign if sign.isalnum() else "_" for sign in category), title, items=items)
-    layout = [nodeitems_utils.NodeItem("NodeFrame"), nodeitems_utils.NodeItem("NodeReroute")]
+    names = ["NodeFrame", "NodeReroute"]
+    if HAS_GROUPS:
+        names += [GroupNode.bl_idname, "NodeGroupInput", "NodeGroupOutput"]
+    layout = [nodeitems_utils.NodeItem(name) for name in names]
     yield _Category("FOMM_LAYOUT", "Layout", items=layout)
 
 

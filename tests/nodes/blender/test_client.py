@@ -71,6 +71,13 @@ def test_cancel_is_quick_and_leaves_the_worker_warm(client: Client, animate, tmp
     assert heard.failures[0].cancelled
     assert took < client.settings.cancel_seconds, "it was killed instead"
     assert list(tmp_path.iterdir()) == []
+    for pause in (0.0, 0.1, 0.3, 0.6):  # wherever it strikes
+        handle, heard = submit(client, slow)
+        wait(client, lambda heard=heard: any(told.node == "FOMM_AnimateVideo" for told in heard.progress))
+        time.sleep(pause)
+        handle.cancel()
+        wait(client, lambda handle=handle: handle.ended)
+        assert heard.failures[0].cancelled, heard.failures[0].details
     again, heard = submit(client, animate, tmp_path / "after")
     wait(client, lambda: again.ended)
     assert client.process.pid == pid
