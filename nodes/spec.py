@@ -36,7 +36,7 @@ COMBO: Final = "COMBO"
 
 WIRES: Final = frozenset({MODEL, KEYPOINTS, MOTION, DATASET, IMAGE, MASK, LATENT, VIDEO, AUDIO})
 WIDGETS: Final = frozenset({INT, FLOAT, BOOLEAN, STRING, COMBO})
-LISTS: Final = frozenset({"models", "performances", "datasets"})
+LISTS: Final = frozenset({"models", "performances", "datasets", "flows"})
 """The dynamic lists of choices that a host can fill (`Host.options`)."""
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")

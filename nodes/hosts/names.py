@@ -30,6 +30,7 @@ class Listing:
 LISTINGS = {
     "models": Listing("fomm", "fomm", "fomm_models", (".safetensors", ".pth", ".pth.tar")),
     "performances": Listing("fomm_performances", "fomm_performances", "fomm", (".safetensors",)),
+    "flows": Listing("fomm_flows", "fomm_flows", "fomm_flows", (".exr",)),
 }
 
 

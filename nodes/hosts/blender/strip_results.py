@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import bpy
 
 from .span import Clip
 from .strip_inputs import MARK, Driving, ends, scene_fps, strips_of
+
+log = logging.getLogger("fomm.blender")
 
 KEPT = ("blend_type", "blend_alpha", "mute", "lock", "color_tag", "use_flip_x", "use_flip_y", "color_multiply")
 KEPT_PLACE = ("offset_x", "offset_y", "scale_x", "scale_y", "rotation")
@@ -107,13 +110,17 @@ def _all(scene: Any) -> Any:
 def _add_sound(strips: Any, scene: Any, place: Place, channel: int) -> None:
     fps = scene_fps(scene)
     begin = place.clip.start - place.sound_start * fps
-    strip = strips.new_sound(
-        name=f"{place.driving} (sound)",
-        filepath=_relative(place.sound),
-        channel=_free_channel(strips, channel + 1, place.span),
-        frame_start=round(begin),
-    )
-    if strip.frame_duration <= 1:  # a file without sound
+    try:
+        strip = strips.new_sound(
+            name=f"{place.driving} (sound)",
+            filepath=_relative(place.sound),
+            channel=_free_channel(strips, channel + 1, place.span),
+            frame_start=round(begin),
+        )
+    except RuntimeError as problem:  # a file without sound, or a Blender without
+        log.info("no sound strip: %s", problem)
+        return
+    if strip.frame_duration <= 1:
         strips.remove(strip)
         return
     strip.frame_start = begin

@@ -119,7 +119,7 @@ def test_blender_shows_the_pixels_of_the_file(inside: dict[str, dict[str, Any]])
     third = frames(about["file"])[2].astype(int)
     # Blender turns 4:2:0 into RGB by a scaler of its own.
     assert np.abs(shown - third).mean() < 2.0
-    assert abs(shown.mean() - third.mean()) < 1.0
+    assert abs(shown.mean() - third.mean()) < 1.5
 
 
 def test_speed_is_that_of_the_command(files: Path, inside: dict[str, dict[str, Any]]) -> None:
@@ -171,6 +171,11 @@ def test_what_is_not_handled_is_refused_with_what_to_do(
     case: str, words: str, inside: dict[str, dict[str, Any]]
 ) -> None:
     assert words in told(inside, "check_refusals")[case]
+
+
+def test_sound_stays_in_sync(inside: dict[str, dict[str, Any]]) -> None:
+    if not told(inside, "check_sound")["sound"]:
+        pytest.skip("this Blender was built without sound, as bpy from PyPI is")
 
 
 def test_a_dead_worker_is_told_in_words(inside: dict[str, dict[str, Any]]) -> None:
