@@ -38,9 +38,7 @@ def pixels(clip: MotionClip, frame: int) -> Tensor:
     values = stmap(clip, frame)
     u = (torch.arange(width) + 0.5) / width
     v = 1 - (torch.arange(height) + 0.5) / height
-    return torch.stack(
-        ((values[..., 0] - u) * width, (values[..., 1] - v[:, None]) * height, values[..., 2]), dim=-1
-    )
+    return torch.stack(((values[..., 0] - u) * width, (values[..., 1] - v[:, None]) * height, values[..., 2]), dim=-1)
 
 
 def _save(host: Host, motion: MotionClip, filename_prefix: str, form: str) -> tuple[Any, ...]:

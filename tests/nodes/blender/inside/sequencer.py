@@ -204,6 +204,27 @@ def check_sound() -> dict[str, Any]:
     return {"sound": True}
 
 
+def check_compositor() -> dict[str, Any]:
+    driving, source = movie(), still()
+    scene = bpy.context.scene
+    scene.fomm_strips.occlusion = scene.fomm_strips.flow = True
+    tree = addon("compositor").compositor_tree(scene)
+    others = len(tree.nodes)
+    for _ in range(2):  # a second run takes the same nodes
+        animate(source, driving)
+        made = {node.label.split(": ")[-1]: node for node in tree.nodes if node.get("fomm")}
+        assert set(made) == {"occlusion", "flow"}
+        assert len(tree.nodes) == others + 2
+    for node in made.values():
+        assert (node.frame_start, node.frame_duration) == (15, 6)
+        assert node.image.source == "SEQUENCE"
+        assert node.image.colorspace_settings.name == "Non-Color"
+        assert tuple(node.image.size) == (64, 64)
+    assert made["flow"].image.is_float
+    assert not made["occlusion"].image.is_float
+    return {name: path(node.image) for name, node in made.items()}
+
+
 def check_refusals() -> dict[str, Any]:
     said: dict[str, str] = {}
     driving, source = movie(), still()
