@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed` or `python -m benchmarks memory` (see --help)."""
+"""Entry point: `python -m benchmarks NAME`; --help lists the names."""
 
 from __future__ import annotations
 
@@ -26,33 +26,72 @@ def bind_checkout() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    speed = commands.add_parser("speed", help="frames per CPU second against a loop like the published demo's")
-    speed.add_argument("--rounds", type=int, default=7, help="frames of each way, taken in turn (default: %(default)s)")
-    speed.add_argument("--size", type=int, default=256, help="side of the pictures (default: %(default)s)")
-    speed.add_argument("--threads", type=int, default=1, help="threads (default: %(default)s)")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--threads", type=int, default=1, help="threads (default: %(default)s)")
+    shared.add_argument(
+        "--rounds", type=int, default=7, help="measurements of each way, in turn (default: %(default)s)"
+    )
+    networks = argparse.ArgumentParser(add_help=False, parents=[shared])
+    networks.add_argument("--size", type=int, default=256, help="side of the pictures (default: %(default)s)")
+    networks.add_argument("--trained", action="store_true", help="the built-in model instead of random vox-256 weights")
+    speed = commands.add_parser(
+        "speed", parents=[networks], help="frames per CPU second against a loop like the published demo's"
+    )
     speed.add_argument("--half", action="store_true", help="measure bfloat16 as well")
     speed.add_argument("--compile", action="store_true", help="measure compiled networks as well (minutes)")
-    speed.add_argument("--trained", action="store_true", help="the built-in model instead of random vox-256 weights")
+    commands.add_parser("int8", parents=[networks], help="the decoder in 8-bit integers against bfloat16")
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
     memory.add_argument("--short", type=int, default=200, help="frames of the short clip (default: %(default)s)")
     memory.add_argument("--long", type=int, default=2000, help="frames of the long clip (default: %(default)s)")
-    options = parser.parse_args()
+    memory.add_argument(
+        "--published", type=int, metavar="FRAMES", help="a model of vox-256 size instead, against the naive loop"
+    )
+    pipeline = commands.add_parser(
+        "pipeline", parents=[shared], help="wall time of `fomm animate` against its networks alone"
+    )
+    pipeline.add_argument("--frames", type=int, default=300, help="of the example clip (default: %(default)s)")
+    pipeline.add_argument("--model", type=Path, help="a weights file (default: random weights of vox-256 size)")
+    pipeline.add_argument("--clip", type=Path, help="another driving clip, whole")
+    commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
+    farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
+    farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
+    farm.add_argument("--rounds", type=int, default=1, help="of both, in turn (default: %(default)s)")
+    training = commands.add_parser(
+        "training", parents=[shared], help="training steps per CPU second against one like the published code's"
+    )
+    training.add_argument("--preset", default="demo", help="widths and losses (default: %(default)s)")
+    training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
+    training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
+    training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
+    pairs = commands.add_parser(
+        "pairs", parents=[shared], help="pairs of frames per CPU second, decoded and from the prepared cache"
+    )
+    pairs.add_argument("--size", type=int, default=64, help="side of the frames (default: %(default)s)")
+    pairs.add_argument("--clips", type=Path, help="a folder of videos instead of made-up ones")
+    options = vars(parser.parse_args())
     bind_checkout()
-    if options.command == "speed":
+    command = options.pop("command")
+    if command == "speed":
         from .speed import measure
-
-        measure(
-            rounds=options.rounds,
-            size=options.size,
-            threads=options.threads,
-            half=options.half,
-            compile=options.compile,
-            trained=options.trained,
-        )
+    elif command == "int8":
+        from .int8 import measure
+    elif command == "pipeline":
+        from .pipeline import measure
+    elif command == "start":
+        from .pipeline import measure_start as measure
+    elif command == "farm":
+        from .farm import measure
+    elif command == "training":
+        from .training import measure
+    elif command == "pairs":
+        from .pairs import measure
+    elif (frames := options.pop("published")) is None:
+        from .memory import measure
     else:
-        from .memory import measure as measure_memory
+        from .memory import measure_published as measure
 
-        measure_memory(short=options.short, long=options.long)
+        options = {"frames": frames}
+    measure(**options)
 
 
 if __name__ == "__main__":

@@ -1,55 +1,58 @@
-"""Peak memory of `fomm animate` for a short and a long driving clip: it must not grow with the length."""
+"""Peak memory: of `fomm animate` for a short and a long clip, and against a loop that holds whole clips.
+
+The naive loop does what the published demo does: it decodes the whole clip, keeps every generated frame, and writes
+them at the end.
+"""
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
-from itertools import cycle, islice
 from pathlib import Path
 
 from fomm_nodes.fomm_core.checkpoints import ASSETS
-from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
 
-ANIMATE = """
-import resource, runpy, sys
-from benchmarks.__main__ import bind_checkout
-bind_checkout()
-from fomm_nodes.nodes.cli import main
-code = main(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-sys.exit(code)
+from .processes import example_clip, published_size, run
+
+NAIVE = """
+import torch
+from benchmarks.speed import naive_loop
+from fomm_nodes.fomm_core import load_model
+from fomm_nodes.fomm_core.fitting import fit, from_uint8, to_uint8
+from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
+weights, picture, driving, result = sys.argv[1:]
+with torch.inference_mode():
+    model = load_model(weights)
+    source = fit(from_uint8(read_image(picture)), 256, 256)
+    clip = [fit(from_uint8(frame), 256, 256) for frame in list(VideoReader(driving))]
+    loop = naive_loop(model, source, model.detect(clip[0]))
+    images = [loop(frame) for frame in clip]
+    with VideoWriter(result, fps=25) as writer:
+        for image in [to_uint8(image) for image in images]:
+            writer.write(image)
 """
 
 
-def peak_mib(arguments: list[str]) -> float:
-    """Run the command in a process of its own; its peak resident memory in MiB."""
-    root = Path(__file__).resolve().parent.parent
-    run = subprocess.run(
-        [sys.executable, "-c", ANIMATE, *arguments],
-        cwd=root,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return int(run.stdout.strip().splitlines()[-1]) / 1024
-
-
 def measure(*, short: int, long: int) -> None:
-    """Print the table."""
+    """Print the built-in model's peaks for both lengths."""
     with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
         peaks = []
-        with VideoReader(ASSETS / "driving.mp4") as reader:
-            frames = list(reader)
-            rate = reader.info.fps
         for count in (short, long):
-            clip = Path(folder) / f"{count}.mp4"
-            with VideoWriter(clip, fps=rate) as writer:
-                for frame in islice(cycle(frames), count):
-                    writer.write(frame)
-            result = Path(folder) / f"result-{count}.mp4"
-            peaks.append(peak_mib(["animate", str(ASSETS / "source.png"), str(clip), "-o", str(result), "--quiet"]))
-            print(f"{count:>7} driving frames: peak {peaks[-1]:7.1f} MiB")
+            clip = example_clip(here / f"{count}.mp4", count, width=256, height=256)
+            command = ["animate", str(ASSETS / "source.png"), str(clip), "-o", str(here / f"out-{count}.mp4"), "-q"]
+            peaks.append(run(command, threads=1).peak)
+            print(f"{count:>7} driving frames: peak {peaks[-1]:7.1f} MiB", flush=True)
         print(f"ratio {peaks[1] / peaks[0]:.3f}")
+
+
+def measure_published(*, frames: int) -> None:
+    """Print the peaks of a model of the published size, ours and the naive loop's, for the same clip."""
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        weights, picture = str(published_size(here / "random-vox.safetensors")), str(ASSETS / "source.png")
+        clip = str(example_clip(here / "clip.mp4", frames))
+        command = ["animate", picture, clip, "-o", str(here / "ours.mp4"), "-q", "--model", weights, "--device", "cpu"]
+        ours = run(command, threads=1).peak
+        print(f"fomm animate, {frames} frames: peak {ours:.0f} MiB", flush=True)
+        naive = run([weights, picture, clip, str(here / "naive.mp4")], threads=1, work=NAIVE).peak
+        print(f"naive loop, {frames} frames: peak {naive:.0f} MiB; ratio {ours / naive:.2f}")

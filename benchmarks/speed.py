@@ -1,8 +1,11 @@
 """Frames per CPU second: the session against a naive loop that does what the published demo does.
 
 Naive: one frame at a time; the source is encoded again for each; normalisation and upsampling are layers of their own.
-Both run the same random weights of vox-256 size on the example clip. They take turns, so that a machine whose speed
-drifts slows both alike; the figures are medians of process CPU time.
+All ways run the same random weights of vox-256 size on the example clip. They take turns, so that a machine whose speed
+drifts slows all alike; the figures are medians of process CPU time.
+
+The last column is the roofline: arithmetic done (counted by torch) per second, as a share of what one large 3x3
+convolution in the same number format reaches in the same run.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from fomm_nodes.fomm_core.fitting import fit, from_uint8
 from fomm_nodes.fomm_core.video import VideoReader, read_image
 from kornia.metrics import psnr
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 
 def lively_model(pictures: Tensor) -> MotionModel:
@@ -59,6 +63,20 @@ def session_loop(
     return frame
 
 
+def gflop(work: Callable[[], object]) -> float:
+    """Arithmetic of matrix products and convolutions, in 10^9 operations (a multiplication and an addition are two)."""
+    with FlopCounterMode(display=False) as counter:
+        work()
+    return counter.get_total_flops() / 1e9
+
+
+def peak_work(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
+    """A convolution that keeps a processor as busy as any: 3x3, 256 to 256 channels, 64x64."""
+    conv = nn.Conv2d(256, 256, 3, padding=1).to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    x = torch.rand(1, 256, 64, 64).to(dtype=dtype, memory_format=torch.channels_last)
+    return lambda _: conv(x)
+
+
 @torch.inference_mode()
 def measure(*, rounds: int, size: int, threads: int, half: bool, compile: bool, trained: bool) -> None:
     """Print the table. `trained` takes the built-in model in place of random weights of the published size."""
@@ -75,28 +93,37 @@ def measure(*, rounds: int, size: int, threads: int, half: bool, compile: bool, 
     }
     if half:
         ways["session, bfloat16"] = session_loop(model, source, anchor, torch.bfloat16)
+    arithmetic = {name: gflop(lambda frame=frame: frame(clip[1])) for name, frame in ways.items()}
     if compile:
-        for name, dtype in [("float32", torch.float32), ("bfloat16", torch.bfloat16)][: 1 + half]:
-            ways[f"compiled, {name}"] = session_loop(model, source, anchor, dtype, compile=True)
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+        for name in ("float32", "bfloat16")[: 1 + half]:
+            ways[f"compiled, {name}"] = session_loop(model, source, anchor, getattr(torch, name), compile=True)
+            arithmetic[f"compiled, {name}"] = arithmetic[f"session, {name}"]
+    peaks = {name: f"peak of {'bfloat16' if 'bfloat16' in name else 'float32'}" for name in ways}
+    work = {name: peak_work(getattr(torch, name.split()[-1])) for name in set(peaks.values())}
+    arithmetic |= {name: gflop(lambda run=run: run(source)) for name, run in work.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in (*ways, *work)}
     difference = dict.fromkeys(ways, 0.0)
     likeness = dict.fromkeys(ways, math.inf)
-    for frame in ways.values():
-        frame(clip[1])
+    for run in (*ways.values(), *work.values()):
+        run(clip[1])
     for index in range(rounds):
         driving = clip[(2 * index + 1) % len(clip)]
         outputs = {}
-        for name, frame in ways.items():
+        for name, run in (ways | work).items():
             began = time.process_time()
-            outputs[name] = frame(driving)
+            outputs[name] = run(driving)
             seconds[name].append(time.process_time() - began)
-        for name, output in outputs.items():
-            difference[name] = max(difference[name], (output - outputs["naive loop"]).abs().max().item())
-            likeness[name] = min(likeness[name], psnr(output, outputs["naive loop"], 1.0).item())
-    base = statistics.median(seconds["naive loop"])
+        for name in ways:
+            difference[name] = max(difference[name], (outputs[name] - outputs["naive loop"]).abs().max().item())
+            likeness[name] = min(likeness[name], psnr(outputs[name], outputs["naive loop"], 1.0).item())
+    median = {name: statistics.median(taken) for name, taken in seconds.items()}
+    rate = {name: arithmetic[name] / median[name] for name in median}
     print(f"{model.name}, {size}x{size}, {threads} thread(s), torch {torch.__version__}, {rounds} frames each")
     print(f"contrast of the output (standard deviation): {outputs['naive loop'].std().item():.3f}")
-    print(f"{'way':<20}{'CPU s/frame':>12}{'ratio':>8}{'max difference':>16}{'PSNR':>9}")
-    for name, taken in seconds.items():
-        median = statistics.median(taken)
-        print(f"{name:<20}{median:>12.3f}{base / median:>7.2f}x{difference[name]:>16.1e}{likeness[name]:>6.1f} dB")
+    print(", ".join(f"{name}: {rate[name]:.0f} GFLOP/s" for name in sorted(work)))
+    print(f"{'way':<20}{'CPU s/frame':>12}{'ratio':>8}{'max difference':>16}{'PSNR':>12}{'GFLOP':>8}{'of peak':>9}")
+    for name in ways:
+        print(
+            f"{name:<20}{median[name]:>12.3f}{median['naive loop'] / median[name]:>7.2f}x{difference[name]:>16.1e}"
+            f"{likeness[name]:>9.1f} dB{arithmetic[name]:>8.1f}{rate[name] / rate[peaks[name]]:>9.0%}"
+        )

@@ -33,6 +33,7 @@ CORE: dict[str, set[str]] = {
     "background": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
     "pipeline": EVERYTHING,  # from files to files
+    "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names
 }
 ARROWS: dict[str, set[str]] = {
@@ -47,7 +48,7 @@ ARROWS: dict[str, set[str]] = {
     "nodes.hosts.blender": set(),  # runs inside Blender's Python, which has none of our libraries
     "nodes.graph": {"nodes.spec", "fomm_core.errors", "fomm_core.files"},
     "nodes.render": {"nodes.graph", "nodes.declarations", "nodes.hosts", "nodes.spec", "fomm_core"},
-    "nodes.commands": {"nodes.graph", "nodes.render", "nodes.hosts", "fomm_core"},
+    "nodes.commands": {"nodes.graph", "nodes.render", "nodes.declarations", "nodes.hosts", "fomm_core"},
     "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
     "nodes": set(),
     "": {"nodes", "fomm_core"},  # the doors

@@ -10,14 +10,19 @@ import copy
 from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..model import MotionModel
 from ..networks import DownBlock, Hourglass, ResidualBlock, UpBlock
-from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel
+from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel, wide_kernel
+from .scratch import Scratch
+from .upsampling import UpsampledConv2d
 from .winograd import WinogradConv2d
 
 __all__ = [
+    "ChannelsLast",
+    "Scratch",
+    "UpsampledConv2d",
     "WinogradConv2d",
     "cast",
     "compiled",
@@ -26,12 +31,13 @@ __all__ = [
     "four_at_once",
     "lower",
     "transposed_kernel",
+    "wide_kernel",
 ]
 
 WINOGRAD_CHANNELS, WINOGRAD_SIDE = 64, 16
 """Winograd's way pays from so many channels in, and from maps of so many pixels a side."""
-TRANSPOSED_SIDE = 32
-"""Outputs of an hourglass's up blocks: from this side on the transposed form is faster than Winograd's."""
+PHASES_SIDE, TRANSPOSED_SIDE = 8, 32
+"""An hourglass's up blocks: four matrix products from outputs of this side on, a transposed convolution from that."""
 
 
 def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> MotionModel:
@@ -41,7 +47,7 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     pixels at once, channels are last; on a CPU the wide 3x3 convolutions in float32 go Winograd's way. The detector,
     and all positions and flows, stay float32 in any `dtype`; for the rest see `cast`.
     """
-    fast = copy.deepcopy(model).eval().requires_grad_(False)
+    fast = _sharing_weights(model).eval()
     fold_normalisation(fast)
     on_cpu = torch.device(device).type == "cpu"
     if on_cpu:
@@ -49,9 +55,25 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     for block in fast.generator.up:
         assert isinstance(block, UpBlock)
         fold_upsampling(block)
+    fast.generator.bottleneck.insert(0, ChannelsLast())
     assert isinstance(fast.generator.final, nn.Conv2d)
     fast.generator.final = four_at_once(fast.generator.final)
     return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+def _sharing_weights(model: MotionModel) -> MotionModel:
+    """A copy whose layers can be replaced and converted one by one, and that doubles no weights until they are."""
+    shared: dict[int, Tensor] = {id(tensor): tensor.detach() for tensor in model.buffers()}
+    shared |= {id(tensor): nn.Parameter(tensor.detach(), requires_grad=False) for tensor in model.parameters()}
+    return copy.deepcopy(model, shared)
+
+
+class ChannelsLast(nn.Module):
+    """The same numbers, the channels of a pixel side by side; sampling by a flow leaves them apart."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, H, W] -> [B, C, H, W]."""
+        return x.contiguous(memory_format=torch.channels_last)
 
 
 def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
@@ -85,20 +107,24 @@ def compiled(model: MotionModel) -> MotionModel:
 
 def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> None:
     """Replace the convolutions that it pays for, in place: always in the detector, which is float32 in any case."""
-    config = model.config
+    config, scratch = model.config, Scratch()
     if decoder:
         for block in model.generator.bottleneck:
             assert isinstance(block, ResidualBlock)
-            block.conv1, block.conv2 = _winograd_if_wide(block.conv1), _winograd_if_wide(block.conv2)
+            block.conv1, block.conv2 = _winograd(block.conv1, scratch), _winograd(block.conv2, scratch)
     parts: list[tuple[Hourglass, float]] = [(model.detector.hourglass, config.detector.scale_factor)]
     if dense_motion and model.dense_motion is not None and config.dense_motion is not None:
         parts.append((model.dense_motion.hourglass, config.dense_motion.scale_factor))
     for hourglass, scale in parts:
         for block, side in _output_sides(hourglass, min(config.frame_size) * scale):
-            if isinstance(block, UpBlock) and side >= TRANSPOSED_SIDE:
+            if isinstance(block, DownBlock):
+                if side >= WINOGRAD_SIDE:
+                    block.conv = _winograd(block.conv, scratch)
+            elif side >= TRANSPOSED_SIDE:
                 fold_upsampling(block)
-            elif side >= (WINOGRAD_SIDE / 2 if isinstance(block, UpBlock) else WINOGRAD_SIDE):
-                block.conv = _winograd_if_wide(block.conv)
+            elif side >= PHASES_SIDE:
+                assert isinstance(block.conv, nn.Conv2d)
+                block.conv, block.upsample = UpsampledConv2d(block.conv, scratch), nn.Identity()
 
 
 def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock | UpBlock, float]]:
@@ -111,6 +137,6 @@ def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock
         yield block, side / 2**level
 
 
-def _winograd_if_wide(conv: nn.Module) -> nn.Module:
+def _winograd(conv: nn.Module, scratch: Scratch) -> nn.Module:
     assert isinstance(conv, nn.Conv2d)
-    return WinogradConv2d(conv) if conv.in_channels >= WINOGRAD_CHANNELS else conv
+    return WinogradConv2d(conv, scratch) if conv.in_channels >= WINOGRAD_CHANNELS else conv

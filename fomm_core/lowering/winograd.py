@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from einops import rearrange
 from torch import Tensor, nn
+
+from .scratch import Scratch
 
 OUT, TAPS = 4, 3
 TILE = OUT + TAPS - 1
@@ -33,6 +34,8 @@ _OUTPUT = [
     [0, 1, 1, 4, 4, 0],
     [0, 1, -1, 8, -8, 1],
 ]
+FLAT = 1 * TILE + 1
+"""The one of the 36 that all outputs of a tile hold with weight 1: the second column of _OUTPUT, both ways."""
 
 
 def transformed_kernel(weight: Tensor) -> Tensor:
@@ -45,6 +48,13 @@ def transformed_kernel(weight: Tensor) -> Tensor:
     return transformed
 
 
+def kernel_of_the_step(weight: Tensor) -> Tensor:
+    """`transformed_kernel` in one product, in the number format of `weight`: for weights that change all the time."""
+    kernel = torch.tensor(_KERNEL, dtype=weight.dtype)
+    flat = torch.kron(kernel, kernel) @ rearrange(weight, "o i y x -> (y x) (i o)")
+    return rearrange(flat, "uv (i o) -> uv i o", i=weight.shape[1])
+
+
 class WinogradConv2d(nn.Module):
     """Stands for a 3x3 convolution of stride 1 and padding 1, on any height and width; channels last inside.
 
@@ -55,8 +65,9 @@ class WinogradConv2d(nn.Module):
     kernel: Tensor
     to_domain: Tensor
     from_domain: Tensor
+    bias: Tensor | None
 
-    def __init__(self, conv: nn.Conv2d) -> None:
+    def __init__(self, conv: nn.Conv2d, scratch: Scratch | None = None) -> None:
         super().__init__()
         if conv.kernel_size != (3, 3) or conv.stride != (1, 1) or conv.padding != (1, 1) or conv.groups != 1:
             raise ValueError(f"expected a 3x3 convolution of stride 1, padding 1 and one group; got {conv}")
@@ -65,26 +76,33 @@ class WinogradConv2d(nn.Module):
         self.register_buffer("kernel", transformed_kernel(conv.weight.data), persistent=False)
         self.register_buffer("to_domain", torch.kron(to_tiles, to_tiles), persistent=False)  # [36, 36]
         self.register_buffer("from_domain", torch.kron(from_tiles, from_tiles), persistent=False)  # [16, 36]
-        self.bias = conv.bias
+        self.register_buffer("bias", None if conv.bias is None else conv.bias.data, persistent=False)
+        self.scratch = scratch or Scratch()
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, H, W]."""
-        images = [self._convolve(image) for image in x]
-        stacked = images[0].unsqueeze(0) if len(images) == 1 else torch.stack(images)
-        return rearrange(stacked, "b h w o -> b o h w")
-
-    def _convolve(self, image: Tensor) -> Tensor:
-        """[in, H, W] -> [H, W, out]."""
-        height, width = image.shape[-2:]
+        height, width = x.shape[-2:]
         rows, columns = -(-height // OUT), -(-width // OUT)
-        below, right = rows * OUT - height, columns * OUT - width
-        padded = F.pad(rearrange(image, "c h w -> h w c"), (0, 0, 1, 1 + right, 1, 1 + below))
-        tiles = padded.unfold(0, TILE, OUT).unfold(1, TILE, OUT)  # [rows, columns, in, 6, 6]
-        tiles = rearrange(tiles, "r l c u v -> (u v) (r l c)")
-        domain = rearrange(self.to_domain @ tiles, "uv (t c) -> uv t c", t=rows * columns)
-        domain = torch.bmm(domain, self.kernel)  # [36, tiles, out]
-        out = self.from_domain @ rearrange(domain, "uv t o -> uv (t o)")
-        out = rearrange(out, "(y x) (r l o) -> (r y) (l x) o", y=OUT, r=rows, l=columns)
+        out = x.new_empty(len(x), rows * OUT, columns * OUT, self.kernel.shape[-1])
+        for image, target in zip(x, out, strict=True):
+            self._convolve(image, target)
+        return rearrange(out[:, :height, :width], "b h w o -> b o h w")
+
+    def _convolve(self, image: Tensor, target: Tensor) -> None:
+        """[in, H, W] -> [H, W, out], with H and W of `target` rounded up to whole tiles."""
+        channels, height, width = image.shape
+        rows, columns, out_channels = target.shape[0] // OUT, target.shape[1] // OUT, target.shape[2]
+        padded = self.scratch.take("padded", rows * OUT + 2, columns * OUT + 2, channels, like=image)
+        padded.zero_()
+        padded[1 : height + 1, 1 : width + 1] = rearrange(image, "c h w -> h w c")
+        tiles = self.scratch.take("tiles", TILE, TILE, rows, columns, channels, like=image)
+        tiles.copy_(rearrange(padded.unfold(0, TILE, OUT).unfold(1, TILE, OUT), "r l c u v -> u v r l c"))
+        domain = self.scratch.take("domain", TILE * TILE, rows * columns, channels, like=image)
+        torch.mm(self.to_domain, tiles.view(TILE * TILE, -1), out=domain.view(TILE * TILE, -1))
+        product = self.scratch.take("tiles", TILE * TILE, rows * columns, out_channels, like=image)
+        torch.bmm(domain, self.kernel, out=product)
         if self.bias is not None:
-            out = out + self.bias
-        return out[:height, :width]
+            product[FLAT] += self.bias
+        pixels = self.scratch.take("domain", OUT, OUT, rows, columns, out_channels, like=image)
+        torch.mm(self.from_domain, product.view(TILE * TILE, -1), out=pixels.view(OUT * OUT, -1))
+        rearrange(target, "(r y) (l x) o -> y x r l o", y=OUT, x=OUT).copy_(pixels)

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..config import KeypointDetectorConfig
 from ..geometry import Keypoints, coordinate_grid
-from .blocks import Downsample, at_least_float32
+from .blocks import Downsample, at_least_float32, conv_pair, without_autocast
 from .hourglass import Hourglass
 
 HEAD_SIZE = 7
@@ -38,26 +38,31 @@ class KeypointDetector(nn.Module):
         with torch.no_grad():
             head.bias.copy_(torch.eye(2, device="cpu").flatten().repeat(head.out_channels // 4))
 
-    def heatmaps(self, features: Tensor) -> Tensor:
-        """Probability of each keypoint over positions, [B, K, h, w], each summing to 1."""
-        logits = at_least_float32(self.heatmap_head(features)) / self.temperature
-        height, width = logits.shape[-2:]
-        return rearrange(F.softmax(rearrange(logits, "b k h w -> b k (h w)"), -1), "b k (h w) -> b k h w", h=height)
-
     def features(self, image: Tensor) -> Tensor:
         """What the two heads read, [B, out_features, h, w]."""
         if self.downsample is not None:
             image = self.downsample(image)
         return self.hourglass(image.to(self.heatmap_head.weight.dtype))
 
-    def forward(self, image: Tensor) -> Keypoints:
-        features = self.features(image)
-        heatmap = self.heatmaps(features)
-        grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
-        position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
+    def heads(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Heat maps, [B, K, h, w], each summing to 1; maps of jacobians, [B, K or 1, 4, h, w], for models with them."""
         if self.jacobian_head is None:
-            return Keypoints(position)
-        maps = rearrange(at_least_float32(self.jacobian_head(features)), "b (k i j) h w -> b k (i j) h w", i=2, j=2)
-        maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
-        jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
-        return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))
+            return self._normalised(self.heatmap_head(features)), None
+        logits, maps = conv_pair(features, self.heatmap_head, self.jacobian_head)
+        return self._normalised(logits), rearrange(at_least_float32(maps), "b (k ij) h w -> b k ij h w", ij=4)
+
+    def _normalised(self, logits: Tensor) -> Tensor:
+        logits = at_least_float32(logits) / self.temperature
+        height, width = logits.shape[-2:]
+        return rearrange(F.softmax(rearrange(logits, "b k h w -> b k (h w)"), -1), "b k (h w) -> b k h w", h=height)
+
+    def forward(self, image: Tensor) -> Keypoints:
+        heatmap, maps = self.heads(self.features(image))
+        with without_autocast(heatmap):
+            grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
+            position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
+            if maps is None:
+                return Keypoints(position)
+            maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
+            jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
+            return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))

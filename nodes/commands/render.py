@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,9 +13,11 @@ from .batch_display import batch_display, clock
 from .terminal import say
 
 if TYPE_CHECKING:
+    from ..graph.model import Graph
     from ..graph.schemas import Schemas
     from ..hosts.headless_files import Folders
-    from ..render.batch import MakeEngine, Summary
+    from ..render.batch import LocalSetting, MakeEngine, Summary
+    from ..render.comfyui import ComfyUIEngine
     from ..render.jobs import Batch
 
 EPILOG = """\
@@ -133,8 +137,11 @@ def _add_farm_arguments(group: Any) -> None:
     group.add_argument("--server", action="append", default=[], metavar="URL", help="a ComfyUI that runs; repeatable")
     group.add_argument("--comfyui", action="append", default=[], type=Path, metavar="DIR", help="a ComfyUI to start")
     group.add_argument("--comfyui-python", metavar="FILE", help="its Python (default: that of its venv)")
+    group.add_argument("--comfyui-args", default="", metavar="TEXT", help='its further options, such as "--lowvram"')
     group.add_argument(
-        "--object-info", metavar="FILE|URL", help="what nodes there are: a ComfyUI's /object_info (default: --server's)"
+        "--object-info",
+        metavar="FILE|URL",
+        help="what nodes there are: a ComfyUI's /object_info (default: it is asked)",
     )
     group.add_argument(
         "--ray",
@@ -144,6 +151,9 @@ def _add_farm_arguments(group: Any) -> None:
         help="a Ray cluster; without an address, the one of this machine",
     )
     group.add_argument(
+        "--cores", type=positive, default=1, metavar="N", help="of each Ray worker, without GPUs (default: 1)"
+    )
+    group.add_argument(
         "--storage", metavar="URL", help="of a folder that all of the cluster reaches: s3://bucket/folder"
     )
 
@@ -151,40 +161,41 @@ def _add_farm_arguments(group: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Render; returns the exit code."""
     from ..hosts.headless_files import Folders
-    from ..render.batch import existing, read_any, run_batch
+    from ..render.batch import existing, run_batch
     from ..render.jobs import Batch
     from ..render.runner import Tries, Watch
 
     if arguments.retries < 0 or (arguments.timeout is not None and arguments.timeout <= 0):
         arguments.usage_error("expected --retries from 0 and --timeout above 0")
     folders = Folders(existing(arguments.input or [Path()]), existing(arguments.models))
-    schemas = _schemas(arguments, folders)
-    graph, name = read_any(arguments.graph, schemas)
-    for problem in graph.problems:
-        say(str(problem))
-    batch = Batch(
-        graph=graph,
-        name=name,
-        schemas=schemas,
-        folders=folders,
-        output=arguments.output,
-        settings=_settings(arguments),
-        zipped=arguments.zip,
-        table=arguments.jobs,
-        template=arguments.name,
-    )
-    if arguments.dry_run:
-        return _dry_run(batch)
-    with batch_display(quiet=arguments.quiet) as display:
-        watch = Watch(display.progress, display.finished, display.again, display.tick)
-        summary = run_batch(
-            batch,
-            _engine(arguments, folders),
-            tries=Tries(arguments.retries, arguments.timeout),
-            watch=watch,
-            started=display.started,
-            report=not arguments.no_report,
+    make_engine, comfyui = _engine(arguments, folders)
+    with contextlib.nullcontext() if comfyui is None else comfyui:
+        graph, name, schemas = _read(arguments, folders, comfyui)
+        for problem in graph.problems:
+            say(str(problem))
+        batch = Batch(
+            graph=graph,
+            name=name,
+            schemas=schemas,
+            folders=folders,
+            output=arguments.output,
+            settings=_settings(arguments),
+            zipped=arguments.zip,
+            table=arguments.jobs,
+            template=arguments.name,
         )
+        if arguments.dry_run:
+            return _dry_run(batch)
+        with batch_display(quiet=arguments.quiet) as display:
+            watch = Watch(display.progress, display.finished, display.again, display.tick)
+            summary = run_batch(
+                batch,
+                make_engine,
+                tries=Tries(arguments.retries, arguments.timeout),
+                watch=watch,
+                started=display.started,
+                report=not arguments.no_report,
+            )
     return _tell(summary, quiet=arguments.quiet)
 
 
@@ -198,16 +209,22 @@ def _settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
     return found
 
 
-def _schemas(arguments: argparse.Namespace, folders: Folders) -> Schemas:
-    from ..graph.schemas import schemas_from
-    from ..render.batch import local_schemas
+def _read(arguments: argparse.Namespace, folders: Folders, comfyui: ComfyUIEngine | None) -> tuple[Graph, str, Schemas]:
+    """The graph, its name, and what its nodes look like; a ComfyUI is asked about those that we do not know."""
+    from ..graph.schemas import Schemas, schemas_from
+    from ..render.batch import local_schemas, read_any
 
     schemas = local_schemas(folders)
-    source = arguments.object_info or next(iter(arguments.server), None)
-    return schemas.merged(schemas_from(source)) if source else schemas
+    if arguments.object_info:
+        schemas = schemas.merged(schemas_from(arguments.object_info))
+    graph, name = read_any(arguments.graph, schemas)
+    if comfyui is not None and not arguments.object_info and any(n.type not in schemas for n in graph.nodes.values()):
+        schemas = schemas.merged(Schemas(comfyui.object_info()))
+        graph, name = read_any(arguments.graph, schemas)
+    return graph, name, schemas
 
 
-def _engine(arguments: argparse.Namespace, folders: Folders) -> MakeEngine:
+def _engine(arguments: argparse.Namespace, folders: Folders) -> tuple[MakeEngine, ComfyUIEngine | None]:
     """What the options ask for: one kind of engine."""
     from ..hosts.headless import Limits
     from ..render.batch import LocalSetting
@@ -216,26 +233,29 @@ def _engine(arguments: argparse.Namespace, folders: Folders) -> MakeEngine:
     if sum(kinds) > 1:
         arguments.usage_error("expected --ray, or --server and --comfyui, not both")
     if kinds[0]:
-        return _comfyui(arguments)
+        comfyui = _comfyui(arguments)
+        return lambda folder: comfyui, comfyui
     limits = Limits()
     limits = Limits(arguments.max_frames or limits.frames, arguments.max_pixels or limits.pixels, limits.held)
     setting = LocalSetting(arguments.workers, arguments.device, limits, round(arguments.memory * 1e9))
-    return _ray(arguments, setting, folders) if kinds[1] else setting.engine(folders)
+    return (_ray(arguments, setting, folders) if kinds[1] else setting.engine(folders)), None
 
 
-def _comfyui(arguments: argparse.Namespace) -> MakeEngine:
+def _comfyui(arguments: argparse.Namespace) -> ComfyUIEngine:
     from ..render.comfyui import ComfyUIEngine
     from ..render.comfyui_process import Checkout
 
-    checkouts = [Checkout(folder, arguments.comfyui_python) for folder in arguments.comfyui]
-    return lambda folder: ComfyUIEngine(arguments.server, checkouts)
+    further = tuple(shlex.split(arguments.comfyui_args))
+    checkouts = [Checkout(folder, arguments.comfyui_python, further) for folder in arguments.comfyui]
+    return ComfyUIEngine(arguments.server, checkouts)
 
 
-def _ray(arguments: argparse.Namespace, setting: Any, folders: Folders) -> MakeEngine:
+def _ray(arguments: argparse.Namespace, setting: LocalSetting, folders: Folders) -> MakeEngine:
     from ..render.ray import RayEngine, RayOptions
 
     options = RayOptions(
         address=arguments.ray or None,
+        cores=arguments.cores,
         storage=arguments.storage,
         models=tuple(str(folder.absolute()) for folder in folders.models),
     )

@@ -1,8 +1,17 @@
 """The blocks, grouped as the user's menu is."""
 
-from . import animate, flow, keypoints, models, motion, view
+from . import animate, datasets, flow, keypoints, models, motion, training, view
 
-ALL = (*animate.SPECS, *models.SPECS, *keypoints.SPECS, *motion.SPECS, *flow.SPECS, *view.SPECS)
+ALL = (
+    *animate.SPECS,
+    *models.SPECS,
+    *keypoints.SPECS,
+    *motion.SPECS,
+    *flow.SPECS,
+    *view.SPECS,
+    *datasets.SPECS,
+    *training.SPECS,
+)
 """Every block, in the order of the menu."""
 
 BY_ID = {spec.id: spec for spec in ALL}

@@ -82,13 +82,13 @@ def run_batch(
     with Manifest(batch.output) as manifest:
         digests = Digests(manifest.digest, manifest.learn)
         counts = manifest.register(plan(batch, digests), name)
-        reused = frozenset(entry.name for entry in manifest.entries(name) if entry.state == DONE)
+        reused = manifest.numbers(name, DONE)
         try:
             if counts.pending:
                 with _passing_folder(manifest.folder) as folder, _closing(make_engine(folder)) as engine:
                     started(counts, engine)
                     runner = Runner(engine, manifest, name, tries or Tries(), watch or Watch())
-                    runner.run(plan(batch, digests))
+                    runner.run(plan(batch, digests, only=manifest.numbers(name, PENDING)))
         finally:
             page = batch.output / REPORT if report else None
             if page is not None:
@@ -118,13 +118,8 @@ def _closing(engine: Engine) -> Iterator[Engine]:
 
 
 def _summary(manifest: Manifest, name: str, output: Path, page: Path | None, before: int, seconds: float) -> Summary:
-    states = {DONE: 0, FAILED: 0, PENDING: 0}
-    failures = []
-    for entry in manifest.entries(name):
-        states[entry.state] += 1
-        if entry.state == FAILED:
-            failures.append(entry)
-    return Summary(output, states[DONE], states[FAILED], states[PENDING], before, seconds, page, tuple(failures))
+    counts, failures = manifest.counts(name), tuple(manifest.entries(name, state=FAILED))
+    return Summary(output, counts.done, counts.failed, counts.pending, before, seconds, page, failures)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from ...fomm_core.errors import FommError
 from .comfyui_client import ComfyClient, Events, RefusedError, ServerError
@@ -88,7 +89,7 @@ class ComfyUIEngine:
         servers: Sequence[str] = (),
         checkouts: Sequence[Checkout] = (),
         *,
-        patience: float = PATIENCE,
+        patience: float | None = None,
         answer_seconds: float = 10.0,
         start_seconds: float = START_SECONDS,
     ) -> None:
@@ -105,7 +106,7 @@ class ComfyUIEngine:
         self._servers = [_Server(client) for client in clients.values()]
         for process in [ComfyProcess(checkout) for checkout in checkouts]:
             self._servers.append(_Server(ComfyClient(process.url, answer_seconds=answer_seconds), process))
-        self._patience = patience
+        self._patience = PATIENCE if patience is None else patience
         self._start_seconds = start_seconds
         self._choosing = threading.Lock()
         self._turn = 0
@@ -125,7 +126,7 @@ class ComfyUIEngine:
         try:
             refusals: dict[_Server, JobError] = {}
             while True:
-                server = self._choose(job, refusals, progress)
+                server = self._choose(job.id, refusals, lambda: progress(Progress(job.id, "")))
                 try:
                     return self._render(server, job, progress)
                 except RefusedError as error:
@@ -142,6 +143,19 @@ class ComfyUIEngine:
             with self._idle:
                 self._active -= 1
                 self._idle.notify_all()
+
+    def object_info(self, tick: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """The node classes of one of the servers, which is started where needed; `tick` is called while that lasts.
+
+        Raises:
+            NoWorkersError: There is none.
+        """
+        server = self._choose("", {}, tick)
+        server.coming.discard("")
+        try:
+            return server.client.object_info()
+        except (ServerError, RefusedError) as error:
+            raise NoWorkersError(f"{server.name} does not tell what nodes it has: {error}") from None
 
     def close(self) -> None:
         """End the servers that were started here; take our prompts from the others."""
@@ -164,12 +178,12 @@ class ComfyUIEngine:
 
     # ----- which server
 
-    def _choose(self, job: Job, refusals: Mapping[_Server, JobError], progress: Report) -> _Server:
+    def _choose(self, job: str, refusals: Mapping[_Server, JobError], tick: Callable[[], None]) -> _Server:
         """The server with the shortest queue among those that have not refused the job."""
         give_up = time.monotonic() + self._patience
         while True:
             self._check_open()
-            progress(Progress(job.id, ""))
+            tick()
             server = self._shortest(job, refusals)
             if server is not None:
                 return server
@@ -183,7 +197,7 @@ class ComfyUIEngine:
                 )
             time.sleep(0.5)
 
-    def _shortest(self, job: Job, refusals: Mapping[_Server, JobError]) -> _Server | None:
+    def _shortest(self, job: str, refusals: Mapping[_Server, JobError]) -> _Server | None:
         lengths = {s: s.queue_length(self._start_seconds) for s in self._servers if s not in refusals}
         with self._choosing:
             ring = self._servers[self._turn :] + self._servers[: self._turn]
@@ -192,7 +206,7 @@ class ComfyUIEngine:
                 return None
             server = min(ready, key=lambda s: ready[s])
             self._turn = (self._servers.index(server) + 1) % len(self._servers)
-            server.coming.add(job.id)
+            server.coming.add(job)
             return server
 
     # ----- one job on one server
@@ -203,7 +217,7 @@ class ComfyUIEngine:
 
         def tell(node: str = "", done: int = 0, total: int = 0) -> None:
             self._check_open()
-            progress(Progress(job.id, server.name, node, done, total))
+            progress(Progress(job.id, server.name if prompt.started else "", node, done, total))
 
         prompt.send_inputs(tell)
         with server.client.events(prompt.id) as events:
@@ -245,8 +259,8 @@ class ComfyUIEngine:
             if time.monotonic() < look_at:
                 continue
             try:
-                queued = server.client.is_queued(prompt.id)
-                entry = None if queued else server.client.history(prompt.id)
+                place = server.client.place(prompt.id)
+                entry = None if place else server.client.history(prompt.id)
             except (ServerError, RefusedError) as error:
                 gone = isinstance(error, ServerError) and error.gone
                 if gone or time.monotonic() - heard > self._patience:
@@ -256,7 +270,8 @@ class ComfyUIEngine:
             look_at = heard + poll
             if entry is not None:
                 return entry
-            if not queued:
+            prompt.started = prompt.started or place == "running"
+            if not place:
                 raise WorkerLostError(
                     f"{server.name} knows nothing of the job any more: it was started again, or its queue was cleared"
                 )
@@ -267,7 +282,7 @@ class ComfyUIEngine:
             server.client.cancel(prompt.id)
             deadline = time.monotonic() + STOP_SECONDS
             while server.process is not None and server.process.running:
-                if not server.client.is_queued(prompt.id):
+                if not server.client.place(prompt.id):
                     return
                 if time.monotonic() > deadline:
                     break

@@ -71,8 +71,11 @@ class ComfyClient:
     """
 
     def __init__(self, url: str, *, answer_seconds: float = ANSWER_SECONDS) -> None:
-        import httpx
-
+        try:
+            import httpx
+            import websockets  # noqa: F401
+        except ImportError:
+            raise FommError('ComfyUI servers need two more packages: pip install "fomm-nodes[farm]"') from None
         self.url = normal_url(url)
         parts = urlsplit(self.url)
         self.name = parts.netloc.rpartition("@")[2] + parts.path
@@ -109,10 +112,14 @@ class ComfyClient:
             self.cancel(prompt)
             raise RefusedError("a part of the graph is not valid", 400, answer)
 
-    def is_queued(self, prompt: str) -> bool:
-        """Whether a prompt waits or runs."""
+    def place(self, prompt: str) -> str:
+        """Where a prompt is: "running", "waiting", or "" where it is not in the queue."""
         running, pending = self._queue()
-        return prompt in running or prompt in pending
+        return "running" if prompt in running else "waiting" if prompt in pending else ""
+
+    def object_info(self) -> dict[str, Any]:
+        """The server's node classes, as `graph.schemas` takes them."""
+        return self._json("GET", "/object_info", timeout=self._slow)
 
     def history(self, prompt: str) -> dict[str, Any] | None:
         """What came of a prompt: its "outputs" and "status"; None where the server knows nothing of it."""

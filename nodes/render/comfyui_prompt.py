@@ -15,11 +15,12 @@ from .outputs import Made, labels, publish
 from .storage import reading
 
 ENDINGS = {"execution_success", "execution_error", "execution_interrupted"}
+STARTS = ENDINGS | {"execution_start", "execution_cached", "executing", "progress"}
 Tick = Callable[..., None]
 
 
 class Prompt:
-    """A job on its way through one server."""
+    """A job on its way through one server. `started`: it is its turn there."""
 
     def __init__(self, identity: str, job: Job, client: ComfyClient, uploads: threading.Lock) -> None:
         self.id = identity
@@ -28,6 +29,7 @@ class Prompt:
         self._uploads = uploads
         self._plain: set[tuple[str, str]] = set()
         """Inputs (node, port) whose block lists only files that lie in no folder."""
+        self.started = False
         self._node = ""
 
     def graph(self) -> dict[str, Any]:
@@ -102,6 +104,7 @@ class Prompt:
         """Title of the node at work, and how far it is, once `event` was heard."""
         data = event.get("data", {})
         done = total = 0
+        self.started = self.started or event.get("type") in STARTS
         if event.get("type") in {"executing", "progress"} and data.get("node"):
             self._node = title(self.job, str(data["node"]))
         if event.get("type") == "progress":

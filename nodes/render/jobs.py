@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,12 @@ from typing import Any
 from ...fomm_core.errors import FommError, GraphError
 from ..graph.model import Graph, Link
 from ..graph.schemas import Schemas
+from ..graph.settings import Target, target
 from ..hosts.headless_files import Folders
 from ..hosts.names import check_inside
 from ..spec import NodeSpec
 from .engine import InputFile, Job
-from .ports import PortOf, file_ports, find_port, matching_files
+from .ports import file_ports, matching_files
 from .tables import Row, combined, table_rows
 
 OUTPUT_COLUMN = "output"
@@ -84,25 +85,28 @@ def _digest_of(file: Any) -> str:
     return digest.hexdigest()
 
 
-def plan(batch: Batch, digests: Digests) -> Iterator[Job | Faulty]:
-    """The jobs of a batch, in the order of its table; the same ones at each call.
+def plan(batch: Batch, digests: Digests, only: Container[str] | None = None) -> Iterator[Job | Faulty]:
+    """The jobs of a batch, in the order of its table; the same ones at each call. only: leave out all other ids.
 
     Raises:
         GraphError: A node or port that is not there, no file for a pattern, a value that does not fit.
         FommError: Two jobs with the same output name; a broken table.
     """
-    return _Planner(batch, digests).jobs()
+    return _Planner(batch, digests).jobs(only)
 
 
 class _Planner:
     def __init__(self, batch: Batch, digests: Digests) -> None:
         self.batch, self.digests = batch, digests
-        self.ports: dict[str, PortOf] = {}
+        self.ports: dict[str, Target] = {}
         self.names: dict[str, str] = {}
         self.files = {(port.node.id, port.port): port for port in file_ports(batch.graph, batch.schemas)}
         self.template = batch.template
+        self.found: dict[str, tuple[Path, str]] = {}
+        self.weights: dict[tuple[str, str], str] = {}
+        self.inside: set[Path] = set()
 
-    def jobs(self) -> Iterator[Job | Faulty]:
+    def jobs(self, only: Container[str] | None) -> Iterator[Job | Faulty]:
         if self.batch.table is not None:
             table = self.batch.table
             rows: Iterator[Row] = self._with_settings(table_rows(table) if isinstance(table, Path) else iter(table))
@@ -113,7 +117,8 @@ class _Planner:
             self.template = self.template or "_".join(f"{{{column}}}" for column in varied) or "{graph}"
             rows = combined(lists, zipped=self.batch.zipped)
         for number, row in enumerate(rows, 1):
-            yield self._job(f"{number:05d}", row)
+            if only is None or f"{number:05d}" in only:
+                yield self._job(f"{number:05d}", row)
 
     def _with_settings(self, rows: Iterator[Row]) -> Iterator[Row]:
         """A table's rows with what was set for all of them."""
@@ -131,9 +136,9 @@ class _Planner:
             return [port.typed(value) for value in values]
         return [name for value in values for name in matching_files(port, str(value), self.batch.folders.inputs)]
 
-    def _port(self, column: str) -> PortOf:
+    def _port(self, column: str) -> Target:
         if column not in self.ports:
-            self.ports[column] = find_port(self.batch.graph, self.batch.schemas, column)
+            self.ports[column] = target(self.batch.graph, column, self.batch.schemas)
         return self.ports[column]
 
     def _job(self, number: str, row: Row) -> Job | Faulty:
@@ -155,11 +160,13 @@ class _Planner:
             name = graph.nodes[node].inputs[port]
             if isinstance(name, Link):
                 continue
-            try:
-                path = self.batch.folders.input_file(str(name))
-            except FommError as problem:
-                raise GraphError(f"{known.name}: {problem}") from None
-            yield InputFile(node, port, str(name), path, self.digests(path))
+            if name not in self.found:
+                try:
+                    path = self.batch.folders.input_file(str(name))
+                except FommError as problem:
+                    raise GraphError(f"{known.name}: {problem}") from None
+                self.found[name] = path, self.digests(path)
+            yield InputFile(node, port, str(name), *self.found[name])
 
     def _key(self, graph: Graph, inputs: tuple[InputFile, ...]) -> str:
         """Of what the result depends on: names of files don't count, their content does."""
@@ -180,12 +187,17 @@ class _Planner:
             for port in spec.inputs if spec else ():
                 choice = node.inputs.get(port.id)
                 if isinstance(port.options, str) and isinstance(choice, str):
-                    try:
-                        yield self.digests(self.batch.folders.find(port.options, choice))
-                    except (FommError, OSError):
-                        continue  # on a server, or missing: the run will say
+                    if (port.options, choice) not in self.weights:
+                        self.weights[port.options, choice] = self._weights(port.options, choice)
+                    yield self.weights[port.options, choice]
 
-    def _output(self, number: str, row: Row, ports: Mapping[str, PortOf]) -> Path:
+    def _weights(self, listed: str, choice: str) -> str:
+        try:
+            return self.digests(self.batch.folders.find(listed, choice))
+        except (FommError, OSError):
+            return ""  # on a server, or missing: the run will say
+
+    def _output(self, number: str, row: Row, ports: Mapping[str, Target]) -> Path:
         name = row.get(OUTPUT_COLUMN) or _FIELD.sub(
             lambda field: self._filled(field[1], number, row, ports), self.template
         )
@@ -194,7 +206,9 @@ class _Planner:
         except FommError as problem:
             raise FommError(f"output name of job {number}: {problem}") from None
         path = self.batch.output.joinpath(*str(name).replace("\\", "/").split("/"))
-        if not path.parent.resolve().is_relative_to(self.batch.output.resolve()):
+        if path.parent not in self.inside and path.parent.resolve().is_relative_to(self.batch.output.resolve()):
+            self.inside.add(path.parent)
+        if path.parent not in self.inside:
             raise FommError(
                 f"output name of job {number}: '{name}' is behind a link that leads out of the output folder."
             )
@@ -206,7 +220,7 @@ class _Planner:
             )
         return path
 
-    def _filled(self, name: str, number: str, row: Row, ports: Mapping[str, PortOf]) -> str:
+    def _filled(self, name: str, number: str, row: Row, ports: Mapping[str, Target]) -> str:
         if name == "job":
             return number
         if name == "graph":
@@ -214,6 +228,6 @@ class _Planner:
         if name in row:
             value, is_file = row[name], name in ports and ports[name].is_file
         else:
-            port = find_port(self.batch.graph, self.batch.schemas, name)
+            port = target(self.batch.graph, name, self.batch.schemas)
             value, is_file = port.node.inputs.get(port.port), port.is_file
         return _UNFIT.sub("_", Path(str(value)).stem if is_file else str(value)).strip(". ") or "_"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -55,7 +55,8 @@ class Entry:
 class Manifest:
     """The jobs of an output folder. One driver at a time; its lock ends with its process, however that ends.
 
-    A rollback journal, not a write-ahead log, which network folders can't keep.
+    A write-ahead log makes each job's line cheap: what the system was told outlives a killed process, and a power cut
+    costs the last lines, never the file. Held exclusively, it needs no shared memory, which network folders lack.
     """
 
     def __init__(self, output: Path) -> None:
@@ -72,7 +73,8 @@ class Manifest:
             ) from None
         try:
             self._file = sqlite3.connect(self.folder / "manifest.sqlite", isolation_level=None, check_same_thread=False)
-            self._file.execute("PRAGMA journal_mode = PERSIST")
+            self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
             self._file.executescript(_TABLES)
         except sqlite3.DatabaseError as problem:
@@ -143,11 +145,6 @@ class Manifest:
                 "stays; run the same command again."
             ) from problem
 
-    def is_pending(self, output: Path) -> bool:
-        """Whether a registered job has to run."""
-        row = self._file.execute("SELECT state FROM jobs WHERE name = ?", (self.name_of(output),)).fetchone()
-        return bool(row and row[0] == PENDING)
-
     def finish(self, job: Job, batch: str, outcome: Outcome, *, attempts: int, strip: bytes) -> None:
         """Note that a job's files are there, complete."""
         files = {self.name_of(path): path.stat().st_size for path in outcome.files}
@@ -187,14 +184,33 @@ class Manifest:
             batch,
         )
 
-    def entries(self, batch: str) -> Iterator[Entry]:
-        """The jobs of a batch in their order, a few in memory at a time."""
-        columns = "name, number, key, state, attempts, worker, seconds, frames, reused, files, error, details, settings"
+    def counts(self, batch: str) -> Counts:
+        """How the jobs of a batch stand."""
+        rows = self._file.execute("SELECT state, COUNT(*) FROM jobs WHERE batch = ? GROUP BY state", (batch,))
+        return Counts(**dict(rows))
+
+    def workers(self, batch: str) -> list[tuple[str, int, int, float]]:
+        """(name, jobs, frames, seconds) of each worker, over the jobs of a batch that are done."""
+        return self._file.execute(
+            "SELECT worker, COUNT(*), SUM(frames), SUM(seconds) FROM jobs WHERE batch = ? AND state = ? GROUP BY 1",
+            (batch, DONE),
+        ).fetchall()
+
+    def numbers(self, batch: str, state: str) -> frozenset[str]:
+        """The jobs of a batch in a state, by their ids."""
+        rows = self._file.execute("SELECT number FROM jobs WHERE batch = ? AND state = ?", (batch, state))
+        return frozenset(number for (number,) in rows)
+
+    def entries(self, batch: str, *, state: str | None = None) -> Iterator[Entry]:
+        """The jobs of a batch, or those in a state, in their order, a few in memory at a time."""
+        columns = [column.name for column in fields(Entry)]
         rows = self._file.execute(
-            f"SELECT {columns}, strip FROM jobs WHERE batch = ? ORDER BY length(number), number", (batch,)
+            f"SELECT {', '.join(columns)} FROM jobs WHERE batch = ? AND state LIKE ? ORDER BY length(number), number",
+            (batch, state or "%"),
         )
         for row in rows:
-            yield Entry(*row[:9], json.loads(row[9]), *row[10:12], json.loads(row[12]), row[13])
+            values = dict(zip(columns, row, strict=True))
+            yield Entry(**{**values, **{name: json.loads(values[name]) for name in ("files", "settings")}})
 
     def digest(self, state: str) -> str | None:
         """The digest of a file in a certain state, as far as it was ever made."""
@@ -218,6 +234,11 @@ class Counts:
     pending: int = 0
     done: int = 0
     failed: int = 0
+
+    @property
+    def all(self) -> int:
+        """In any state."""
+        return self.pending + self.done + self.failed
 
     def add(self, state: str) -> None:
         """Count one more."""

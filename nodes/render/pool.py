@@ -28,6 +28,17 @@ HEARTBEAT = 0.25
 LAST_WORDS = 3000
 """Characters of a dead worker's standard error that go into the report."""
 
+BOOT = """
+import importlib.util, sys
+root = sys.argv[1]
+spec = importlib.util.spec_from_file_location("fomm_nodes", root + "/__init__.py", submodule_search_locations=[root])
+sys.modules["fomm_nodes"] = package = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from fomm_nodes.nodes.render.worker import main
+main()
+"""
+"""Starts a worker of this very package, whatever name it goes by here, installed or not."""
+
 
 class LocalPool:
     """An `Engine` of several processes on this machine, each with its models.
@@ -137,7 +148,7 @@ class _Worker:
         threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", f"{__package__}.worker"],
+                [sys.executable, "-c", BOOT, str(Path(__file__).resolve().parents[2])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

@@ -17,8 +17,10 @@ from typing import Any
 from ...fomm_core.errors import FommError
 from . import storage
 from .engine import InputFile, Job, JobError, NoWorkersError, Outcome, Progress, Report, WorkerLostError
+from .local import LocalOptions
 from .outputs import Made, publish
 from .ray_worker import Reply, Task, Worker
+from .wire import error_from
 
 log = logging.getLogger("fomm.render")
 
@@ -75,10 +77,10 @@ class _Slot:
 class RayEngine:
     """Runs jobs in actors that keep their models; see `engine.Engine`. An actor that dies is replaced."""
 
-    def __init__(self, options: RayOptions, local: Any) -> None:
+    def __init__(self, options: RayOptions, local: LocalOptions) -> None:
         """Join the cluster and ask for the actors.
 
-        local: a `LocalOptions` for each of them; its folders do not matter.
+        local: for each of them; its folders do not matter.
 
         Raises:
             FommError: Ray is not installed, or there is no such cluster.
@@ -200,7 +202,7 @@ class RayEngine:
             return False
         try:
             log.info("%s runs on %s", slot.name, self._ray.get(slot.coming))
-        except self._ray.exceptions.RayActorError as error:
+        except self._ray.exceptions.RayError as error:
             slot.trouble = f"{slot.name} ended at its start: {_cause(error)}"
             slot.failures += 1
             log.warning(slot.trouble)
@@ -224,12 +226,13 @@ class RayEngine:
                     progress(Progress(task.job.id, slot.name))
                 state = state or slot.actor.state.remote()
             return ray.get(running)
-        except ray.exceptions.RayActorError as error:
+        except ray.exceptions.RayTaskError as error:
+            raise JobError(f"{slot.name}: {_cause(error)}", details=str(error)) from None
+        except ray.exceptions.RayError as error:  # it died, its machine is gone, or has too little memory
             self._check_open()
+            ray.kill(slot.actor)
             self._spawn(slot)
             raise WorkerLostError(f"{slot.name} went away: {_cause(error)}") from None
-        except ray.exceptions.RayError as error:
-            raise JobError(f"{slot.name}: {_cause(error)}", details=str(error)) from None
         except BaseException:
             if not self._closed.is_set():
                 self._cancel(slot, task.token, running)
@@ -272,7 +275,7 @@ class RayEngine:
 
     def _finish(self, slot: _Slot, job: Job, reply: Reply, began: float) -> Outcome:
         if reply.error is not None:
-            raise JobError(**reply.error)
+            raise error_from(reply.error)
         try:
             job.output.parent.mkdir(parents=True, exist_ok=True)
             folder = Path(tempfile.mkdtemp(prefix=".fomm-", dir=job.output.parent))

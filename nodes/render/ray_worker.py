@@ -8,15 +8,19 @@ import shutil
 import socket
 import tempfile
 import threading
+import traceback
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ..hosts.headless_files import Folders
 from ..hosts.names import check_inside
 from .engine import CancelledError, Job, JobError, Progress
+from .local import LocalEngine, LocalOptions
 from .storage import download, is_url, upload
+from .wire import error_to
 
 INPUT_BYTES = 4 << 30
 """Inputs that a worker keeps for later jobs."""
@@ -47,7 +51,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a task; `error` has the fields of a JobError where it failed."""
+    """What came of a task; `error` is a JobError as `wire` puts it, where it failed."""
 
     files: tuple[Sent, ...] = ()
     frames: int = 0
@@ -58,16 +62,13 @@ class Reply:
 class Worker:
     """The actor. `render` runs in one thread, `state` and `cancel` are called meanwhile from another."""
 
-    def __init__(self, options: Any, models: tuple[str, ...], threads: int | None) -> None:
-        """Make the engine: `options` are a LocalOptions, whose folders are filled in here.
+    def __init__(self, options: LocalOptions, models: tuple[str, ...], threads: int | None) -> None:
+        """Make the engine; the folders of `options` are filled in here.
 
         models: folders on this machine, or URLs of folders, which are copied here.
         threads: for torch; None leaves it alone.
         """
         import torch
-
-        from ..hosts.headless_files import Folders
-        from .local import LocalEngine
 
         if threads is not None:
             torch.set_num_threads(threads)
@@ -75,7 +76,7 @@ class Worker:
         self._inputs = self._base / "input"
         self._inputs.mkdir()
         folders = tuple(_folder_here(place, self._base / f"models{index}") for index, place in enumerate(models))
-        self._engine = LocalEngine(replace(options, folders=Folders((self._inputs,), folders)))
+        self._engine = LocalEngine(replace(options, folders=Folders((self._inputs,), folders), temporary=None))
         self._held: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._now = Progress("", options.name)
         self._token = ""
@@ -112,12 +113,12 @@ class Worker:
             results = self._engine.make(task.job, folder, self._report)
             files = tuple(_send(index, made, task) for index, made in enumerate(results.made))
         except JobError as error:
-            fields = {"retryable": error.retryable, "node": error.node, "details": error.details}
-            return Reply(error={"message": str(error), **fields})
+            return Reply(error=error_to(error))
         except CancelledError as error:
-            return Reply(error={"message": str(error)})
-        except OSError as error:
-            return Reply(error={"message": f"{socket.gethostname()}: {error}"})
+            return Reply(error=error_to(JobError(str(error))))
+        except Exception as problem:
+            message = f"{type(problem).__name__} on {socket.gethostname()}: {problem}"
+            return Reply(error=error_to(JobError(message, details=traceback.format_exc())))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             with self._lock:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import base64
-from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from html import escape
 from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
 from ...fomm_core.files import atomic_path
-from .manifest import DONE, FAILED, Entry, Manifest
+from .manifest import DONE, FAILED, PENDING, Counts, Entry, Manifest
 
 MOST_STRIPS = 1000
 """Pictures of so many jobs; a page with more is slow to open."""
@@ -43,8 +42,7 @@ pre { overflow: auto; max-height: 24rem; background: var(--soft); padding: .7rem
 def write_report(
     manifest: Manifest, batch: str, path: Path, *, title: str, reused: frozenset[str] = frozenset()
 ) -> None:
-    """Write the page for the jobs of a batch. Failed ones come first. reused: names that were done before this run."""
-    entries = list(_without_strips(manifest.entries(batch)))
+    """Write the page for the jobs of a batch. Failed ones come first. reused: ids of jobs that were done before."""
     strips = 0
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as page:
         page.write(
@@ -52,41 +50,33 @@ def write_report(
             f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style>'
             f"<h1>{escape(title)}</h1>"
         )
-        page.writelines(_summary(entries, reused))
-        for wanted in (FAILED, None):
-            for entry in manifest.entries(batch):
-                if (entry.state == FAILED) == (wanted == FAILED):
-                    strips += bool(entry.strip)
-                    page.writelines(_job(entry, shown=strips <= MOST_STRIPS, before=entry.name in reused))
+        page.writelines(_summary(manifest.counts(batch), manifest.workers(batch), len(reused)))
+        for state in (FAILED, DONE, PENDING):
+            for entry in manifest.entries(batch, state=state):
+                strips += bool(entry.strip)
+                page.writelines(_job(entry, shown=strips <= MOST_STRIPS, before=entry.number in reused))
         page.write("</html>\n")
 
 
-def _without_strips(entries: Iterable[Entry]) -> Iterator[tuple[str, str, float, int, str]]:
-    """(state, worker, seconds, frames, name) of each job: what the sums need."""
-    return ((entry.state, entry.worker, entry.seconds, entry.frames, entry.name) for entry in entries)
-
-
-def _summary(entries: list[tuple[str, str, float, int, str]], reused: frozenset[str]) -> Iterator[str]:
-    done = sum(state == DONE for state, *_ in entries)
-    failed = sum(state == FAILED for state, *_ in entries)
-    left, before = len(entries) - done - failed, sum(name in reused for *_, name in entries)
-    figures = {"jobs": len(entries), "done": done, "failed": failed, "left": left, "of them done before": before}
+def _summary(counts: Counts, workers: list[tuple[str, int, int, float]], before: int) -> Iterator[str]:
+    figures = {
+        "jobs": counts.all,
+        "done": counts.done,
+        "failed": counts.failed,
+        "left": counts.pending,
+        "of them done before": before,
+    }
     yield '<div class="sum">'
     yield from (f"<div><b>{figure}</b> {escape(word)}</div>" for word, figure in figures.items())
     yield "</div>"
-    share = 100 / max(len(entries), 1)
-    yield f'<div class="bar"><i class="done" style="width:{done * share:.2f}%"></i>'
-    yield f'<i class="failed" style="width:{failed * share:.2f}%"></i></div>'
-    workers: dict[str, list[float]] = defaultdict(lambda: [0, 0, 0])
-    for state, worker, seconds, frames, _ in entries:
-        if state == DONE:
-            for index, amount in enumerate((1, frames, seconds)):
-                workers[worker][index] += amount
+    share = 100 / max(counts.all, 1)
+    yield f'<div class="bar"><i class="done" style="width:{counts.done * share:.2f}%"></i>'
+    yield f'<i class="failed" style="width:{counts.failed * share:.2f}%"></i></div>'
     if workers:
         yield "<table><tr><th>worker</th><th>jobs</th><th>frames</th><th>seconds</th><th>frames per second</th></tr>"
-        for worker, (jobs, pictures, took) in sorted(workers.items()):
-            yield f"<tr><td>{escape(worker)}</td><td>{jobs:.0f}</td><td>{pictures:.0f}</td><td>{took:.1f}</td>"
-            yield f"<td>{pictures / took if took else 0:.1f}</td></tr>"
+        for worker, jobs, frames, seconds in workers:
+            yield f"<tr><td>{escape(worker)}</td><td>{jobs}</td><td>{frames}</td><td>{seconds:.1f}</td>"
+            yield f"<td>{frames / seconds if seconds else 0:.1f}</td></tr>"
         yield "</table>"
 
 

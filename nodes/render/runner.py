@@ -98,13 +98,13 @@ class Runner:
         self._again: deque[_Attempt] = deque()
 
     def run(self, jobs: Iterable[Job | Faulty]) -> None:
-        """Render the registered jobs that are pending.
+        """Render jobs; faulty ones are on record already.
 
         Raises:
             NoWorkersError: All workers are lost; what is not done stays pending.
             KeyboardInterrupt: The user wants to stop; jobs in flight are abandoned.
         """
-        waiting = self._pending(jobs)
+        waiting = (_Attempt(job) for job in jobs if isinstance(job, Job))
         flying = 0
         slots = max(1, len(self.engine.workers))
         lost: NoWorkersError | None = None
@@ -125,9 +125,6 @@ class Runner:
             raise
         if lost is not None:
             raise lost
-
-    def _pending(self, jobs: Iterable[Job | Faulty]) -> Iterator[_Attempt]:
-        return (_Attempt(job) for job in jobs if isinstance(job, Job) and self.manifest.is_pending(job.output))
 
     def _next(self, waiting: Iterator[_Attempt]) -> _Attempt | None:
         """New jobs first; those that failed have to wait for a quieter moment."""

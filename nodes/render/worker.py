@@ -152,7 +152,3 @@ def _described(engine: LocalEngine) -> dict[str, Any]:
     """What there is to choose from."""
     choices = {name: list(engine.options.folders.choices(name)) for name in sorted(LISTS)}
     return {"described": {"choices": choices, "device": str(engine.device)}}
-
-
-if __name__ == "__main__":
-    main()

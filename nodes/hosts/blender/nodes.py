@@ -78,7 +78,9 @@ class BlockNode(FommNode):
     def draw_buttons(self: Any, context: Any, layout: Any) -> None:
         if any(port.advanced for port in self.block.inputs):
             icon = "TRIA_DOWN" if self.w_advanced else "TRIA_RIGHT"
-            layout.prop(self, "w_advanced", text="Advanced", icon=icon, emboss=False)
+            row = layout.row()
+            row.alignment = "LEFT"
+            row.prop(self, "w_advanced", text="Advanced", icon=icon, emboss=False)
 
     def draw_label(self: Any) -> str:
         return self.block.title

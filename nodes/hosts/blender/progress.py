@@ -12,7 +12,8 @@ from typing import Any
 
 import bpy
 
-from .client import Client, Failure, Handle, Result
+from .client import Client, Failure, Handle, Progress, Result
+from .results import remove_preview, show_preview
 from .session import client
 
 LOOK_SECONDS = 0.1
@@ -108,7 +109,7 @@ class RunsGraph:
         if running() is not None:
             return self._say_no("another graph is at work. Wait for it, or cancel it (Esc).")
         try:
-            self._run = self.begin(context)
+            self._run, self._shown = self.begin(context), Progress()
         except ValueError as problem:
             return self._say_no(str(problem))
         self._timer = context.window_manager.event_timer_add(LOOK_SECONDS, window=context.window)
@@ -124,6 +125,7 @@ class RunsGraph:
             return {"RUNNING_MODAL"}
         if event.type == "TIMER":
             client().poll()
+            self._show(context)
             _redraw(context)
             if self._run.ended:
                 self._leave(context)
@@ -136,7 +138,15 @@ class RunsGraph:
             self._run.handle.cancel()
         self._leave(context)
 
+    def _show(self, context: Any) -> None:
+        """The picture at work, when there is a new one."""
+        told = self._run.handle.progress if self._run.handle else None
+        if told is not None and told.preview is not None and told != self._shown and told.preview.is_file():
+            self._shown = told
+            show_preview(told.preview, context)
+
     def _leave(self, context: Any) -> None:
+        remove_preview()
         context.window_manager.event_timer_remove(self._timer)
         if self._run in _running:
             _running.remove(self._run)

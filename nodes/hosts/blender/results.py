@@ -16,6 +16,12 @@ CLIPS = {".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v"}
 RESULT = "fomm_result"
 """Under this name a node keeps the name of its Image."""
 
+OURS = "fomm_made"
+"""Marks the Images that runs made."""
+
+PREVIEW = "First Order Motion preview"
+"""The Image that shows a run at work."""
+
 
 def load_results(tree_name: str, files: Iterable[Made]) -> list[Any]:
     """Images for all pictures and clips; several pictures of one node become a sequence. Returns them."""
@@ -63,19 +69,47 @@ def _image(members: list[Made], node: Any) -> Any:
     image.source = "MOVIE" if suffix in CLIPS else "SEQUENCE" if len(members) > 1 else "FILE"
     if len(members) > 1:
         image["fomm_frames"] = len(members)
+    image[OURS] = True
     image.reload()
     return image
 
 
+def show_preview(path: Path, context: Any) -> None:
+    """Show the picture at work where an image editor is empty or shows one of ours."""
+    image = bpy.data.images.get(PREVIEW)
+    if image is None:
+        image = bpy.data.images.load(str(path))
+        image.name = PREVIEW
+    image.filepath = str(path)
+    image.reload()
+    for area in _image_editors(context):
+        shown = area.spaces.active.image
+        if shown is None or shown == image or shown.get(OURS):
+            area.spaces.active.image = image
+            area.tag_redraw()
+            return
+
+
+def remove_preview() -> None:
+    """Let go of it; editors that show it are empty then."""
+    image = bpy.data.images.get(PREVIEW)
+    if image is not None:
+        bpy.data.images.remove(image)
+
+
+def _image_editors(context: Any) -> list[Any]:
+    areas = [area for window in context.window_manager.windows for area in window.screen.areas]
+    return [area for area in areas if area.type == "IMAGE_EDITOR"]
+
+
 def show(image: Any, context: Any) -> bool:
     """Put an Image into an image editor, if one is open."""
-    for window in context.window_manager.windows:
-        for area in window.screen.areas:
-            if area.type == "IMAGE_EDITOR":
-                space = area.spaces.active
-                space.image = image
-                user = space.image_user
-                user.frame_duration = image.get("fomm_frames", 0) or max(1, image.frame_duration)
-                user.frame_start, user.use_auto_refresh = 1, True
-                return True
+    for area in _image_editors(context):
+        space = area.spaces.active
+        space.image = image
+        user = space.image_user
+        user.frame_duration = image.get("fomm_frames", 0) or max(1, image.frame_duration)
+        user.frame_start, user.use_auto_refresh = 1, True
+        area.tag_redraw()
+        return True
     return False

@@ -100,8 +100,14 @@ def add_menu() -> None:
     """Fill the Add menu: our categories, then ComfyUI's nodes."""
     named: dict[str, list[Block]] = {}
     for block in blocks().values():
-        named.setdefault(block.category, []).append(block)
+        named.setdefault(_menu(block.category), []).append(block)
     nodeitems_utils.register_node_categories(MENU, list(_categories(named)))
+
+
+def _menu(category: str) -> str:
+    """ComfyUI's many folders in a few."""
+    first, *parts = category.split("/")
+    return "ComfyUI/video" if parts == ["image", "video"] else f"{first}/{parts[0]}" if parts else first
 
 
 def _categories(named: dict[str, list[Block]]) -> Iterator[Any]:

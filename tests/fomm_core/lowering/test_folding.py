@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
-from fomm_nodes.fomm_core.config import PRESETS
+from fomm_nodes.fomm_core.config import PRESETS, MotionModelConfig
 from fomm_nodes.fomm_core.lowering import (
     cast,
     fold_normalisation,
@@ -89,14 +90,29 @@ def test_a_lowered_model_is_the_same_function(make, changes, size: tuple[int, in
         assert torch.equal(tensor, before[key]), f"{key} of the plain model changed"
 
 
-def test_lowering_every_published_size_keeps_its_shapes() -> None:
-    """The two shapes of network that all presets share: the rewriting finds every block of them."""
-    for name in ("vox-256", "demo-64"):
-        with torch.device("meta"):
-            model = MotionModel(PRESETS[name]).eval()
-        for block in [*model.generator.up]:
-            fold_upsampling(block)
-            assert isinstance(block.conv, nn.ConvTranspose2d)
+def shapes_of_all_presets() -> dict[str, MotionModelConfig]:
+    """One preset for each form of the networks; they differ in the discriminator otherwise."""
+    forms = {replace(config, discriminator=None): name for name, config in PRESETS.items()}
+    return {name: config for config, name in forms.items()}
+
+
+@torch.inference_mode()
+@pytest.mark.parametrize("config", shapes_of_all_presets().values(), ids=shapes_of_all_presets())
+def test_a_lowered_preset_is_the_same_function_at_full_width(config: MotionModelConfig) -> None:
+    side = config.size_multiple()
+    model = MotionModel(config)
+    pictures = torch.rand(3, 3, side, side)
+    pictures = nn.functional.avg_pool2d(pictures, 9, stride=1, padding=4)
+    for layer in model.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.momentum = None  # statistics that fit the weights and pictures
+    model.train()
+    model(pictures, model.detect(pictures), model.detect(pictures))
+    model.eval()
+    fast = lower(model)
+    results = [net(pictures[:1], net.detect(pictures[:1]), net.detect(pictures[1:])) for net in (model, fast)]
+    torch.testing.assert_close(results[1].images, results[0].images, rtol=0, atol=1e-3)
+    assert (results[0].images[0] - results[0].images[1]).abs().max() > 1e-3, "the frames should differ"
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

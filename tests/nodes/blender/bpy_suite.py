@@ -102,6 +102,16 @@ def check_every_block_has_a_node():
             assert hint == port.tooltip, f"{name}.{port.name}"
 
 
+def check_every_wire_has_a_colour():
+    kinds = {
+        kind
+        for block in part("blocks").blocks().values()
+        for socket in (*block.inputs, *block.outputs)
+        for kind in socket.type.split(",")
+    }
+    assert kinds <= set(part("sockets").COLOURS)
+
+
 def check_ranges_and_numbers_of_choices():
     tree = new_tree()
     node = add(tree, "FOMM_Animate")

@@ -25,6 +25,12 @@ from PIL import Image
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KNOWN = {"LoadImage", "PlainLoader", "Slow", "Broken", "SaveImage", "PreviewImage", "SaveNothing"}
 
+_FILE = [["a.png"], {"image_upload": True}]
+OBJECT_INFO = {
+    "LoadImage": {"input": {"required": {"image": _FILE}}, "output": ["IMAGE", "MASK"], "display_name": "Load Image"},
+    "Slow": {"input": {}, "output": [], "display_name": "Slow", "output_node": True},
+}
+
 
 class FakeComfy:
     """One server on a port of its own.
@@ -264,6 +270,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif parts.path.startswith("/history/"):
             prompt = parts.path.rpartition("/")[2]
             self.reply({prompt: fake.history[prompt]} if prompt in fake.history else {})
+        elif parts.path == "/object_info":
+            self.reply(OBJECT_INFO)
         elif parts.path == "/view":
             self.view(query["filename"], query["subfolder"], query["type"])
         else:

@@ -1,0 +1,61 @@
+"""The whole of `fomm animate` against its networks alone, and from the start to the first frame.
+
+Networks alone: the same model detects and renders the same frames, decoded and fitted beforehand, in a loop that keeps
+nothing. Both in processes of their own, in turn, on all the threads given; wall time.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+from pathlib import Path
+
+from fomm_nodes.fomm_core.checkpoints import ASSETS
+
+from .processes import example_clip, published_size, run
+
+NETWORKS = """
+import time, torch
+from fomm_nodes.fomm_core import AnimationOptions, AnimationSession, drive, load_model, prepare_source
+from fomm_nodes.fomm_core.fitting import fit, from_uint8
+from fomm_nodes.fomm_core.video import VideoReader, read_image
+model, picture, clip = sys.argv[1:]
+session = AnimationSession(load_model(model))
+source = prepare_source(session, from_uint8(read_image(picture)))
+frames = [fit(from_uint8(frame), *source.size) for frame in VideoReader(clip)]
+session.detect(frames[0])
+began = time.perf_counter()
+driving = session.detect(frames)
+for rendered in session.render(source, drive(source.keypoints, driving, AnimationOptions())):
+    pass
+print(time.perf_counter() - began)
+"""
+
+
+def measure(*, frames: int, threads: int, rounds: int, model: Path | None, clip: Path | None) -> None:
+    """Print both figures."""
+    picture = str(ASSETS / "source.png")
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        weights = str(model or published_size(here / "random-vox.safetensors"))
+        driving = str(clip or example_clip(here / "clip.mp4", frames))
+        result = str(here / "result.mp4")
+        whole, alone = [], []
+        for _ in range(rounds):
+            command = ["animate", picture, driving, "-o", result, "-y", "-q", "--model", weights, "--device", "cpu"]
+            whole.append(run(command, threads=threads).wall)
+            alone.append(float(run([weights, picture, driving], threads=threads, work=NETWORKS).printed[-1]))
+            print(
+                f"whole {whole[-1]:.1f} s, networks alone {alone[-1]:.1f} s: {whole[-1] / alone[-1]:.3f}x", flush=True
+            )
+        ratio = statistics.median(w / a for w, a in zip(whole, alone, strict=True))
+        print(f"{Path(driving).name}, {threads} thread(s), float32: wall time {ratio:.3f}x of the networks alone")
+
+
+def measure_start(*, rounds: int, threads: int) -> None:
+    """Print how long a one-frame run of the built-in model takes, from the start of the process to its end."""
+    with tempfile.TemporaryDirectory() as folder:
+        result = str(Path(folder) / "result.mp4")
+        command = ["animate", "--example", "-o", result, "-y", "-q", "--frames", "1", "--device", "cpu"]
+        taken = [run(command, threads=threads).wall for _ in range(rounds + 1)][1:]
+        print(f"start to first frame, built-in model, {threads} thread(s): {statistics.median(taken):.2f} s")

@@ -1,0 +1,57 @@
+"""Nearest upsampling and the 3x3 convolution behind it, as one layer."""
+
+from __future__ import annotations
+
+import torch
+from einops import rearrange
+from torch import Tensor, nn
+
+from .scratch import Scratch
+
+# The 3 taps of a row on the enlarged map, as 2 taps on the small one: an even output reads (left, here, here), an odd
+# one (here, here, right).
+_TAPS = [
+    [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]],
+    [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+]
+
+
+class UpsampledConv2d(nn.Module):
+    """Stands for nearest upsampling by 2 and a 3x3 convolution of padding 1, as four matrix products; any size.
+
+    For maps of few pixels with many channels, whose time goes into reading the kernel: it is read once, 16 numbers a
+    pair of channels.
+    """
+
+    kernel: Tensor
+    bias: Tensor | None
+
+    def __init__(self, conv: nn.Conv2d, scratch: Scratch | None = None) -> None:
+        super().__init__()
+        taps = torch.tensor(_TAPS, dtype=conv.weight.dtype)
+        kernel = torch.einsum("oiyx,avy,bux->abvuio", conv.weight.data, taps, taps)
+        self.register_buffer(
+            "kernel", rearrange(kernel, "a b v u i o -> (a b) (v u i) o").contiguous(), persistent=False
+        )
+        self.register_buffer("bias", None if conv.bias is None else conv.bias.data, persistent=False)
+        self.scratch = scratch or Scratch()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in, H, W] -> [B, out, 2 H, 2 W]."""
+        images, channels, height, width = x.shape
+        padded = self.scratch.take("padded", images, height + 2, width + 2, channels, like=x)
+        padded.zero_()
+        padded[:, 1:-1, 1:-1] = rearrange(x, "b c h w -> b h w c")
+        windows = self.scratch.take("tiles", 2, 2, images, height, width, 2, 2, channels, like=x)
+        for row in range(2):
+            for column in range(2):
+                part = padded[:, row : row + height + 1, column : column + width + 1]
+                windows[row, column] = rearrange(part.unfold(1, 2, 1).unfold(2, 2, 1), "b h w c v u -> b h w v u c")
+        count, out_channels = images * height * width, self.kernel.shape[-1]
+        product = self.scratch.take("domain", 4, count, out_channels, like=x)
+        torch.bmm(windows.view(4, count, -1), self.kernel, out=product)
+        if self.bias is not None:
+            product += self.bias
+        out = x.new_empty(images, height, 2, width, 2, out_channels)
+        out.copy_(rearrange(product, "(v u) (b h w) o -> b h v w u o", v=2, b=images, h=height))
+        return rearrange(out, "b h v w u o -> b o (h v) (w u)")
