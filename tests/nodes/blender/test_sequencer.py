@@ -36,6 +36,7 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     for name in ("driving.mp4", "source.png"):
         shutil.copy(assets / name, folder)
     driving = list(VideoReader(assets / "driving.mp4"))
+    shutil.copy(root / "tests" / "data" / "blender" / "own-rate.blend", folder)
     (folder / "pictures").mkdir()
     for number, frame in enumerate(driving[10:18]):
         Image.fromarray(frame).save(folder / "pictures" / f"walk-{number:02d}.png")
@@ -127,6 +128,12 @@ def test_speed_is_that_of_the_command(files: Path, inside: dict[str, dict[str, A
     made = frames(told(inside, "check_speed")["file"])
     assert len(made) == 12
     assert_same_as_command(made, files, files / "driving.mp4", "--start", "5", "--frames", "24", "--fps", "12.5")
+
+
+def test_another_frame_rate_is_that_of_the_command(files: Path, inside: dict[str, dict[str, Any]]) -> None:
+    made = frames(told(inside, "check_own_rate")["file"])[:10]
+    # Six of the scene's frames are cut off: 6 * 25 / 24 of the movie's.
+    assert_same_as_command(made, files, files / "driving.mp4", "--start", "6", "--frames", "10", "--fps", "24")
 
 
 def test_pictures_drive_as_they_do_in_the_command(files: Path, inside: dict[str, dict[str, Any]]) -> None:
