@@ -214,7 +214,7 @@ def nodes(stage: Stage) -> Steps:
         bpy.ops.node.view_all()
     with stage.within(area):
         bpy.ops.fomm.run("INVOKE_DEFAULT")
-    while (work := part("progress").running()) is not None and work.share < 0.5:
+    while (work := part("progress").running()) is not None and work.share < 0.7:
         yield 0.1
     stage.shoot("nodes-progress")
     while part("progress").running() is not None:

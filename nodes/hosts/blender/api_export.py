@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .blocks import NOTES, REROUTE, fits
+from .blocks import ADDED, NOTES, REROUTE, fits
 from .canvas_import import BYPASSED, MUTED, saved_values
 from .groups import GroupNode
 from .nodes import BlockNode, ForeignNode, find_socket, saved_entry
@@ -135,6 +135,16 @@ def _values(node: Any) -> Iterator[tuple[str, Any]]:
         value = port.told(node.value(port), saved.get(port.name))
         if not plain or port.name in saved or value != port.default:
             yield port.name, value
+    if plain:
+        widgets = {port.name for port in node.block.widgets}
+        yield from ((name, value) for name, value in saved.items() if name not in widgets and not _was_wire(value))
+    else:
+        yield from ADDED.get(node.block.name, {}).items()
+
+
+def _was_wire(value: Any) -> bool:
+    """Whether a saved input named another node: that one may be gone."""
+    return isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
 
 
 def find_link(node: Any, name: str) -> Any:

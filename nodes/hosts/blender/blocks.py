@@ -16,6 +16,13 @@ WHOLE = (-(2**31), 2**31 - 1)
 
 NOTES = ("MarkdownNote", "Note")
 REROUTE = "Reroute"
+PLAYER = {"audioUI": ""}
+ADDED = {
+    "PreviewAny": {"preview": ""},
+    **dict.fromkeys(("LoadAudio", "PreviewAudio", "SaveAudio", "SaveAudioMP3", "SaveAudioOpus"), PLAYER),
+}
+"""What ComfyUI's canvas adds to the inputs of certain classes, and sends along."""
+
 VERSION = 1
 """Of the nodes: raised when a node that is saved in a file needs more than new sockets to open."""
 

@@ -176,6 +176,12 @@ def check_our_workflows_come_out_as_they_went_in():
         (FOLDER / f"api-{path.name}").write_text(json.dumps(api), encoding="utf-8")
 
 
+def check_inputs_that_no_port_has_are_kept():
+    data = {"1": {"class_type": "PreviewAny", "inputs": {"source": 5, "preview": "x", "other": [1, 2, 3]}}}
+    tree = part("canvas_import").tree_from(data, "extra")
+    assert part("api_export").api_graph(tree) == data
+
+
 def check_a_changed_workflow_keeps_the_rest():
     path = ROOT / "workflows" / "animate.json"
     data = json.loads(path.read_text(encoding="utf-8"))
