@@ -106,7 +106,7 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
             description="Where the movies go",
             default="//fomm/",
             subtype="DIR_PATH",
-            options={"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0) else {"ANIMATABLE"},
+            options={"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5) else {"ANIMATABLE"},
         ),
     }
 
