@@ -102,8 +102,8 @@ class Stage:
         subprocess.run(["xdotool", *arguments], check=True)
 
     def shoot(self, name: str) -> None:
-        target = self.out / f"{name}.png"
-        subprocess.run(["import", "-window", "root", "-strip", "-depth", "8", str(target)], check=True)
+        target = self.out / f"{name}.jpg"
+        subprocess.run(["import", "-window", "root", "-strip", "-quality", "88", str(target)], check=True)
         say(f"{target.name}: {target.stat().st_size // 1024} kB")
 
 
@@ -160,12 +160,13 @@ def run(stage: Stage, area: Any, name: str, *, cancel: bool) -> Steps:
     if not cancel:
         stage.shoot(name)
     else:
-        began = time.monotonic()
+        work = progress.running()
         stage.xdotool("mousemove", str(SIZE[0] // 2), str(SIZE[1] // 2), "key", "Escape")
         while progress.running() is not None:
             yield 0.05
         alive = part("session").client().process is not None
-        say(f"Esc ended the run after {time.monotonic() - began:.2f} s; the worker {'stays' if alive else 'ended'}")
+        took = time.monotonic() - work.handle.cancelled_at
+        say(f"the run ended {took:.2f} s after Blender heard Esc; the worker {'stays' if alive else 'ended'}")
     while progress.running() is not None:
         yield 0.2
     yield 0.5
@@ -192,6 +193,10 @@ def nodes(stage: Stage) -> Steps:
     with stage.within(full):
         bpy.ops.node.view_all()
         bpy.ops.node.select_all(action="DESELECT")
+    yield 1.0
+    with stage.within(full):
+        for _ in range(3):
+            bpy.ops.view2d.zoom_in()
     yield 2.0
     stage.shoot("nodes")
     yield from stage.point(SIZE[0] // 4, SIZE[1] * 3 // 4)

@@ -136,6 +136,7 @@ class RunsGraph:
         """Blender ends the operator: another file is opened, or the window closes."""
         if self._run.handle is not None:
             self._run.handle.cancel()
+            client().poll()  # tells the worker; its answer is heard by the next run
         self._leave(context)
 
     def _show(self, context: Any) -> None:

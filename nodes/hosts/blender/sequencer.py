@@ -10,11 +10,11 @@ from typing import Any
 
 import bpy
 
-from . import progress
+from . import compositor, progress
 from .client import Result
 from .session import client
 from .span import StripError
-from .strip_graph import Look, Request, animation, render_size
+from .strip_graph import FLOW, MOVIE, OCCLUSION, Look, Request, animation, render_size
 from .strip_inputs import Driving, driving_of, ends, strips_of
 from .strip_render import lossless_clip, still_of
 from .strip_results import Place, made_from, put, sound_for
@@ -93,12 +93,20 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
             description="Add the driving movie's sound where the timeline does not have it yet",
             default=True,
         ),
+        "occlusion": bpy.props.BoolProperty(
+            name="Occlusion",
+            description="Also make a mask for the compositor: white where the still shows nothing of what is needed",
+        ),
+        "flow": bpy.props.BoolProperty(
+            name="Flow",
+            description="Also make OpenEXR pictures for the compositor's Map UV: where in the still each pixel is from",
+        ),
         "folder": bpy.props.StringProperty(
             name="Folder",
             description="Where the movies go",
             default="//fomm/",
             subtype="DIR_PATH",
-            options={"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (5, 0) else {"ANIMATABLE"},
+            options={"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5) else {"ANIMATABLE"},
         ),
     }
 
@@ -119,6 +127,8 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
             strength=self.strength,
             anchor=self.anchor,
             smoothing=self.smoothing,
+            occlusion=self.occlusion,
+            flow=self.flow,
         )
 
 
@@ -184,13 +194,22 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
         return self.start(f"{source.name} as {driving.name}", request.graph, output, request.files)
 
     def finish(self, context: Any, result: Result) -> str:
-        movie = next(file.path for file in result.files if file.path.suffix == ".mp4")
+        movie = next(file.path for file in result.files if file.node == MOVIE)
         strip = put(movie, self._place)
         if strip is None:
             return f"The scene is gone; the result is {movie}"
+        self._bring_in(result)
         passing = movie.is_relative_to(tempfile.gettempdir()) and not bpy.data.is_saved
         warning = f" It lies in {movie.parent} until you save this file and run again." if passing else ""
         return f"“{strip.name}”: {result.frames} frames in {result.seconds:.1f} s.{warning}"
+
+    def _bring_in(self, result: Result) -> None:
+        """Masks and flow into the compositor."""
+        place = self._place
+        for node, kind in ((OCCLUSION, "occlusion"), (FLOW, "flow")):
+            if files := [file.path for file in result.files if file.node == node]:
+                name = f"{place.source} as {place.driving}: {kind}"
+                compositor.bring_in(bpy.data.scenes[place.scene], name, files, place.clip.start, place.mark)
 
 
 def _request(picture: Path, found: Driving, look: Look, folder: Path) -> Request:
@@ -265,6 +284,9 @@ class FOMM_PT_strips(bpy.types.Panel):
             column.prop(settings, "height")
         for name in ("fit", "mode", "strength", "anchor", "smoothing", "place", "sound", "folder"):
             layout.prop(settings, name)
+        both = layout.column(heading="Compositor", align=True)
+        both.prop(settings, "occlusion")
+        both.prop(settings, "flow")
         view = scene.view_settings
         if view.view_transform not in STANDARD:
             box = layout.box()

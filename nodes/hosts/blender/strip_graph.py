@@ -10,6 +10,9 @@ from typing import Any
 from .span import Clip
 
 SIZES = ("auto", "model", "picture", "custom")
+MOVIE, OCCLUSION, FLOW = "6", "10", "11"
+"""The nodes that write: the result, and what the compositor gets."""
+
 MULTIPLE = 128
 """Sides that every published model takes are multiples of it."""
 
@@ -18,7 +21,8 @@ MULTIPLE = 128
 class Look:
     """The settings of the panel, named as the ports of Animate to Video are.
 
-    model, preset: of Load Motion Model. occlusion: also make a mask of what has to be repainted, picture by picture.
+    model, preset: of Load Motion Model. occlusion: also make pictures of what has to be repainted, white where the
+    source shows nothing. flow: also write where each pixel comes from (see Save Flow).
     """
 
     model: str = "demo-64 (built-in)"
@@ -31,6 +35,8 @@ class Look:
     strength: float = 1.0
     anchor: str = "first"
     smoothing: str = "none"
+    occlusion: bool = False
+    flow: bool = False
 
     def ports(self) -> dict[str, Any]:
         """The values that Animate and Animate to Video share."""
@@ -81,8 +87,26 @@ def animation(source: Path, driving: Path, clip: Clip, fps: float, look: Look) -
     }
     graph["5"] = _node("FOMM_AnimateVideo", "Animate to Video", ports)
     saved = {"video": ["5", 0], "filename_prefix": "video/animated", "format": "auto", "codec": "auto"}
-    graph["6"] = _node("SaveVideo", "Save Video", saved)
+    graph[MOVIE] = _node("SaveVideo", "Save Video", saved)
+    if look.occlusion or look.flow:
+        graph.update(_for_compositor(look))
     return Request(graph, files)
+
+
+def _for_compositor(look: Look) -> dict[str, Any]:
+    model_and_source = {"model": ["1", 0], "source": ["2", 0]}
+    sizes = {name: look.ports()[name] for name in ("size", "width", "height", "fit", "precision")}
+    motion = {**model_and_source, "keypoints": ["5", 1], **sizes}
+    nodes = {"7": _node("FOMM_DenseMotion", "Dense Motion", motion)}
+    if look.occlusion:
+        painted = {**model_and_source, "motion": ["7", 0], "precision": "auto"}
+        nodes["8"] = _node("FOMM_GenerateFrames", "Generate Frames", painted)
+        nodes["9"] = _node("MaskToImage", "Convert Mask to Image", {"mask": ["8", 1]})
+        nodes[OCCLUSION] = _node("SaveImage", "Save Image", {"images": ["9", 0], "filename_prefix": "fomm/occlusion"})
+    if look.flow:
+        saved = {"motion": ["7", 0], "filename_prefix": "flow", "form": "stmap"}
+        nodes[FLOW] = _node("FOMM_SaveFlow", "Save Flow", saved)
+    return nodes
 
 
 def _inputs(source: Path, driving: Path, clip: Clip, fps: float, look: Look) -> tuple[dict[str, Any], dict[str, Path]]:

@@ -32,6 +32,12 @@ def prepare() -> None:
 _registered: set[str] = set()
 
 
+def patient_session() -> None:
+    """On a busy machine a worker may need a while to follow a cancel; here it counts that it does."""
+    session, settings = addon("session").SESSION, addon("client").Settings
+    session.settings = settings(os.environ["FOMM_PYTHON"], device="cpu", silent_seconds=120.0, cancel_seconds=60.0)
+
+
 def strips() -> Any:
     return addon("strip_inputs").strips_of(bpy.context.scene.sequence_editor)
 
@@ -144,6 +150,17 @@ def check_speed() -> dict[str, Any]:
     return {"file": path(made)}
 
 
+def check_own_rate() -> dict[str, Any]:
+    """A movie of 25 frames per second which plays at its own rate in a scene of 24. Only a window can add one."""
+    bpy.ops.wm.open_mainfile(filepath=str(FILES / "own-rate.blend"))
+    bpy.context.scene.fomm_strips.size, bpy.context.scene.fomm_strips.folder = "model", str(FILES / "results")
+    driving, source = strips()["talk"], still()
+    driving.frame_final_duration = 10
+    made = animate(source, driving)
+    assert span(made) == span(driving) == [17, 27]
+    return {"file": path(made)}
+
+
 def check_image_sequence() -> dict[str, Any]:
     names = sorted(file.name for file in (FILES / "pictures").iterdir())
     sequence = strips().new_image(name="walk", filepath=str(FILES / "pictures" / names[0]), channel=1, frame_start=20)
@@ -202,6 +219,27 @@ def check_sound() -> dict[str, Any]:
     animate(source, driving)
     assert sum(strip.type == "SOUND" for strip in strips()) == 1
     return {"sound": True}
+
+
+def check_compositor() -> dict[str, Any]:
+    driving, source = movie(), still()
+    scene = bpy.context.scene
+    scene.fomm_strips.occlusion = scene.fomm_strips.flow = True
+    tree = addon("compositor").compositor_tree(scene)
+    others = len(tree.nodes)
+    for _ in range(2):  # a second run takes the same nodes
+        animate(source, driving)
+        made = {node.label.split(": ")[-1]: node for node in tree.nodes if node.get("fomm")}
+        assert set(made) == {"occlusion", "flow"}
+        assert len(tree.nodes) == others + 2
+    for node in made.values():
+        assert (node.frame_start, node.frame_duration) == (15, 6)
+        assert node.image.source == "SEQUENCE"
+        assert node.image.colorspace_settings.name == "Non-Color"
+        assert tuple(node.image.size) == (64, 64)
+    assert made["flow"].image.is_float
+    assert not made["occlusion"].image.is_float
+    return {name: path(node.image) for name, node in made.items()}
 
 
 def check_refusals() -> dict[str, Any]:
@@ -315,4 +353,5 @@ def shown(strip: Any) -> str:
 
 
 if __name__ == "__main__":
+    patient_session()
     main(globals(), prepare)
