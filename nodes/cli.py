@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from .. import __version__
-from .commands import animate, convert, doctor, inspect, render
+from .commands import animate, check, convert, doctor, graph, inspect, render
 from .commands.terminal import say
 
 FINE, FAILED, USAGE = 0, 1, 2
@@ -26,6 +26,8 @@ examples:
   fomm animate --example                        the bundled example, on the built-in model
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar
   fomm render graph.json --set "Load Image.image=portraits/*.png"
+  fomm graph workflow.json -o api.json          a saved workflow as servers run it
+  fomm check workflow.json                      what is wrong with a saved workflow
   fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
   fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
   fomm doctor                                   what is installed, and what is wrong
@@ -48,7 +50,7 @@ def build_parser() -> argparse.ArgumentParser:
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
     group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
-    for module in (animate, render, convert, inspect, doctor):
+    for module in (animate, render, graph, check, convert, inspect, doctor):
         module.add_parser(commands, common)
     return parser
 

@@ -39,6 +39,15 @@ class Problem:
 
 
 @dataclass(frozen=True)
+class ModelFile:
+    """A weights file that a node needs, as the graph's maker noted it: in which folder of `models`, from where."""
+
+    name: str
+    folder: str
+    url: str
+
+
+@dataclass(frozen=True)
 class Node:
     """One node.
 
@@ -46,6 +55,7 @@ class Node:
     title: what its user reads on it; the type where the file has no title.
     inputs: by port, a JSON value or a Link.
     pack: the pack of nodes that it came from, as far as the file tells ("name" or "name version").
+    models: the weights files that it needs, as far as the file tells.
     """
 
     id: str
@@ -53,6 +63,7 @@ class Node:
     title: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
     pack: str = ""
+    models: tuple[ModelFile, ...] = ()
 
     def links(self) -> Iterator[tuple[str, Link]]:
         """The ports that are wired, with where their wires come from."""
@@ -117,12 +128,13 @@ class Graph:
             GraphError: wires run in a circle, or come from a node that is not there.
         """
         kept = self.nodes.keys() if wanted is None else self.upstream(wanted)
-        sorter: TopologicalSorter[str] = TopologicalSorter()
-        for name, node in self.nodes.items():
-            if name in kept:
-                sorter.add(name, *(self._origin(node, port, link) for port, link in node.links()))
+        before = {
+            name: [self._origin(node, port, link) for port, link in node.links()]
+            for name, node in self.nodes.items()
+            if name in kept
+        }
         try:
-            return tuple(sorter.static_order())
+            return tuple(TopologicalSorter(before).static_order())
         except CycleError as problem:
             circle = " → ".join(self.nodes[name].name for name in problem.args[1])
             raise GraphError(

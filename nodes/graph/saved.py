@@ -155,7 +155,7 @@ def _slots(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Slot, ...]:
         Slot(
             name=str(entry["name"]),
             type=_type(entry.get("type")),
-            link=entry.get("link"),
+            link=None if entry.get("link") is None else int(entry["link"]),
             widget=str((entry.get("widget") or {}).get("name") or ""),
         )
         for entry in entries or ()

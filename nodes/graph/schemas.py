@@ -146,3 +146,18 @@ def _options(port: Port, choices: Callable[[str], Sequence[str]] | None) -> dict
     elif port.options is not None and choices is not None:
         found["options"] = list(choices(port.options))
     return found
+
+
+def fits(one: str, other: str) -> bool:
+    """Whether a wire may join two types: equal, "*" for any, or a list of which one fits."""
+    ours, theirs = (set(kind.lower().split(",")) for kind in (one, other))
+    return bool(ours & theirs) or bool((ours | theirs) & {"*", ""})
+
+
+def unknown(kind: str, pack: str) -> str:
+    """What to say of a class that is in no schema."""
+    origin = f"the pack “{pack}” has it" if pack else "a pack has it that is not named in the file"
+    return (
+        f"expected a known class of node; “{kind}” is none here ({origin}). Give the /object_info of a ComfyUI with "
+        "that pack (--object-info)"
+    )

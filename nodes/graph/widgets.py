@@ -17,6 +17,7 @@ WIDGET_TYPES = frozenset(
         *("WEBCAM", "LOAD_3D", "LOAD_3D_ANIMATION"),
     }
 )
+DEFAULTS = {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}
 SEEDS = ("seed", "noise_seed")
 CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
@@ -39,6 +40,11 @@ class Input:
         return kind in WIDGET_TYPES and not self.options.get("forceInput") and not self.options.get("defaultInput")
 
     @property
+    def is_dynamic(self) -> bool:
+        """Whether it stands for inputs of other names, which are known only when it is set."""
+        return self.type.startswith("COMFY_") and self.type.endswith("_V3") and self.type != DYNAMIC_COMBO
+
+    @property
     def default(self) -> Any:
         """What a canvas shows in a new node."""
         if self.type == DYNAMIC_COMBO:
@@ -47,7 +53,9 @@ class Input:
             return self.options["default"]
         if self.type == "COMBO":
             return self.choices[0] if self.choices else None
-        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": ""}.get(self.type)
+        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}.get(
+            self.type
+        )
 
     def chosen(self, value: Any) -> tuple[Input, ...]:
         """For a choice that brings inputs of its own: those of `value`, named below it ("model.size")."""
@@ -77,6 +85,13 @@ def _input(name: str, declared: Any, *, required: bool) -> Input:
         return Input(name, "COMBO", options, required, tuple(kind))
     choices = options.get("options") if kind == "COMBO" else None
     return Input(name, str(kind), options, required, tuple(choices) if isinstance(choices, (list, tuple)) else None)
+
+
+def inputs_now(inputs: Sequence[Input], values: Mapping[str, Any]) -> Iterator[Input]:
+    """The inputs of a node with these values: those of its class, and those that its choices bring."""
+    for entry in inputs:
+        yield entry
+        yield from inputs_now(entry.chosen(values.get(entry.name)), values)
 
 
 @dataclass(frozen=True)

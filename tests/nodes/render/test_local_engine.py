@@ -71,6 +71,25 @@ def test_a_source_that_many_clips_move_is_prepared_once(engine, job, animation, 
         assert sum(1 for _ in container.decode(video=0)) == 3
 
 
+def test_a_clip_that_moves_many_pictures_is_searched_once(engine, job, animation, monkeypatch) -> None:
+    seen = []
+    detect = AnimationSession._detect
+    monkeypatch.setattr(
+        AnimationSession, "_detect", lambda self, frames: seen.append(len(frames)) or detect(self, frames)
+    )
+    made = []
+    for picture in ("a.png", "b.png", "c.png"):
+        animation["1"]["inputs"]["image"] = picture
+        made += engine.run(job(animation, picture[0]), nothing).files
+    assert sum(seen) == 3
+    fresh = LocalEngine(engine.options)
+    (alone,) = fresh.run(job(animation, "alone"), nothing).files
+    fresh.close()
+    with av.open(str(alone)) as one, av.open(str(made[-1])) as other:
+        for left, right in zip(one.decode(video=0), other.decode(video=0), strict=True):
+            assert np.array_equal(left.to_ndarray(format="rgb24"), right.to_ndarray(format="rgb24"))
+
+
 def test_temporary_files_go_with_the_results_that_hold_them(engine, job, animation) -> None:
     engine.run(job(animation), nothing)
     (temporary,) = {path.parent for path in Path(engine._temporary).rglob("*.mp4")}

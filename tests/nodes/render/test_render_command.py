@@ -63,16 +63,9 @@ def test_a_batch_in_a_worker_process(files, capsys) -> None:
         (["--jobs", "gone.csv"], 1, "there is no 'gone.csv'"),
     ],
 )
-def test_wrong_usage_is_said(arguments, code, words, files, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("fomm_nodes.nodes.commands.render._schemas", lambda arguments, folders: _schemas(folders))
+def test_wrong_usage_is_said(arguments, code, words, files, capsys) -> None:
     assert main(["render", "graph.json", "--input", "inputs", *arguments]) == code
     assert words in capsys.readouterr().err
-
-
-def _schemas(folders):
-    from fomm_nodes.nodes.render.batch import local_schemas
-
-    return local_schemas(folders)
 
 
 @pytest.mark.parametrize("text", ["{broken", "[]", ""])
