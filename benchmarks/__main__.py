@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8` or `farm` (see --help)."""
+"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8`, `training` or `farm` (see --help)."""
 
 from __future__ import annotations
 
@@ -56,6 +56,13 @@ def main() -> None:
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
     farm.add_argument("--rounds", type=int, default=1, help="of both, in turn (default: %(default)s)")
+    training = commands.add_parser(
+        "training", parents=[shared], help="training steps per CPU second against one like the published code's"
+    )
+    training.add_argument("--preset", default="demo", help="widths and losses (default: %(default)s)")
+    training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
+    training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
+    training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
     options = vars(parser.parse_args())
     bind_checkout()
     command = options.pop("command")
@@ -69,6 +76,8 @@ def main() -> None:
         from .pipeline import measure_start as measure
     elif command == "farm":
         from .farm import measure
+    elif command == "training":
+        from .training import measure
     elif (frames := options.pop("published")) is None:
         from .memory import measure
     else:

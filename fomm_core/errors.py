@@ -23,3 +23,7 @@ class ImageError(FommError):
 
 class GraphError(FommError):
     """A saved graph cannot be read, converted, or run as it is."""
+
+
+class TrainingError(FommError):
+    """A training run cannot begin, go on, or be resumed as asked."""
