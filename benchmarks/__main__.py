@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8`, `training` or `farm` (see --help)."""
+"""Entry point: `python -m benchmarks NAME`: speed, memory, pipeline, start, int8, training or farm (see --help)."""
 
 from __future__ import annotations
 
