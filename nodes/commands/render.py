@@ -148,7 +148,7 @@ def _add_farm_arguments(group: Any) -> None:
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="a Ray cluster; without an address, the one of this machine",
+        help="a Ray cluster; without an address, one that is started here",
     )
     group.add_argument(
         "--cores", type=positive, default=1, metavar="N", help="of each Ray worker, without GPUs (default: 1)"
