@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8` or `farm` (see --help)."""
+"""Entry point: `python -m benchmarks NAME`; --help lists the names."""
 
 from __future__ import annotations
 
@@ -60,6 +60,18 @@ def main() -> None:
     render.add_argument("--jobs", type=int, default=20, help="that share model and source (default: %(default)s)")
     render.add_argument("--frames", type=int, default=12, help="of each of their clips (default: %(default)s)")
     render.add_argument("--table", type=int, default=10_000, help="jobs of the table (default: %(default)s)")
+    training = commands.add_parser(
+        "training", parents=[shared], help="training steps per CPU second against one like the published code's"
+    )
+    training.add_argument("--preset", default="demo", help="widths and losses (default: %(default)s)")
+    training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
+    training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
+    training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
+    pairs = commands.add_parser(
+        "pairs", parents=[shared], help="pairs of frames per CPU second, decoded and from the prepared cache"
+    )
+    pairs.add_argument("--size", type=int, default=64, help="side of the frames (default: %(default)s)")
+    pairs.add_argument("--clips", type=Path, help="a folder of videos instead of made-up ones")
     options = vars(parser.parse_args())
     bind_checkout()
     command = options.pop("command")
@@ -75,6 +87,10 @@ def main() -> None:
         from .farm import measure
     elif command == "render":
         from .render import measure
+    elif command == "training":
+        from .training import measure
+    elif command == "pairs":
+        from .pairs import measure
     elif (frames := options.pop("published")) is None:
         from .memory import measure
     else:

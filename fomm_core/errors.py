@@ -23,3 +23,11 @@ class ImageError(FommError):
 
 class GraphError(FommError):
     """A saved graph cannot be read, converted, or run as it is."""
+
+
+class TrainingError(FommError):
+    """A training run cannot begin, go on, or be resumed as asked."""
+
+
+class DataError(FommError):
+    """A data set holds nothing, or too little, to train or measure with."""

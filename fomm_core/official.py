@@ -15,7 +15,7 @@ from .errors import CheckpointError
 _IGNORED_WHERE_UNUSED = {"num_kp", "num_channels", "estimate_jacobian"}
 
 
-def _take(values: Mapping[str, Any], where: str, **defaults: Any) -> dict[str, Any]:
+def take(values: Mapping[str, Any], where: str, **defaults: Any) -> dict[str, Any]:
     """`defaults` overridden by `values`; None as a default means that the value must be given."""
     unknown = set(values) - set(defaults) - _IGNORED_WHERE_UNUSED
     if unknown:
@@ -35,8 +35,8 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
     """
     try:
         model = values["model_params"]
-        common = _take(model["common_params"], "common_params", num_kp=None, num_channels=None, estimate_jacobian=False)
-        detector = _take(
+        common = take(model["common_params"], "common_params", num_kp=None, num_channels=None, estimate_jacobian=False)
+        detector = take(
             model["kp_detector_params"],
             "kp_detector_params",
             block_expansion=None,
@@ -49,7 +49,7 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
         )
         generator_values = dict(model["generator_params"])
         dense_motion_values = generator_values.pop("dense_motion_params", None)
-        generator = _take(
+        generator = take(
             generator_values,
             "generator_params",
             block_expansion=None,
@@ -67,7 +67,7 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
     dense_motion = None
     if dense_motion_values is not None:
         dense_motion = DenseMotionConfig(
-            **_take(
+            **take(
                 dense_motion_values,
                 "dense_motion_params",
                 block_expansion=None,
@@ -93,7 +93,7 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
 def _discriminator(values: Mapping[str, Any] | None) -> DiscriminatorConfig | None:
     if values is None:
         return None
-    taken = _take(
+    taken = take(
         values,
         "discriminator_params",
         scales=(1,),
@@ -115,12 +115,17 @@ def _discriminator(values: Mapping[str, Any] | None) -> DiscriminatorConfig | No
     )
 
 
-def config_from_yaml(path: str | os.PathLike[str], *, align_corners: bool = True) -> MotionModelConfig:
-    """Read a published-style YAML file; raises CheckpointError where it is not one."""
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The mapping in a YAML file; raises CheckpointError where there is none."""
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as problem:
         raise CheckpointError(f"expected a readable YAML configuration at '{path}'; got: {problem}") from problem
     if not isinstance(values, dict):
         raise CheckpointError(f"expected a YAML mapping in '{path}'; got {type(values).__name__}.")
-    return config_from_official(values, align_corners=align_corners)
+    return values
+
+
+def config_from_yaml(path: str | os.PathLike[str], *, align_corners: bool = True) -> MotionModelConfig:
+    """Read a published-style YAML file; raises CheckpointError where it is not one."""
+    return config_from_official(read_yaml(path), align_corners=align_corners)

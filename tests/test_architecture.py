@@ -33,6 +33,7 @@ CORE: dict[str, set[str]] = {
     "background": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
     "pipeline": EVERYTHING,  # from files to files
+    "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names
 }
 ARROWS: dict[str, set[str]] = {

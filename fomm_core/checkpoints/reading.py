@@ -137,7 +137,8 @@ def _read_safetensors(path: Path, config: MotionModelConfig | None) -> Checkpoin
     return Checkpoint(path, "safetensors", state, config, int(epoch) if epoch.isdigit() else None, metadata)
 
 
-def _unpickle(path: Path) -> Any:
+def read_pickle(path: Path) -> Any:
+    """What torch stored at `path`, on the CPU; CheckpointError where it is damaged or asks to run code."""
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as problem:
@@ -162,7 +163,7 @@ def _first_line(problem: Exception) -> str:
 
 
 def _read_published(path: Path, config: MotionModelConfig | None) -> Checkpoint:
-    content = _unpickle(path)
+    content = read_pickle(path)
     if not isinstance(content, Mapping) or not {"generator", "kp_detector"} <= set(content):
         got = f"keys {sorted(map(str, content))[:6]}" if isinstance(content, Mapping) else type(content).__name__
         raise CheckpointError(f"expected 'generator' and 'kp_detector' in '{path}'; got {got}. It is another model's.")

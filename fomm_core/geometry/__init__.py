@@ -13,12 +13,14 @@ from .grid import (
 )
 from .hull import hull_area
 from .keypoints import Keypoints, Motion
+from .thin_plate import control_points, thin_plate_gradient, thin_plate_offset
 
 __all__ = [
     "Keypoints",
     "Motion",
     "antialias_kernel",
     "as_pixels",
+    "control_points",
     "coordinate_grid",
     "determinant",
     "downsample",
@@ -30,5 +32,7 @@ __all__ = [
     "keypoint_gaussians",
     "resize_flow",
     "resize_maps",
+    "thin_plate_gradient",
+    "thin_plate_offset",
     "warp",
 ]

@@ -15,15 +15,17 @@ def coordinate_grid(height: int, width: int, *, like: Tensor) -> Tensor:
     return create_meshgrid(height, width, normalized_coordinates=True, device=like.device, dtype=like.dtype)[0]
 
 
-def warp(image: Tensor, flow: Tensor, *, align_corners: bool) -> Tensor:
-    """Sample `image` [B, C, H, W] bilinearly where `flow` [B, h, w, 2] points; outside is zero. Returns [B, C, h, w].
+def warp(image: Tensor, flow: Tensor, *, align_corners: bool, padding: str = "zeros") -> Tensor:
+    """Sample `image` [B, C, H, W] bilinearly where `flow` [B, h, w, 2] points. Returns [B, C, h, w].
+
+    Outside is zero, or with `padding="reflection"` the mirrored inside.
 
     `align_corners` is the convention the weights were trained under (`MotionModelConfig.align_corners`). Half-precision
     images are sampled in float32, since a half-precision coordinate misses by a tenth of a pixel; the result has the
     image's dtype again.
     """
     sampled = F.grid_sample(
-        image.to(flow.dtype), flow, mode="bilinear", padding_mode="zeros", align_corners=align_corners
+        image.to(flow.dtype), flow, mode="bilinear", padding_mode=padding, align_corners=align_corners
     )
     return sampled.to(image.dtype)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..model import MotionModel
 from ..networks import DownBlock, Hourglass, ResidualBlock, UpBlock
-from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel
+from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel, wide_kernel
 from .scratch import Scratch
 from .upsampling import UpsampledConv2d
 from .winograd import WinogradConv2d
@@ -31,6 +31,7 @@ __all__ = [
     "four_at_once",
     "lower",
     "transposed_kernel",
+    "wide_kernel",
 ]
 
 WINOGRAD_CHANNELS, WINOGRAD_SIDE = 64, 16

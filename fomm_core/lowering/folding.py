@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -61,11 +62,13 @@ def four_at_once(conv: nn.Conv2d) -> nn.Sequential:
     """
     size = conv.kernel_size[0]
     wide = nn.Conv2d(conv.in_channels, 4 * conv.out_channels, size + 1, stride=2, padding=size // 2)
-    weight = conv.weight.new_zeros(conv.out_channels, 2, 2, conv.in_channels, size + 1, size + 1)
-    for row in range(2):
-        for column in range(2):
-            weight[:, row, column, :, row : row + size, column : column + size] = conv.weight.data
-    wide.weight = nn.Parameter(weight.flatten(0, 2), requires_grad=False)
+    wide.weight = nn.Parameter(wide_kernel(conv.weight.data), requires_grad=False)
     assert conv.bias is not None
     wide.bias = nn.Parameter(conv.bias.data.repeat_interleave(4), requires_grad=False)
     return nn.Sequential(wide, nn.PixelShuffle(2))
+
+
+def wide_kernel(weight: Tensor) -> Tensor:
+    """`weight` [out, in, size, size] at the four offsets in a kernel one larger: [4 out, in, size + 1, size + 1]."""
+    offsets = [F.pad(weight, (column, 1 - column, row, 1 - row)) for row in range(2) for column in range(2)]
+    return torch.stack(offsets, dim=1).flatten(0, 1)

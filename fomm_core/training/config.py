@@ -1,0 +1,140 @@
+"""What a training run is made of: frozen, typed, and complete. Every preset states every value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from ..errors import TrainingError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LossWeights:
+    """The weight of each loss; 0 or () switches it off, and what only that loss needs is not computed.
+
+    perceptual: one for each layer of the backbone. feature_matching: one for each block of the discriminator, used
+    only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code).
+    """
+
+    perceptual: tuple[float, ...]
+    generator_gan: float
+    discriminator_gan: float
+    feature_matching: tuple[float, ...]
+    equivariance_value: float
+    equivariance_jacobian: float
+    l1: float
+
+    @property
+    def adversarial(self) -> bool:
+        """Whether a discriminator takes part."""
+        return self.generator_gan != 0
+
+    @property
+    def equivariance(self) -> bool:
+        """Whether a transformed frame is looked at."""
+        return self.equivariance_value != 0 or self.equivariance_jacobian != 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransformConfig:
+    """The random deformation of the equivariance losses: standard deviations of an affine map and of a thin plate.
+
+    sigma_tps, points_tps: None for affine maps alone; otherwise points_tps x points_tps control points.
+    """
+
+    sigma_affine: float
+    sigma_tps: float | None
+    points_tps: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AugmentationConfig:
+    """How a pair of frames is varied, both frames alike.
+
+    time_flip swaps source and driving, horizontal_flip mirrors both (never both flips at once). brightness, contrast,
+    saturation: factors of 1 - x to 1 + x. hue: shift of -x to x of the whole circle. rotation_degrees: -x to x.
+    zoom: enlargement of 1 - x to 1 + x around the centre, moved as far as the enlarged picture allows.
+    """
+
+    horizontal_flip: bool
+    time_flip: bool
+    brightness: float
+    contrast: float
+    saturation: float
+    hue: float
+    rotation_degrees: float
+    zoom: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingConfig:
+    """A whole training run, apart from the model's own configuration, the data and the machine.
+
+    scales: sizes of the picture that the perceptual loss looks at, 1/n each.
+    batch_size: pairs in a step, over all processes. accumulate: passes that a step's batch is cut into.
+    milestones: steps after which learning rates are multiplied by `decay`.
+    clip_norm: greatest norm of the gradient, of generator with detector and of discriminator alike; None for no limit.
+    ema_decay: of the averaged weights, for each step; None to keep none.
+    backbone: of the perceptual loss, see `perceptual.BACKBONES`; "none" where its weights are () or 0.
+    freeze_detector: the detector stays exactly as it is, and works as it does in animation.
+    joint_detector: the detector sees source, driving and transformed frames in one pass, so that its batch norm takes
+    its statistics over all three; False is the published order, one pass each.
+    """
+
+    losses: LossWeights
+    scales: tuple[float, ...]
+    transform: TransformConfig
+    augmentation: AugmentationConfig
+    batch_size: int
+    accumulate: int
+    steps: int
+    milestones: tuple[int, ...]
+    decay: float
+    lr_generator: float
+    lr_discriminator: float
+    lr_detector: float
+    clip_norm: float | None
+    ema_decay: float | None
+    backbone: str
+    freeze_detector: bool
+    joint_detector: bool
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "accumulate", "steps"):
+            if getattr(self, name) < 1:
+                raise TrainingError(f"expected {name} of at least 1; got {getattr(self, name)}.")
+        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+            raise TrainingError(f"expected an ema_decay from 0 to below 1; got {self.ema_decay}.")
+        if self.backbone == "none" and any(self.losses.perceptual):
+            raise TrainingError(
+                "expected a backbone for the perceptual loss; got 'none'. Choose one, or set its weights to 0."
+            )
+
+    @property
+    def perceptual(self) -> bool:
+        """Whether a backbone takes part."""
+        return self.backbone != "none" and any(self.losses.perceptual)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, as stored in states of a run."""
+        return asdict(self)
+
+    @staticmethod
+    def from_dict(values: Mapping[str, Any]) -> TrainingConfig:
+        """The inverse of `to_dict`, lists for tuples allowed; TrainingError where a value is missing or unknown."""
+        parts = {"losses": LossWeights, "transform": TransformConfig, "augmentation": AugmentationConfig}
+        try:
+            taken = {name: _tuples(value) for name, value in values.items()}
+            for name, kind in parts.items():
+                taken[name] = kind(**{key: _tuples(value) for key, value in values[name].items()})
+            return TrainingConfig(**taken)
+        except (KeyError, TypeError, AttributeError) as problem:
+            known = ", ".join(field.name for field in fields(TrainingConfig))
+            raise TrainingError(
+                f"expected a complete training configuration ({known}); got one that does not fit: {problem}."
+            ) from problem
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,134 @@
+"""Training of the eight published models, and of the demo model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from ..config import MotionModelConfig, preset
+from ..errors import TrainingError
+from .config import AugmentationConfig, LossWeights, TrainingConfig, TransformConfig
+
+USUAL_CLIPS = 500
+"""Clips that the length of a published run is worked out for where the data set is not known yet."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochSchedule:
+    """A length of training as published files state it: passes over the data set.
+
+    An epoch takes each clip `repeats` times (each identity, where clips are drawn by identity), a batch that is not
+    full left out. milestones: epochs after which learning rates fall.
+    """
+
+    epochs: int
+    repeats: int
+    milestones: tuple[int, ...]
+
+    def in_steps(self, clips: int, batch_size: int) -> tuple[int, tuple[int, ...]]:
+        """(steps, milestones in steps) for a data set of so many clips."""
+        steps = max(1, clips * self.repeats // batch_size)
+        return self.epochs * steps, tuple(epoch * steps for epoch in self.milestones)
+
+
+_SHORT = EpochSchedule(epochs=100, repeats=0, milestones=(60, 90))
+_SCHEDULES: Mapping[str, tuple[int, EpochSchedule]] = MappingProxyType(
+    {
+        "vox-256": (40, replace(_SHORT, repeats=75)),
+        "vox-adv-256": (36, EpochSchedule(epochs=150, repeats=75, milestones=())),
+        "taichi-256": (30, replace(_SHORT, repeats=150)),
+        "taichi-adv-256": (27, EpochSchedule(epochs=150, repeats=150, milestones=())),
+        "fashion-256": (27, replace(_SHORT, repeats=50)),
+        "mgif-256": (36, replace(_SHORT, repeats=25)),
+        "bair-256": (36, EpochSchedule(epochs=20, repeats=1, milestones=(12, 18))),
+        "nemo-256": (36, replace(_SHORT, repeats=8)),
+    }
+)
+"""Batch size and schedule of each published model."""
+
+_JITTERED = AugmentationConfig(
+    horizontal_flip=True,
+    time_flip=True,
+    brightness=0.1,
+    contrast=0.1,
+    saturation=0.1,
+    hue=0.1,
+    rotation_degrees=0,
+    zoom=0,
+)
+_FLIPPED = replace(_JITTERED, brightness=0, contrast=0, saturation=0, hue=0)
+_AUGMENTATIONS: Mapping[str, AugmentationConfig] = MappingProxyType(
+    {
+        "fashion-256": replace(_FLIPPED, hue=0.1),
+        "mgif-256": replace(_FLIPPED, hue=0.5, zoom=0.1),
+        "nemo-256": _FLIPPED,
+    }
+)
+"""Of those that are not _JITTERED."""
+
+_LOSSES = LossWeights(
+    perceptual=(10.0,) * 5,
+    generator_gan=1.0,
+    discriminator_gan=1.0,
+    feature_matching=(10.0,) * 4,
+    equivariance_value=10.0,
+    equivariance_jacobian=10.0,
+    l1=0.0,
+)
+
+
+def _published(name: str, clips: int) -> TrainingConfig:
+    batch_size, schedule = _SCHEDULES[name]
+    steps, milestones = schedule.in_steps(clips, batch_size)
+    frozen = name == "taichi-adv-256"
+    return TrainingConfig(
+        losses=replace(_LOSSES, generator_gan=0.0) if name in ("vox-256", "taichi-256") else _LOSSES,
+        scales=(1.0, 0.5, 0.25, 0.125),
+        transform=TransformConfig(sigma_affine=0.05, sigma_tps=0.005, points_tps=5),
+        augmentation=_AUGMENTATIONS.get(name, _JITTERED),
+        batch_size=batch_size,
+        accumulate=1,
+        steps=steps,
+        milestones=milestones,
+        decay=0.1,
+        lr_generator=2e-4,
+        lr_discriminator=2e-4,
+        lr_detector=0.0 if frozen else 2e-4,
+        clip_norm=None,
+        ema_decay=None,
+        backbone="vgg19",
+        freeze_detector=frozen,
+        joint_detector=False,
+    )
+
+
+def _demo() -> TrainingConfig:
+    return replace(
+        _published("vox-256", USUAL_CLIPS),
+        scales=(1.0, 0.5, 0.25),
+        batch_size=8,
+        steps=60_000,
+        milestones=(40_000, 54_000),
+        clip_norm=10.0,
+        ema_decay=0.999,
+        backbone="mobilenet_v2",
+        joint_detector=True,
+    )
+
+
+TRAINING_PRESETS: tuple[str, ...] = (*_SCHEDULES, "demo")
+"""Names that `training_preset` takes."""
+
+
+def training_preset(name: str, *, clips: int = USUAL_CLIPS) -> tuple[MotionModelConfig, TrainingConfig]:
+    """Model and training of that name; raises TrainingError naming the choices otherwise.
+
+    Published schedules count passes over the data set: `clips` is how many clips (or identities, where clips are drawn
+    by identity) one pass takes, and decides `steps` and `milestones`.
+    """
+    if name not in TRAINING_PRESETS:
+        raise TrainingError(f"expected one of the training presets {', '.join(TRAINING_PRESETS)}; got '{name}'.")
+    if name == "demo":
+        return preset("demo-64"), _demo()
+    return preset(name), _published(name, clips)
