@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks NAME`: speed, memory, pipeline, start, int8, training or farm (see --help)."""
+"""Entry point: `python -m benchmarks NAME`; --help lists the names."""
 
 from __future__ import annotations
 
@@ -56,6 +56,10 @@ def main() -> None:
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
     farm.add_argument("--rounds", type=int, default=1, help="of both, in turn (default: %(default)s)")
+    render = commands.add_parser("render", help="`fomm render` against calls of `fomm animate`; a table of many jobs")
+    render.add_argument("--jobs", type=int, default=20, help="that share model and source (default: %(default)s)")
+    render.add_argument("--frames", type=int, default=12, help="of each of their clips (default: %(default)s)")
+    render.add_argument("--table", type=int, default=10_000, help="jobs of the table (default: %(default)s)")
     training = commands.add_parser(
         "training", parents=[shared], help="training steps per CPU second against one like the published code's"
     )
@@ -63,6 +67,11 @@ def main() -> None:
     training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
     training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
     training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
+    pairs = commands.add_parser(
+        "pairs", parents=[shared], help="pairs of frames per CPU second, decoded and from the prepared cache"
+    )
+    pairs.add_argument("--size", type=int, default=64, help="side of the frames (default: %(default)s)")
+    pairs.add_argument("--clips", type=Path, help="a folder of videos instead of made-up ones")
     options = vars(parser.parse_args())
     bind_checkout()
     command = options.pop("command")
@@ -76,8 +85,12 @@ def main() -> None:
         from .pipeline import measure_start as measure
     elif command == "farm":
         from .farm import measure
+    elif command == "render":
+        from .render import measure
     elif command == "training":
         from .training import measure
+    elif command == "pairs":
+        from .pairs import measure
     elif (frames := options.pop("published")) is None:
         from .memory import measure
     else:

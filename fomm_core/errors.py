@@ -27,3 +27,7 @@ class GraphError(FommError):
 
 class TrainingError(FommError):
     """A training run cannot begin, go on, or be resumed as asked."""
+
+
+class DataError(FommError):
+    """A data set holds nothing, or too little, to train or measure with."""

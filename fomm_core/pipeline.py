@@ -70,7 +70,7 @@ class FileOptions:
 class Progress:
     """What `on_progress` hears after each chunk. total: an estimate while detecting; None where nothing is known."""
 
-    stage: Literal["detect", "render"]
+    stage: Literal["detect", "render", "rebuild"]
     done: int
     total: int | None
 

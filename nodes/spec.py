@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
     from ..fomm_core import AnimationSession, MotionModel
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 MODEL: Final = "FOMM_MODEL"
 KEYPOINTS: Final = "FOMM_KEYPOINTS"
 MOTION: Final = "FOMM_MOTION"
+DATASET: Final = "FOMM_DATASET"
 IMAGE: Final = "IMAGE"
 MASK: Final = "MASK"
 LATENT: Final = "LATENT"
@@ -32,9 +34,9 @@ BOOLEAN: Final = "BOOLEAN"
 STRING: Final = "STRING"
 COMBO: Final = "COMBO"
 
-WIRES: Final = frozenset({MODEL, KEYPOINTS, MOTION, IMAGE, MASK, LATENT, VIDEO, AUDIO})
+WIRES: Final = frozenset({MODEL, KEYPOINTS, MOTION, DATASET, IMAGE, MASK, LATENT, VIDEO, AUDIO})
 WIDGETS: Final = frozenset({INT, FLOAT, BOOLEAN, STRING, COMBO})
-LISTS: Final = frozenset({"models", "performances"})
+LISTS: Final = frozenset({"models", "performances", "datasets"})
 """The dynamic lists of choices that a host can fill (`Host.options`)."""
 
 _IDENTIFIER = re.compile(r"[a-z][a-z0-9_]*")
@@ -154,7 +156,7 @@ class Host(Protocol):
         ...
 
     def find(self, name: str, choice: str) -> Path:
-        """The file behind a choice of a dynamic list; raises FommError for anything that is no choice."""
+        """The file behind a choice of a dynamic list, of "datasets" the folder; FommError for anything else."""
         ...
 
     def new_file(self, name: str, prefix: str, suffix: str) -> tuple[Path, str]:
@@ -166,6 +168,14 @@ class Host(Protocol):
 
     def temporary_file(self, suffix: str) -> Path:
         """A free path in a folder that the host empties some day."""
+        ...
+
+    def run_folder(self, name: str) -> Path:
+        """The folder of a training run of that name, made or not. Raises FommError where the name leads elsewhere."""
+        ...
+
+    def training_device(self) -> torch.device:
+        """The device to train on, after what the host had there has been moved away."""
         ...
 
     def hold(self, model: MotionModel) -> Any:

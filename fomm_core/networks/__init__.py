@@ -1,6 +1,15 @@
 """The four networks, as plain as the paper. They know nothing of files, devices or clips."""
 
-from .blocks import ConvBlock, DownBlock, Downsample, ResidualBlock, UpBlock, at_least_float32, conv_pair
+from .blocks import (
+    ConvBlock,
+    DownBlock,
+    Downsample,
+    ResidualBlock,
+    UpBlock,
+    at_least_float32,
+    conv_pair,
+    without_autocast,
+)
 from .dense_motion import DenseMotionNetwork, SparseMotion
 from .discriminator import MultiScaleDiscriminator, Verdict
 from .generator import OcclusionAwareGenerator
@@ -22,4 +31,5 @@ __all__ = [
     "Verdict",
     "at_least_float32",
     "conv_pair",
+    "without_autocast",
 ]

@@ -12,6 +12,11 @@ def at_least_float32(x: Tensor) -> Tensor:
     return x.float() if x.dtype in (torch.float16, torch.bfloat16) else x
 
 
+def without_autocast(like: Tensor) -> torch.autocast:
+    """A block in which `torch.autocast`, as used in training, lowers no precision: for positions and jacobians."""
+    return torch.autocast(like.device.type, enabled=False)
+
+
 def conv_pair(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, Tensor]:
     """Two convolutions of one kernel size and padding that read the same features, as one: wide ones cost less."""
     weight, bias = torch.cat([first.weight, second.weight]), None

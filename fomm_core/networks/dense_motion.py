@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..config import DenseMotionConfig
 from ..geometry import Keypoints, Motion, coordinate_grid, inverse, keypoint_gaussians, warp
-from .blocks import Downsample, at_least_float32, conv_pair
+from .blocks import Downsample, at_least_float32, conv_pair, without_autocast
 from .hourglass import Hourglass
 
 
@@ -53,7 +53,8 @@ class DenseMotionNetwork(nn.Module):
     def reduce(self, image: Tensor) -> Tensor:
         """The small float32 copy of the source that this network works on; the same for every frame of a clip."""
         image = at_least_float32(image)
-        return image if self.downsample is None else self.downsample(image)
+        with without_autocast(image):
+            return image if self.downsample is None else self.downsample(image)
 
     def heatmaps(self, source: Keypoints, driving: Keypoints, height: int, width: int) -> Tensor:
         """Eq. 6: gaussians at the driving keypoints minus those at the source's; zero for the background."""
@@ -67,8 +68,9 @@ class DenseMotionNetwork(nn.Module):
         grid = coordinate_grid(height, width, like=driving.position)
         offset = grid - rearrange(driving.position, "b k xy -> b k 1 1 xy")
         if source.jacobian is not None and driving.jacobian is not None:
-            source_from_driving = source.jacobian @ inverse(driving.jacobian)
-            offset = einsum(source_from_driving, offset, "b k i j, b k h w j -> b k h w i")
+            with without_autocast(offset):
+                source_from_driving = source.jacobian @ inverse(driving.jacobian)
+                offset = einsum(source_from_driving, offset, "b k i j, b k h w j -> b k h w i")
         moved = offset + rearrange(source.position, "b k xy -> b k 1 1 xy")
         background = grid.expand(len(moved), 1, height, width, 2)
         return torch.cat([background, moved], dim=1)
@@ -101,7 +103,8 @@ class DenseMotionNetwork(nn.Module):
             logits, hidden = conv_pair(features, self.mask_head, self.occlusion_head)
             occlusion = torch.sigmoid(at_least_float32(hidden))
         mask = F.softmax(at_least_float32(logits), dim=1)
-        flow = einsum(sparse.flows, mask, "b k h w xy, b k h w -> b h w xy")
+        with without_autocast(mask):
+            flow = einsum(sparse.flows, mask, "b k h w xy, b k h w -> b h w xy")
         return Motion(flow, occlusion, mask)
 
     def forward(self, small: Tensor, source: Keypoints, driving: Keypoints) -> Motion:

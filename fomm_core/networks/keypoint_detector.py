@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from ..config import KeypointDetectorConfig
 from ..geometry import Keypoints, coordinate_grid
-from .blocks import Downsample, at_least_float32, conv_pair
+from .blocks import Downsample, at_least_float32, conv_pair, without_autocast
 from .hourglass import Hourglass
 
 HEAD_SIZE = 7
@@ -58,10 +58,11 @@ class KeypointDetector(nn.Module):
 
     def forward(self, image: Tensor) -> Keypoints:
         heatmap, maps = self.heads(self.features(image))
-        grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
-        position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
-        if maps is None:
-            return Keypoints(position)
-        maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
-        jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
-        return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))
+        with without_autocast(heatmap):
+            grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
+            position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
+            if maps is None:
+                return Keypoints(position)
+            maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
+            jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
+            return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Keypoints, identity_like, inverse
-from ..networks import Verdict, at_least_float32
+from ..networks import Verdict, at_least_float32, without_autocast
 from .transform import RandomTransform
 
 
@@ -50,5 +50,6 @@ def equivariance_jacobian(driving: Keypoints, transformed: Keypoints, transform:
     """Mean |1 - J^-1 T'(p') J'|: the same for local affine maps, by the chain rule (ibid.)."""
     assert driving.jacobian is not None
     assert transformed.jacobian is not None
-    around = inverse(driving.jacobian) @ transform.jacobian(transformed.position) @ transformed.jacobian
+    with without_autocast(driving.jacobian):
+        around = inverse(driving.jacobian) @ transform.jacobian(transformed.position) @ transformed.jacobian
     return mean_difference(identity_like(around), around)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import torch
 from torch.optim import Adam
-from torch.optim.lr_scheduler import MultiStepLR
 
 from .config import TrainingConfig
 from .step import TrainingNetworks
@@ -21,17 +20,20 @@ class Optimizers:
     generator: Adam
     discriminator: Adam | None
 
-    def schedules(self, config: TrainingConfig) -> list[MultiStepLR]:
-        """One for each optimiser, to be advanced after every step."""
-        return [
-            MultiStepLR(optimizer, list(config.milestones), gamma=config.decay)
-            for optimizer in (self.generator, self.discriminator)
-            if optimizer is not None
-        ]
+    def set_learning_rates(self, config: TrainingConfig, step: int) -> None:
+        """The rates of a step (from 0): as published, multiplied by `decay` at each milestone.
+
+        They follow from the step alone, so that a resumed run needs no memory of them.
+        """
+        factor = config.decay ** sum(step >= milestone for milestone in config.milestones)
+        for group, rate in zip(self.generator.param_groups, (config.lr_generator, config.lr_detector), strict=False):
+            group["lr"] = rate * factor
+        if self.discriminator is not None:
+            self.discriminator.param_groups[0]["lr"] = config.lr_discriminator * factor
 
 
-def build_optimizers(networks: TrainingNetworks, config: TrainingConfig) -> Optimizers:
-    """Adam for what learns: a frozen detector has no group."""
+def build_optimizers(networks: TrainingNetworks, config: TrainingConfig, *, fused: bool = True) -> Optimizers:
+    """Adam for what learns: a frozen detector has no group. fused: torch's fastest form, not for float16."""
     model = networks.model
     detector = list(model.detector.parameters())
     others = {id(parameter) for parameter in detector}
@@ -40,8 +42,8 @@ def build_optimizers(networks: TrainingNetworks, config: TrainingConfig) -> Opti
         groups.append({"params": detector, "lr": config.lr_detector})
     discriminator = networks.discriminator
     return Optimizers(
-        torch.optim.Adam(groups, betas=BETAS, fused=True),
+        torch.optim.Adam(groups, betas=BETAS, fused=fused),
         None
         if discriminator is None
-        else torch.optim.Adam(discriminator.parameters(), lr=config.lr_discriminator, betas=BETAS, fused=True),
+        else torch.optim.Adam(discriminator.parameters(), lr=config.lr_discriminator, betas=BETAS, fused=fused),
     )

@@ -10,6 +10,7 @@ from einops import rearrange
 from torch import Tensor
 
 from ..geometry import control_points, coordinate_grid, thin_plate_gradient, thin_plate_offset, warp
+from ..networks import without_autocast
 from .config import TransformConfig
 
 
@@ -47,17 +48,19 @@ class RandomTransform:
 
     def points(self, points: Tensor) -> Tensor:
         """Where [B or 1, N, 2] points of the transformed frame lie in the frame, [B, N, 2]."""
-        moved = points @ self.theta[:, :, :2].mT + self.theta[:, None, :, 2]
-        if self.control is None or self.weights is None:
-            return moved
-        return moved + thin_plate_offset(points, self.control, self.weights).unsqueeze(-1)
+        with without_autocast(points):
+            moved = points @ self.theta[:, :, :2].mT + self.theta[:, None, :, 2]
+            if self.control is None or self.weights is None:
+                return moved
+            return moved + thin_plate_offset(points, self.control, self.weights).unsqueeze(-1)
 
     def jacobian(self, points: Tensor) -> Tensor:
         """Derivative of `points` at [B or 1, N, 2], in closed form; [B, N, 2, 2]."""
         affine = self.theta[:, None, :, :2].expand(-1, points.shape[1], -1, -1)
         if self.control is None or self.weights is None:
             return affine
-        return affine + thin_plate_gradient(points, self.control, self.weights).unsqueeze(-2)
+        with without_autocast(points):
+            return affine + thin_plate_gradient(points, self.control, self.weights).unsqueeze(-2)
 
     def frame(self, images: Tensor, *, align_corners: bool) -> Tensor:
         """[B, C, H, W] deformed; what lies outside mirrors what lies inside. For `align_corners` see `warp`."""

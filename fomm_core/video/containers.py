@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import cached_property
 
 import av
 import numpy as np
@@ -18,9 +19,10 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from ..errors import ImageError
-from .info import VideoInfo, Warn
+from .info import VideoInfo, Warn, picked
 from .pixels import Colour, Orientation, Pixels, over_background
 from .rate import HIGHEST_RATE
+from .seeking import CannotSeek, PacketIndex, sought
 from .source import MediaSource, animated_png_frames
 
 DEMUXERS = (
@@ -126,6 +128,30 @@ class ContainerFrames:
                         yield pixels
             if message := self._what_is_missing(run):
                 warn(message)
+
+    def count(self) -> int:
+        """The number of frames, by the packets of the whole file; none is decoded."""
+        return self._index.count
+
+    def at(self, positions: Sequence[int], warn: Warn) -> Iterator[Pixels]:
+        """The frames at rising positions: sought where the file can be, else read from its start."""
+        reformatter = VideoReformatter()
+        given = 0
+        with opened_container(self._media) as container:
+            stream = self._video_stream(container)
+            with suppress(CannotSeek, FFmpegError):
+                for frame in sought(container, stream, _decoder(stream), self._index, positions):
+                    yield self._shown(frame, reformatter)
+                    given += 1
+                return
+        yield from picked(self.frames(0, positions[-1] + 1, warn), positions[given:])
+
+    @cached_property
+    def _index(self) -> PacketIndex:
+        with opened_container(self._media) as container:
+            stream = self._video_stream(container)
+            packets = demuxed(container, [stream], lambda error: None)
+            return PacketIndex.of(packets, reordered=stream.codec_context.has_b_frames)
 
     def _shown(self, frame: VideoFrame, reformatter: VideoReformatter) -> Pixels:
         width, height = self._stored_size

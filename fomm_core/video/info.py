@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Protocol, TypeAlias
@@ -39,3 +39,22 @@ class FrameSource(Protocol):
     def frames(self, start: int, stop: int | None, warn: Warn) -> Iterator[Pixels]:
         """Frames [start, stop) one at a time, uint8 [height, width, 3]; `warn` hears of everything left out."""
         ...
+
+    def count(self) -> int:
+        """The number of frames; whatever takes a whole pass over the file does it here."""
+        ...
+
+    def at(self, positions: Sequence[int], warn: Warn) -> Iterator[Pixels]:
+        """The frames at rising positions; the last there is where the file ends before."""
+        ...
+
+
+def picked(frames: Iterable[Pixels], positions: Sequence[int]) -> Iterator[Pixels]:
+    """Of frames in their order, those at rising positions; the last there is where they end before."""
+    left = iter(frames)
+    frame, index = next(left, None), 0
+    for position in positions:
+        while index < position and (following := next(left, None)) is not None:
+            frame, index = following, index + 1
+        if frame is not None:
+            yield frame

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..errors import ImageError
 from .images import opened_picture, read_media, to_rgb
-from .info import VideoInfo, Warn
+from .info import VideoInfo, Warn, picked
 from .pixels import Colour, Pixels
 from .source import MediaSource
 
@@ -43,6 +43,15 @@ class Stills:
                     f"{picture.name} is {width}x{height}. Resize it or take it out."
                 )
             yield pixels
+
+    def count(self) -> int:
+        """The number of pictures, damaged ones included."""
+        return len(self._pictures)
+
+    def at(self, positions: Sequence[int], warn: Warn) -> Iterator[Pixels]:
+        """The pictures at these positions; a damaged one raises ImageError."""
+        for position in positions:
+            yield self._read(self._pictures[position])
 
     def _first_readable(self) -> Pixels:
         problem: ImageError | None = None
@@ -102,6 +111,14 @@ class AnimatedWebp:
             return
         if not self._whole and (stop is None or stop > count):
             warn(f"{self._media.name} ends early: {count} frames could be read. The file is cut short.")
+
+    def count(self) -> int:
+        """The number of whole frames."""
+        return self.info.frame_count or 0
+
+    def at(self, positions: Sequence[int], warn: Warn) -> Iterator[Pixels]:
+        """The frames at rising positions; each is composed upon the last, so all before are decoded."""
+        yield from picked(self.frames(0, positions[-1] + 1, warn), positions)
 
 
 def _whole_frames(media: MediaSource) -> tuple[list[int], int, bool]:

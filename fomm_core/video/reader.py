@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
@@ -62,6 +62,7 @@ class VideoReader:
         self.warnings: list[str] = []
         self._start = start
         self._stop = stop
+        self._count: int | None = None
         self._running: weakref.WeakSet[Generator[Pixels, None, None]] = weakref.WeakSet()
         self._frames = _open(source, check_colour(background))
         whole = self._frames.info
@@ -86,6 +87,31 @@ class VideoReader:
             raise ImageError(
                 f"expected a clip of more than {self._start} whole frames (start={self._start}); it has fewer."
             )
+
+    def count(self) -> int:
+        """How many frames there are to give. `info.frame_count` is an estimate; this passes over the file once (its
+        packets, where they are compressed; nothing is decoded).
+        """
+        if self._count is None:
+            whole = self._frames.count()
+            self._count = max(0, min(whole, whole if self._stop is None else self._stop) - self._start)
+        return self._count
+
+    def at(self, positions: Sequence[int]) -> list[Pixels]:
+        """Single frames by their numbers from 0, in the order asked for. Each is sought and decoded on its own where
+        the file can be sought; GIF and WebP are decoded from their start. Where a file turns out to end before, its
+        last frame stands in.
+
+        Raises ImageError for a number outside `count()`, and where nothing can be read.
+        """
+        if not all(0 <= position < self.count() for position in positions):
+            raise ImageError(f"expected frames 0 to {self.count() - 1}; got {list(positions)}.")
+        rising = sorted(set(positions))
+        read = list(self._frames.at([self._start + position for position in rising], self._warn)) if rising else []
+        if len(read) < len(rising):
+            raise ImageError(f"expected the frames {rising}; only {len(read)} of them could be read.")
+        found = dict(zip(rising, read, strict=True))
+        return [found[position] for position in positions]
 
     def _warn(self, message: str) -> None:
         if message not in self.warnings:

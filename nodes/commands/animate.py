@@ -71,7 +71,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     add_config_arguments(model)
     _add_motion_arguments(parser.add_argument_group("motion"))
     _add_picture_arguments(parser.add_argument_group("pictures"))
-    _add_computing_arguments(parser.add_argument_group("computing"))
+    add_computing_arguments(parser.add_argument_group("computing"))
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -162,7 +162,8 @@ def _add_picture_arguments(group: Any) -> None:
     )
 
 
-def _add_computing_arguments(group: Any) -> None:
+def add_computing_arguments(group: Any) -> None:
+    """Where and how the networks run."""
     group.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda|mps", help="cuda:1 and so on, too (default: auto)"
     )
@@ -228,7 +229,7 @@ def run(arguments: argparse.Namespace) -> int:
     performance = None if arguments.keypoints is None else load_keypoints(arguments.keypoints)
     if arguments.model is None and not arguments.quiet:
         hint_at_better_models()
-    session = _session(arguments)
+    session = open_session(arguments)
     with progress_display(quiet=arguments.quiet) as progress:
         report = animate_files(session, source, driving, output, options, performance=performance, on_progress=progress)
     if not arguments.quiet:
@@ -284,7 +285,8 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
     )
 
 
-def _session(arguments: argparse.Namespace) -> AnimationSession:
+def open_session(arguments: argparse.Namespace) -> AnimationSession:
+    """The session that the options of `add_computing_arguments`, `add_config_arguments` and --model ask for."""
     import torch
 
     from ...fomm_core.checkpoints import DEFAULT_MODEL, load_model

@@ -120,7 +120,13 @@ def _add_file_arguments(group: Any) -> None:
 
 
 def _add_local_arguments(group: Any) -> None:
-    group.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    group.add_argument(
+        "--workers",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="processes of their own, which may die without harm (default: none, all in this one)",
+    )
     group.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="(default: auto)")
     group.add_argument(
         "--memory",

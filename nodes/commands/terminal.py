@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 LINE_EVERY = 5.0
 """Seconds between lines of progress where standard error is no terminal."""
 
-TITLES = {"detect": "finding keypoints", "render": "rendering"}
+TITLES = {"detect": "finding keypoints", "render": "rendering", "rebuild": "rebuilding clips"}
 
 
 def say(message: str) -> None:

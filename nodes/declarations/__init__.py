@@ -1,8 +1,8 @@
 """The blocks, grouped as the user's menu is."""
 
-from . import animate, keypoints, models, motion, view
+from . import animate, datasets, keypoints, models, motion, training, view
 
-ALL = (*animate.SPECS, *models.SPECS, *keypoints.SPECS, *motion.SPECS, *view.SPECS)
+ALL = (*animate.SPECS, *models.SPECS, *keypoints.SPECS, *motion.SPECS, *view.SPECS, *datasets.SPECS, *training.SPECS)
 """Every block, in the order of the menu."""
 
 BY_ID = {spec.id: spec for spec in ALL}

@@ -13,9 +13,6 @@ from .model import Graph, Link, ModelFile, Node, Problem, Severity
 from .schemas import Schemas, fits, unknown
 from .widgets import Input, inputs_now
 
-UPLOADS = ("image_upload", "video_upload", "audio_upload", "file_upload", "animated_image_upload")
-"""Options of a choice whose value is the name of a file in the input folder."""
-
 WEIGHTS = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|pth\.tar|bin|gguf|onnx)$", re.IGNORECASE)
 PLACE = re.compile(r" \[(input|output|temp)\]$")
 """ComfyUI marks a file of another folder in its name: "face.png [output]"."""
@@ -100,7 +97,7 @@ class _Checked:
             yield self._tell(entry, "error", f"expected true or false; got {value!r}")
         elif kind == "STRING" and not isinstance(value, str):
             yield self._tell(entry, "error", f"expected text; got {value!r}")
-        elif any(entry.options.get(upload) for upload in UPLOADS):
+        elif entry.is_file:
             yield from self._file(entry, value)
         elif entry.choices is not None:
             wanted = value if isinstance(value, list) and entry.options.get("multiselect") else [value]

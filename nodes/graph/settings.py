@@ -13,6 +13,12 @@ from .model import Graph, Link, Node
 from .schemas import Schemas
 from .widgets import Input, inputs_now
 
+WORDS = {
+    **dict.fromkeys(("true", "yes", "on", "1"), True),
+    **dict.fromkeys(("false", "no", "off", "0"), False),
+}
+KINDS = {"INT": "a whole number", "FLOAT": "a number", "BOOLEAN": "true or false"}
+
 
 @dataclass(frozen=True)
 class Setting:
@@ -20,23 +26,6 @@ class Setting:
 
     where: str
     value: str
-
-
-@dataclass(frozen=True)
-class Target:
-    """A port of a node. `input` is its declaration, None where the node's class is not known."""
-
-    node: Node
-    port: str
-    input: Input | None = None
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """As `Graph.replaced` takes it."""
-        return self.node.id, self.port
-
-    def __str__(self) -> str:
-        return f"{self.node.title}.{self.port}"
 
 
 def parse_setting(text: str) -> Setting:
@@ -48,6 +37,60 @@ def parse_setting(text: str) -> Setting:
             f"got {text!r}."
         )
     return Setting(where.strip(), value)
+
+
+@dataclass(frozen=True)
+class Target:
+    """A port of a node that can be set. `declared` is what the node's class says of it; None where it isn't known."""
+
+    node: Node
+    port: str
+    declared: Input | None = None
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """As `Graph.replaced` takes it."""
+        return self.node.id, self.port
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its values are names of files in the input folder."""
+        return self.declared is not None and self.declared.is_file
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return f"“{self.node.title}”.{self.port}"
+
+    def __str__(self) -> str:
+        return f"{self.node.title}.{self.port}"
+
+    def typed(self, value: Any) -> Any:
+        """What was written, as the port takes it.
+
+        Args:
+            value: text from a command line or a table, or a value of JSON.
+
+        Raises:
+            GraphError: the port does not take it.
+        """
+        if value is None or isinstance(value, (list, dict)):
+            raise GraphError(f"{self.name}: expected one value; got {value!r}.")
+        kind = "" if self.declared is None else str(self.declared.options.get("widgetType") or self.declared.type)
+        try:
+            if kind == "INT":
+                return _whole(value)
+            if kind == "FLOAT":
+                return float(value)
+            if kind == "BOOLEAN":
+                return value if isinstance(value, bool) else WORDS[str(value).strip().lower()]
+        except (KeyError, ValueError):
+            raise GraphError(f"{self.name}: expected {KINDS[kind]}; got {value!r}.") from None
+        if self.declared is None:
+            return _guessed(self.node.inputs.get(self.port), value)
+        if self.is_file and not isinstance(value, str):
+            raise GraphError(f"{self.name}: expected the name of a file; got {value!r}.")
+        return next((choice for choice in self.declared.choices or () if str(choice) == str(value)), value)
 
 
 def target(graph: Graph, where: str, schemas: Schemas) -> Target:
@@ -66,15 +109,14 @@ def target(graph: Graph, where: str, schemas: Schemas) -> Target:
     candidates = [(node, port) for name, port in reversed(named) for node in _called(graph, name)]
     found = [made for node, port in candidates if (made := _port(node, port, schemas)) is not None]
     if len(found) > 1:
-        ids = ", ".join(f"{made.node.id}.{made.port}" for made in found)
-        raise GraphError(f"expected one node for “{where}”; there are {len(found)}. Name it by its id: {ids}.")
+        ids = ", ".join(made.node.id for made in found)
+        first = f"{found[0].node.id}.{found[0].port}"
+        raise GraphError(f"'{where}' could be any of the nodes {ids}. Name one by its id: \"{first}\".")
     if not found:
         raise GraphError(_nothing_found(graph, where, candidates, schemas))
-    if isinstance(found[0].node.inputs.get(found[0].port), Link) and not _takes_value(found[0]):
-        raise GraphError(
-            f"expected a value's port; {found[0].node.name}.{found[0].port} is wired. Set the node that its wire comes "
-            "from."
-        )
+    declared = found[0].declared
+    if declared is not None and not declared.is_widget:
+        raise GraphError(f"{found[0].name} is wired, not set: choose a value of the node that its wire comes from.")
     return found[0]
 
 
@@ -85,34 +127,6 @@ def targets(graph: Graph, schemas: Schemas) -> Iterator[Target]:
         yield from (Target(node, entry.name, entry) for entry in declared)
         if node.type not in schemas:
             yield from (Target(node, port) for port, value in node.inputs.items() if not isinstance(value, Link))
-
-
-def value_for(where: Target, value: Any) -> Any:
-    """What was written, as its port takes it: a number, true or false, or text.
-
-    Args:
-        where: the port.
-        value: text from a command line or a table; values of other kinds (from JSON) are only checked.
-
-    Raises:
-        GraphError: it is no such value.
-    """
-    kind = _kind(where)
-    try:
-        if kind == "INT":
-            return _whole(value)
-        if kind == "FLOAT":
-            return float(value)
-        if kind == "BOOLEAN":
-            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).strip().lower()]
-    except (KeyError, TypeError, ValueError):
-        wanted = {"INT": "a whole number", "FLOAT": "a number", "BOOLEAN": "true or false"}[kind]
-        raise GraphError(f"{where.node.name}.{where.port}: expected {wanted}; got {value!r}.") from None
-    if kind == "COMBO" and where.input is not None and where.input.choices:
-        return next((choice for choice in where.input.choices if str(choice) == str(value)), value)
-    if where.input is None and isinstance(value, str):
-        return _guessed(where.node.inputs.get(where.port), value)
-    return value
 
 
 def _called(graph: Graph, name: str) -> list[Node]:
@@ -137,36 +151,29 @@ def _port(node: Node, port: str, schemas: Schemas) -> Target | None:
     return Target(node, port) if port in node.inputs else None
 
 
-def _takes_value(found: Target) -> bool:
-    return found.input is None or found.input.is_widget
-
-
-def _kind(where: Target) -> str:
-    return "" if where.input is None else str(where.input.options.get("widgetType") or where.input.type)
-
-
 def _whole(value: Any) -> int:
     if isinstance(value, bool) or (isinstance(value, float) and not value.is_integer()):
         raise ValueError
     return int(value)
 
 
-def _guessed(before: Any, text: str) -> Any:
+def _guessed(before: Any, value: Any) -> Any:
     """Text in place of a number or of true or false is read as JSON; it stays text where text was."""
-    if isinstance(before, str):
-        return text
+    if isinstance(before, str) or not isinstance(value, str):
+        return value
     try:
-        return json.loads(text)
+        return json.loads(value)
     except ValueError:
-        return text
+        return value
 
 
 def _nothing_found(graph: Graph, where: str, candidates: list[tuple[Node, str]], schemas: Schemas) -> str:
     if candidates:
-        node = candidates[0][0]
+        node, port = candidates[0]
         ports = ", ".join(made.port for made in targets(Graph({node.id: node}), schemas))
-        return f"{node.name} has nothing to set that is called “{candidates[0][1]}”; it has {ports or 'nothing'}."
+        return f"{node.name} has no input '{port}', but: {ports or 'none that can be set'}."
     names = list(dict.fromkeys(node.title for node in graph.nodes.values()))
     near = difflib.get_close_matches(where.rpartition(".")[0], names, n=1)
     hint = f" Did you mean “{near[0]}”?" if near else ""
-    return f"expected a node of the graph in “{where}”; its nodes are {', '.join(names)}.{hint}"
+    listed = ", ".join(names) or "none"
+    return f"expected NODE.PORT, such as \"Load Image.image\"; '{where}' names no node of: {listed}.{hint}"

@@ -21,6 +21,10 @@ DEFAULTS = {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": 
 SEEDS = ("seed", "noise_seed")
 CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
+"""Options of a choice of files that put an upload button under its node."""
+
+FILES = (*UPLOADS, "audio_upload", "file_upload")
+"""Options of a choice whose value is the name of a file in the input folder."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,11 @@ class Input:
         """Whether it is set in the node itself; one that is only ever wired is not."""
         kind = self.options.get("widgetType") or self.type
         return kind in WIDGET_TYPES and not self.options.get("forceInput") and not self.options.get("defaultInput")
+
+    @property
+    def is_file(self) -> bool:
+        """Whether its value is the name of a file in the input folder."""
+        return any(self.options.get(option) for option in FILES)
 
     @property
     def is_dynamic(self) -> bool:

@@ -28,7 +28,7 @@ COMFYUI_TYPES = {
     s.BOOLEAN: io.Boolean,
     s.STRING: io.String,
     s.COMBO: io.Combo,
-    **{name: io.Custom(name) for name in (s.MODEL, s.KEYPOINTS, s.MOTION)},
+    **{name: io.Custom(name) for name in (s.MODEL, s.KEYPOINTS, s.MOTION, s.DATASET)},
 }
 WITH_RANGE = (s.INT, s.FLOAT)
 

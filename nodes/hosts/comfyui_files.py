@@ -11,9 +11,12 @@ from pathlib import Path
 import folder_paths
 
 from ...fomm_core.errors import FommError
-from .names import LISTINGS, built_in, check_inside
+from .names import DATASETS, LISTINGS, built_in, check_inside, folders_in
 
 log = logging.getLogger("fomm.comfyui")
+
+RUNS = "fomm_training"
+"""Folder of training runs, below output/."""
 
 
 def register_folders() -> None:
@@ -31,6 +34,8 @@ def register_folders() -> None:
 
 def options(name: str) -> tuple[str, ...]:
     """The choices of a list, built-in ones first."""
+    if name == DATASETS:
+        return (*built_in(name), *folders_in(Path(folder_paths.get_input_directory())))
     listing = LISTINGS[name]
     found = folder_paths.get_filename_list(listing.folder)
     return (*built_in(name), *(choice for choice in found if choice.lower().endswith(listing.suffixes)))
@@ -41,6 +46,8 @@ def find(name: str, choice: str) -> Path:
     check_inside(choice)
     if choice in (shipped := built_in(name)):
         return shipped[choice]
+    if name == DATASETS:
+        return _input_folder(choice)
     path = folder_paths.get_full_path(LISTINGS[name].folder, choice) if choice in options(name) else None
     if path is None:
         folders = ", ".join(folder_paths.get_folder_paths(LISTINGS[name].folder))
@@ -69,3 +76,19 @@ def temporary_file(suffix: str) -> Path:
     folder = Path(folder_paths.get_temp_directory() or tempfile.gettempdir(), "fomm")
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{uuid.uuid4().hex}{suffix}"
+
+
+def run_folder(name: str) -> Path:
+    """Below output/fomm_training; raises FommError where `name` leads elsewhere."""
+    check_inside(name)
+    return Path(folder_paths.get_output_directory(), RUNS, name)
+
+
+def _input_folder(choice: str) -> Path:
+    root = Path(folder_paths.get_input_directory())
+    if choice not in folders_in(root):
+        raise FommError(
+            f"expected a folder of clips in {root}; '{choice}' is not there (any more). Put a folder of videos there, "
+            "press R in ComfyUI to read the folders again, and choose it."
+        )
+    return root / choice

@@ -63,6 +63,16 @@ class ComfyUIHost:
         """A free path in ComfyUI's temporary folder."""
         return files.temporary_file(suffix)
 
+    def run_folder(self, name: str) -> Path:
+        """Below output/fomm_training."""
+        return files.run_folder(name)
+
+    def training_device(self) -> torch.device:
+        """ComfyUI's device, all models moved off it."""
+        memory.unload_all_models()
+        memory.soft_empty_cache()
+        return memory.get_torch_device()
+
     def hold(self, model: MotionModel) -> ModelPatcher:
         """ComfyUI loads the model to its device when a block needs it, and moves it away when others need the room."""
         return ModelPatcher(model, load_device=memory.get_torch_device(), offload_device=memory.unet_offload_device())

@@ -175,6 +175,15 @@ class HeadlessHost:
         """A free path for what nodes hand to each other."""
         return self.setting.temporary / f"{uuid.uuid4().hex}{suffix}"
 
+    def run_folder(self, name: str) -> Path:
+        """Among the temporary files: a run is gone on with as long as the engine lives."""
+        check_inside(name)
+        return self.setting.temporary / "training" / name
+
+    def training_device(self) -> torch.device:
+        """The engine's."""
+        return self.setting.device
+
     def hold(self, model: MotionModel) -> Held:
         """The model stays where it is; sessions copy it to the device."""
         return Held(model)

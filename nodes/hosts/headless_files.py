@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ...fomm_core.errors import FommError
-from .names import LISTINGS, built_in, check_inside
+from .names import DATASETS, LISTINGS, built_in, check_inside, folders_in
 
 _PLACE = re.compile(r" \[(input|output|temp)\]$")
 """ComfyUI marks a file of another folder than the input folder in its name: "face.png [output]"."""
@@ -37,6 +37,8 @@ class Folders:
 
     def choices(self, name: str) -> tuple[str, ...]:
         """What a dynamic list holds (see `spec.LISTS`), built-in entries first."""
+        if name == DATASETS:
+            return (*built_in(name), *sorted({choice for folder in self.inputs for choice in folders_in(folder)}))
         found = {
             path.relative_to(folder).as_posix()
             for folder in self._of(name)
@@ -46,9 +48,11 @@ class Folders:
         return (*built_in(name), *sorted(found))
 
     def find(self, name: str, choice: str) -> Path:
-        """The file behind a choice of a dynamic list; raises FommError where there is none."""
+        """The file (of datasets: the folder) behind a choice; raises FommError where there is none."""
         if choice in (shipped := built_in(name)):
             return shipped[choice]
+        if name == DATASETS:
+            return _look_up(choice, self.inputs, "input folder")
         path = _look_up(choice, tuple(self._of(name)), f"file among the {name}")
         if not path.name.lower().endswith(LISTINGS[name].suffixes):
             raise FommError(f"expected one of {', '.join(LISTINGS[name].suffixes)} files; got '{choice}'.")
@@ -67,7 +71,7 @@ def _look_up(name: str, folders: tuple[Path, ...], what: str) -> Path:
     parts = PurePosixPath(name.replace("\\", "/")).parts
     for folder in folders:
         path = folder.joinpath(*parts)
-        if path.is_file():
+        if path.is_dir() if what == "input folder" else path.is_file():
             if not path.resolve().is_relative_to(folder.resolve()):
                 raise FommError(f"expected a {what} inside {folder}; '{name}' is a link that leads out of it.")
             return path

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ...fomm_core.checkpoints import builtin_models
+from ...fomm_core.checkpoints import ASSETS, builtin_models
 from ...fomm_core.errors import FommError
 
 BUILT_IN = " (built-in)"
+DATASETS = "datasets"
+"""The list whose entries are folders, of clips to train on: those below the input folders, two levels deep."""
 
 
 @dataclass(frozen=True)
@@ -32,10 +34,19 @@ LISTINGS = {
 
 
 def built_in(name: str) -> dict[str, Path]:
-    """What a list offers without any file of the user: choice and file."""
+    """What a list offers without any file of the user: choice and file (or folder)."""
+    if name == DATASETS:
+        return {f"example{BUILT_IN}": ASSETS / "clips"}
     if name != "models":
         return {}
     return {f"{stem}{BUILT_IN}": path for stem, path in builtin_models().items()}
+
+
+def folders_in(root: Path) -> list[str]:
+    """Folders below `root`, two levels deep, that hold anything and are not hidden; with forward slashes."""
+    found = [path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir() and any(path.iterdir())]
+    names = (path.relative_to(root) for path in found)
+    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
 
 
 def check_inside(name: str) -> None:

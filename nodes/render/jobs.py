@@ -13,12 +13,12 @@ from typing import Any
 from ...fomm_core.errors import FommError, GraphError
 from ..graph.model import Graph, Link
 from ..graph.schemas import Schemas
-from ..graph.settings import Target, target, value_for
+from ..graph.settings import Target, target
 from ..hosts.headless_files import Folders
 from ..hosts.names import check_inside
 from ..spec import NodeSpec
 from .engine import InputFile, Job
-from .ports import file_ports, is_file, matching_files
+from .ports import file_ports, matching_files
 from .tables import Row, combined, table_rows
 
 OUTPUT_COLUMN = "output"
@@ -95,19 +95,12 @@ def plan(batch: Batch, digests: Digests, only: Container[str] | None = None) -> 
     return _Planner(batch, digests).jobs(only)
 
 
-def _typed(port: Target, value: Any) -> Any:
-    """A value of a table or an option, as its port takes it."""
-    if value is None or isinstance(value, (list, dict)) or (is_file(port) and not isinstance(value, str)):
-        raise GraphError(f"“{port}”: expected {'the name of a file' if is_file(port) else 'one value'}; got {value!r}.")
-    return value_for(port, value)
-
-
 class _Planner:
     def __init__(self, batch: Batch, digests: Digests) -> None:
         self.batch, self.digests = batch, digests
         self.ports: dict[str, Target] = {}
         self.names: dict[str, str] = {}
-        self.files = {port.key: port for port in file_ports(batch.graph, batch.schemas)}
+        self.files = {(port.node.id, port.port): port for port in file_ports(batch.graph, batch.schemas)}
         self.template = batch.template
         self.found: dict[str, tuple[Path, str]] = {}
         self.weights: dict[tuple[str, str], str] = {}
@@ -139,8 +132,8 @@ class _Planner:
 
     def _values(self, column: str, values: Sequence[Any]) -> list[Any]:
         port = self._port(column)
-        if not is_file(port):
-            return [_typed(port, value) for value in values]
+        if not port.is_file:
+            return [port.typed(value) for value in values]
         return [name for value in values for name in matching_files(port, str(value), self.batch.folders.inputs)]
 
     def _port(self, column: str) -> Target:
@@ -153,7 +146,7 @@ class _Planner:
         ports = {column: self._port(column) for column in told}
         output = self._output(number, row, ports)
         try:
-            values = {ports[column].key: _typed(ports[column], value) for column, value in told.items()}
+            values = {(ports[c].node.id, ports[c].port): ports[c].typed(value) for c, value in told.items()}
             graph = self.batch.graph.replaced(values)
             inputs = tuple(self._inputs(graph))
         except (FommError, OSError) as problem:
@@ -171,7 +164,7 @@ class _Planner:
                 try:
                     path = self.batch.folders.input_file(str(name))
                 except FommError as problem:
-                    raise GraphError(f"“{known}”: {problem}") from None
+                    raise GraphError(f"{known.name}: {problem}") from None
                 self.found[name] = path, self.digests(path)
             yield InputFile(node, port, str(name), *self.found[name])
 
@@ -233,8 +226,8 @@ class _Planner:
         if name == "graph":
             return _UNFIT.sub("_", self.batch.name)
         if name in row:
-            value, of_file = row[name], name in ports and is_file(ports[name])
+            value, is_file = row[name], name in ports and ports[name].is_file
         else:
             port = target(self.batch.graph, name, self.batch.schemas)
-            value, of_file = port.node.inputs.get(port.port), is_file(port)
-        return _UNFIT.sub("_", Path(str(value)).stem if of_file else str(value)).strip(". ") or "_"
+            value, is_file = port.node.inputs.get(port.port), port.is_file
+        return _UNFIT.sub("_", Path(str(value)).stem if is_file else str(value)).strip(". ") or "_"

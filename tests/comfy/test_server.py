@@ -81,13 +81,47 @@ def test_saved_graphs_run(server, as_graph, path: Path) -> None:
     for node in graph.values():
         if "size" in node["inputs"]:
             node["inputs"]["size"] = "model"  # quick
+        if node["class_type"] == "FOMM_Train":
+            node["inputs"]["steps"] = 12
     run = server.run(graph)
     assert (run.outcome, run.error) == ("success", "")
-    videos = [shown for output in run.outputs.values() for shown in output["images"] if "video" in shown["subfolder"]]
+    videos = [
+        shown for output in run.outputs.values() for shown in output.get("images", ()) if "video" in shown["subfolder"]
+    ]
     assert videos
     for shown in videos:
         with VideoReader(server.base / "output" / shown["subfolder"] / shown["filename"]) as reader:
             assert len(list(reader)) == 46
+
+
+def test_a_cancelled_training_goes_on_where_it_was(server) -> None:
+    graph = {
+        "1": block("VideoDataSet", folder="example (built-in)"),
+        "2": block("NewModel", channels=0.25),
+        "3": block(
+            "Train", model=["2", 0], dataset=["1", 0], steps=400, batch_size=2, backbone="none", run_name="cancelled"
+        ),
+        "4": block("SaveModel", model=["3", 0]),
+    }
+    prompt = server.queue(graph)
+
+    def steps() -> list[int]:
+        logs = list((server.base / "output" / "fomm_training").glob("cancelled-*/log.jsonl"))
+        return [json.loads(line)["step"] for log in logs for line in log.read_text().splitlines()]
+
+    deadline = time.monotonic() + 120
+    while len(steps()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    server.post("/interrupt", {})
+    assert server.result(prompt).outcome == "interrupted"
+    done = len(steps())
+    assert 3 <= done < 400
+    state = next((server.base / "output" / "fomm_training").glob("cancelled-*/states/*.pt"))
+    assert state.stem == f"step-{done:08d}"
+    graph["3"]["inputs"]["steps"] = done + 4
+    run = server.run(graph)
+    assert (run.outcome, run.error) == ("success", "")
+    assert steps() == list(range(1, done + 5))
 
 
 def test_an_unchanged_graph_is_cached_and_a_changed_one_runs_from_there(server) -> None:

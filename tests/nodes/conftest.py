@@ -43,6 +43,8 @@ class FakeHost:
             raise Cancelled
 
     def _list(self, name: str) -> dict[str, Path]:
+        if name == "datasets":
+            return {path.name: path for path in sorted((self.folder / "input").glob("*")) if path.is_dir()}
         return {path.name: path for path in sorted((self.folder / name).glob("*.safetensors"))}
 
     def options(self, name: str) -> tuple[str, ...]:
@@ -60,6 +62,12 @@ class FakeHost:
 
     def temporary_file(self, suffix: str) -> Path:
         return self.folder / f"temporary{len(list(self.folder.iterdir()))}{suffix}"
+
+    def run_folder(self, name: str) -> Path:
+        return self.folder / "runs" / name
+
+    def training_device(self) -> torch.device:
+        return torch.device("cpu")
 
     def hold(self, model: MotionModel) -> Held:
         return Held(model)

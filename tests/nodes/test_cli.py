@@ -48,7 +48,7 @@ def files() -> list[str]:
     return sorted(path.name for path in Path().iterdir())
 
 
-@pytest.mark.parametrize("command", [(), ("animate",), ("convert",), ("inspect",), ("doctor",)])
+@pytest.mark.parametrize("command", [(), ("animate",), ("evaluate",), ("convert",), ("inspect",), ("doctor",)])
 def test_help_shows_examples(fomm: Run, command: tuple[str, ...]) -> None:
     code, out, err = fomm(*command, "--help")
     assert (code, err) == (0, "")
@@ -153,15 +153,15 @@ def test_computing_options_arrive(fomm: Run) -> None:
     import argparse
 
     import torch
-    from fomm_nodes.nodes.commands.animate import _session
+    from fomm_nodes.nodes.commands.animate import open_session
 
     given = {"device": "cpu", "dtype": "bfloat16", "chunk": 3, "exact": True, "compile": True, "model": None}
     given |= {"preset": None, "config": None, "align_corners": False}
-    session = _session(argparse.Namespace(**given))
+    session = open_session(argparse.Namespace(**given))
     assert (session.chunk, session.dtype, session.exact, session.device.type) == (3, torch.bfloat16, True, "cpu")
     assert session.compile
     assert session.config.align_corners is False
-    session = _session(argparse.Namespace(**given | {"dtype": "auto", "align_corners": None}))
+    session = open_session(argparse.Namespace(**given | {"dtype": "auto", "align_corners": None}))
     assert (session.dtype, session.config.align_corners) == (torch.float32, True)
 
 

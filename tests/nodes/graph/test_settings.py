@@ -8,7 +8,7 @@ import pytest
 from fomm_nodes.fomm_core.errors import GraphError
 from fomm_nodes.nodes.graph.model import Graph, Link, Node
 from fomm_nodes.nodes.graph.schemas import Schemas
-from fomm_nodes.nodes.graph.settings import Setting, parse_setting, target, targets, value_for
+from fomm_nodes.nodes.graph.settings import Setting, parse_setting, target, targets
 
 GRAPH = Graph(
     {
@@ -49,14 +49,12 @@ def test_a_port_is_found(where: str, key: tuple[str, str], schemas: Schemas) -> 
 @pytest.mark.parametrize(
     ("where", "words"),
     [
-        ("LoadImage.image", "there are 2. Name it by its id: 1.image, 2.image"),
-        ("KSampler.sed", "“KSampler” (node 7:3) has nothing to set that is called “sed”; it has seed, steps"),
-        (
-            "Sampler.seed",
-            "its nodes are Portrait v1.0, Background, KSampler, All, Strange one. Did you mean “KSampler”?",
-        ),
-        ("KSampler.model", "is wired"),
-        ("nonsense", "expected a node"),
+        ("LoadImage.image", 'could be any of the nodes 1, 2. Name one by its id: "1.image"'),
+        ("KSampler.sed", "“KSampler” (node 7:3) has no input 'sed', but: seed, steps"),
+        ("Sampler.seed", "'Sampler.seed' names no node of: Portrait v1.0, Background, KSampler, All, Strange one."),
+        ("Sampler.seed", "Did you mean “KSampler”?"),
+        ("KSampler.model", "“KSampler”.model is wired, not set"),
+        ("nonsense", "expected NODE.PORT"),
     ],
 )
 def test_what_is_not_found_says_what_there_is(where: str, words: str, schemas: Schemas) -> None:
@@ -72,6 +70,7 @@ def test_what_is_not_found_says_what_there_is(where: str, words: str, schemas: S
         ("KSampler.seed", 12.0, 12),
         ("KSampler.cfg", "2", 2.0),
         ("All.b", "False", False),
+        ("All.b", " yes ", True),
         ("All.b", False, False),
         ("KSampler.sampler_name", "euler", "euler"),
         ("1.image", "3", "3"),
@@ -81,7 +80,7 @@ def test_what_is_not_found_says_what_there_is(where: str, words: str, schemas: S
     ],
 )
 def test_text_becomes_what_the_port_takes(where: str, text: Any, value: Any, schemas: Schemas) -> None:
-    made = value_for(target(GRAPH, where, schemas), text)
+    made = target(GRAPH, where, schemas).typed(text)
     assert made == value
     assert type(made) is type(value)
 
@@ -89,17 +88,18 @@ def test_text_becomes_what_the_port_takes(where: str, text: Any, value: Any, sch
 @pytest.mark.parametrize(
     ("where", "text", "words"),
     [
-        ("KSampler.seed", "many", "“KSampler” (node 7:3).seed: expected a whole number; got 'many'"),
+        ("KSampler.seed", "many", "“KSampler”.seed: expected a whole number; got 'many'"),
         ("KSampler.seed", 1.5, "a whole number"),
         ("KSampler.seed", True, "a whole number"),
-        ("KSampler.seed", None, "a whole number"),
+        ("KSampler.seed", None, "one value; got None"),
+        ("1.image", 3, "the name of a file"),
         ("KSampler.cfg", "", "a number"),
         ("All.b", "perhaps", "true or false"),
     ],
 )
 def test_text_that_it_does_not_take(where: str, text: Any, words: str, schemas: Schemas) -> None:
     with pytest.raises(GraphError) as caught:
-        value_for(target(GRAPH, where, schemas), text)
+        target(GRAPH, where, schemas).typed(text)
     assert words in str(caught.value)
 
 

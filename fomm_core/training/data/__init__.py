@@ -1,0 +1,9 @@
+"""Clips to learn from: found, prepared, varied, and handed out as pairs of frames."""
+
+from .augment import Augmentation
+from .cache import prepare
+from .clips import Clip, ClipSet, Problem
+from .folders import find_clips
+from .pairs import Pairs, PairSource
+
+__all__ = ["Augmentation", "Clip", "ClipSet", "PairSource", "Pairs", "Problem", "find_clips", "prepare"]

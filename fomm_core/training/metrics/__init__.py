@@ -1,0 +1,18 @@
+"""How near a picture comes to the one it should be: by pixels, by features, and by the face in it."""
+
+from .base import Column, Metric, MetricMissing
+from .build import METRICS, build_metrics
+from .faces import Faces
+from .perceptual import PerceptualDistance
+from .pixels import PixelDistance
+
+__all__ = [
+    "METRICS",
+    "Column",
+    "Faces",
+    "Metric",
+    "MetricMissing",
+    "PerceptualDistance",
+    "PixelDistance",
+    "build_metrics",
+]

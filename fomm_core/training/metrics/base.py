@@ -1,0 +1,42 @@
+"""What a metric is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from ...errors import DataError
+
+
+class MetricMissing(DataError):
+    """A metric's package or weights are not here; the message says how to get them."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a metric. title: for people. higher_is_better: 1, or for distances -1. digits: behind the point."""
+
+    name: str
+    title: str
+    higher_is_better: bool
+    digits: int
+
+
+class Metric(ABC):
+    """Compares pictures in two steps, so that what does not change (the truth, a still) is looked at once only."""
+
+    columns: ClassVar[tuple[Column, ...]]
+
+    @abstractmethod
+    def look(self, pictures: Tensor) -> Any:
+        """What `compare` needs of pictures [n, 3, H, W] in 0..1."""
+
+    @abstractmethod
+    def compare(self, result: Any, truth: Any) -> dict[str, Tensor]:
+        """For each column a float32 [n] on the CPU, NaN where it has nothing to say.
+
+        result: `look` of n pictures, or of one that stands for all. truth: `look` of n pictures.
+        """
