@@ -33,6 +33,7 @@ STARTS = 3
 """How often an actor may end at its start before it is given up."""
 
 CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
 
 CANCEL_SECONDS = 10.0
 """How long a cancelled job may take to its next step before its actor is ended."""
@@ -154,6 +155,9 @@ class RayEngine:
         if self._closed.is_set():
             return
         self._closed.set()
+        there = [slot.actor.close.remote() for slot in self._slots if slot.coming is None]
+        if there:
+            self._ray.wait(there, num_returns=len(there), timeout=CLOSE_SECONDS)
         for slot in self._slots:
             self._ray.kill(slot.actor)
         deadline = time.monotonic() + CANCEL_SECONDS
