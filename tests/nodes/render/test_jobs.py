@@ -142,8 +142,8 @@ def test_broken_tables(name, text, words, tmp_path) -> None:
 @pytest.mark.parametrize(
     ("more", "words"),
     [
-        ({"settings": {"Nobody.image": ["a.png"]}}, "expected a node of the graph in “Nobody.image”"),
-        ({"settings": {"Load Image.picture": ["a.png"]}}, "called “picture”; it has image"),
+        ({"settings": {"Nobody.image": ["a.png"]}}, "'Nobody.image' names no node of: Load Image"),
+        ({"settings": {"Load Image.picture": ["a.png"]}}, "no input 'picture', but: image"),
         ({"settings": {"Upscale Image.image": ["a.png"]}}, "is wired"),
         ({"settings": {"Load Image.image": ["*.tiff"]}}, r"“Load Image”.image: expected files that match '\*.tiff'"),
         ({"settings": {"Load Image.image": ["../*"]}}, "there are none"),
