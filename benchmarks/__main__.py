@@ -1,4 +1,4 @@
-"""Entry point: `python -m benchmarks speed`, `memory`, `pipeline`, `start`, `int8`, `training` or `pairs` (see --help)."""
+"""Entry point: `python -m benchmarks NAME`; --help lists the names."""
 
 from __future__ import annotations
 

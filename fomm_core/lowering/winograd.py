@@ -48,6 +48,13 @@ def transformed_kernel(weight: Tensor) -> Tensor:
     return transformed
 
 
+def kernel_of_the_step(weight: Tensor) -> Tensor:
+    """`transformed_kernel` in one product, in the number format of `weight`: for weights that change all the time."""
+    kernel = torch.tensor(_KERNEL, dtype=weight.dtype)
+    flat = torch.kron(kernel, kernel) @ rearrange(weight, "o i y x -> (y x) (i o)")
+    return rearrange(flat, "uv (i o) -> uv i o", i=weight.shape[1])
+
+
 class WinogradConv2d(nn.Module):
     """Stands for a 3x3 convolution of stride 1 and padding 1, on any height and width; channels last inside.
 

@@ -32,7 +32,8 @@ def reduce(image: Tensor, scale: float) -> Tensor:
         return image
     height, width = image.shape[-2:]
     rows, columns = (reduction_matrix(length, scale).to(image) for length in (height, width))
-    return rows @ image @ columns.T
+    with torch.autocast(image.device.type, enabled=False):
+        return rows @ image @ columns.T
 
 
 class Pyramid:

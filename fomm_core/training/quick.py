@@ -5,15 +5,21 @@ What `lowering` does once with frozen weights is done here in every step, so tha
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..lowering import transposed_kernel, wide_kernel
+from ..lowering import WinogradConv2d, transposed_kernel, wide_kernel
+from ..lowering.winograd import kernel_of_the_step
 from ..model import MotionModel
-from ..networks import UpBlock
+from ..networks import ResidualBlock, UpBlock
 
 ENOUGH_PIXELS = 512
 """Pixels of a batch from which making another kernel pays for itself."""
+WINOGRAD_CHANNELS, WINOGRAD_PIXELS = 128, 2048
+"""Winograd's way, its kernel made twice in each step, pays from so many channels, and pixels of one picture."""
 
 
 class UpsamplingConv2d(nn.Module):
@@ -46,6 +52,40 @@ class FourAtOnceConv2d(nn.Module):
         return F.pixel_shuffle(F.conv2d(x, wide_kernel(self.weight), bias, stride=2, padding=reach), 2)
 
 
+class WideConv2d(nn.Module):
+    """A 3x3 convolution that goes Winograd's way, forwards and back to its input, not to its weight."""
+
+    def __init__(self, conv: nn.Conv2d, way: WinogradConv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+        self._way = (way,)  # shared by all layers of one size, and no part of their state
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in, H, W] -> [B, out, H, W]."""
+        as_one = x.dtype == self.weight.dtype == torch.float32 and not torch.is_autocast_enabled(x.device.type)
+        if as_one and x.device.type == "cpu" and x.shape[-2] * x.shape[-1] >= WINOGRAD_PIXELS:
+            return _Winograd.apply(x, self.weight, self.bias, self._way[0])
+        return F.conv2d(x, self.weight, self.bias, padding=1)
+
+
+class _Winograd(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, way: WinogradConv2d) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.way = way
+        way.kernel, way.bias = kernel_of_the_step(weight), bias
+        return way(x)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+        x, weight = ctx.saved_tensors
+        ctx.way.kernel, ctx.way.bias = kernel_of_the_step(weight.flip(2, 3).transpose(0, 1)), None
+        _, to_weight, to_bias = torch.ops.aten.convolution_backward(
+            gradient, x, weight, [len(weight)], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [False, True, True]
+        )
+        return ctx.way(gradient), to_weight, to_bias, None
+
+
 def pays(x: Tensor) -> bool:
     """Whether the rewritten form is the faster one for this input."""
     return x.device.type == "cpu" and x.shape[0] * x.shape[-2] * x.shape[-1] >= ENOUGH_PIXELS
@@ -59,5 +99,13 @@ def quicken(model: MotionModel) -> None:
     for block in model.modules():
         if isinstance(block, UpBlock) and isinstance(block.conv, nn.Conv2d):
             block.upsample, block.conv = nn.Identity(), UpsamplingConv2d(block.conv)
+    way: WinogradConv2d | None = None
+    for block in model.generator.bottleneck:
+        assert isinstance(block, ResidualBlock)
+        for name in ("conv1", "conv2"):
+            conv = getattr(block, name)
+            if isinstance(conv, nn.Conv2d) and conv.in_channels >= WINOGRAD_CHANNELS:
+                way = way or WinogradConv2d(conv)
+                setattr(block, name, WideConv2d(conv, way))
     if isinstance(model.generator.final, nn.Conv2d):
         model.generator.final = FourAtOnceConv2d(model.generator.final)

@@ -11,11 +11,12 @@ import torch
 import torch.nn.functional as F
 from fomm_nodes.fomm_core.errors import TrainingError
 from fomm_nodes.fomm_core.geometry import antialias_kernel, downsample
+from fomm_nodes.fomm_core.lowering import WinogradConv2d
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.training.backbones import IMAGENET_MEAN, IMAGENET_STD, mobilenet_v2, vgg19
 from fomm_nodes.fomm_core.training.perceptual import BACKBONES, build_backbone, usual_path
 from fomm_nodes.fomm_core.training.pyramid import Pyramid
-from fomm_nodes.fomm_core.training.quick import FourAtOnceConv2d, UpsamplingConv2d, quicken
+from fomm_nodes.fomm_core.training.quick import FourAtOnceConv2d, UpsamplingConv2d, WideConv2d, quicken
 from torch import Tensor, nn
 
 
@@ -30,6 +31,13 @@ def test_pyramid_is_the_published_filter(size: tuple[int, int], scale: float) ->
     into = torch.rand_like(expected)
     gradients = [torch.autograd.grad((out * into).sum(), image)[0] for out in (got, expected)]
     torch.testing.assert_close(*gradients, rtol=0, atol=1e-6)
+
+
+def test_pyramid_stays_exact_under_autocast() -> None:
+    image = torch.rand(1, 3, 32, 32)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        got = Pyramid(image).at(0.25)
+    assert torch.equal(got, Pyramid(image).at(0.25))
 
 
 def test_pyramid_makes_each_size_once_and_lets_go() -> None:
@@ -64,6 +72,23 @@ def test_quick_layers_and_their_gradients(
         strict=True,
     ):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("side", [8, 46], ids=["too small to pay", "rewritten"])
+def test_winograd_and_its_gradients(side: int) -> None:
+    conv = nn.Conv2d(16, 24, 3, padding=1)
+    quick = WideConv2d(conv, WinogradConv2d(conv))
+    x = torch.randn(2, 16, side, side, requires_grad=True)
+    expected, got = conv(x), quick(x)
+    into = torch.randn_like(expected)
+    assert conv.bias is not None
+    wanted = [x, conv.weight, conv.bias]
+    ours = torch.autograd.grad((got * into).sum(), wanted)
+    theirs = torch.autograd.grad((expected * into).sum(), wanted)
+    for a, b in zip((got, *ours), (expected, *theirs), strict=True):
+        assert ((a - b).norm() / b.norm()).item() < 1e-5
+    assert (got.grad_fn.name() == "_WinogradBackward") == (side == 46)
+    assert list(quick.state_dict()) == list(conv.state_dict())
 
 
 def test_a_quick_model_is_the_same_model(make: Callable[..., MotionModel]) -> None:
