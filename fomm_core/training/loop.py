@@ -181,6 +181,8 @@ class Trainer:
         Raises:
             TrainingError: a loss or gradient that is no number, a state that can't be written. The last state stays.
         """
+        if self.step >= self.config.steps:
+            self._export()  # the process that took the last step may have ended before it came to that
         with stop_requests() as stop, read_ahead(self._batches()) as batches:
             for pairs in batches:
                 began = time.monotonic()
@@ -205,10 +207,14 @@ class Trainer:
         if self.folder is None or not self.fabric.is_global_zero or self._saved[0] == self.step:
             return None
         path = self.folder.save(self._state())
-        with writing(self.folder.model_path):
-            save_model(self.model, self.folder.model_path, metadata={"trained_steps": str(self.step)})
+        self._export()
         self._saved = self.step, time.monotonic()
         return path
+
+    def _export(self) -> None:
+        if self.folder is not None and self.fabric.is_global_zero:
+            with writing(self.folder.model_path):
+                save_model(self.model, self.folder.model_path, metadata={"trained_steps": str(self.step)})
 
     def _tell(self, on_event: Callable[[Event], None], event: Event) -> None:
         try:

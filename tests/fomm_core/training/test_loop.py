@@ -127,6 +127,15 @@ def test_resumed_after_any_stop_is_bit_equal(tmp_path: Path, uninterrupted: RunF
     assert_same_run(folder, uninterrupted)
 
 
+def test_killed_between_the_last_state_and_the_model(tmp_path: Path) -> None:
+    assert small_trainer(tmp_path, steps=2).run()
+    folder = RunFolder(tmp_path)
+    before = load_model(folder.model_path).state_dict()
+    folder.model_path.unlink()
+    assert small_trainer(tmp_path, steps=2).run()
+    assert same(dict(load_model(folder.model_path).state_dict()), dict(before))
+
+
 def test_killed_at_random_moments(tmp_path: Path, uninterrupted: RunFolder) -> None:
     rng = random.Random(5)
     changes = json.dumps({"save_steps": 2})
