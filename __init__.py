@@ -1,6 +1,7 @@
 """First Order Motion Model as graph blocks: the doors, one per host.
 
-Nothing is imported until a host knocks. Library users come in by `fomm_nodes.fomm_core`.
+Nothing is imported until a host knocks. Library users come in by `fomm_nodes.fomm_core`, and by `fomm_nodes.render`
+for saved graphs.
 """
 
 from typing import Any
@@ -42,6 +43,10 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f".{name}", __name__)
+    if name == "render":
+        from .nodes.render.batch import render
+
+        return render
     if name == "__version__":
         return _version()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

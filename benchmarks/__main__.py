@@ -53,6 +53,9 @@ def main() -> None:
     pipeline.add_argument("--model", type=Path, help="a weights file (default: random weights of vox-256 size)")
     pipeline.add_argument("--clip", type=Path, help="another driving clip, whole")
     commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
+    farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
+    farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
+    farm.add_argument("--rounds", type=int, default=1, help="of both, in turn (default: %(default)s)")
     training = commands.add_parser(
         "training", parents=[shared], help="training steps per CPU second against one like the published code's"
     )
@@ -76,6 +79,8 @@ def main() -> None:
         from .pipeline import measure
     elif command == "start":
         from .pipeline import measure_start as measure
+    elif command == "farm":
+        from .farm import measure
     elif command == "training":
         from .training import measure
     elif command == "pairs":

@@ -21,6 +21,10 @@ class ImageError(FommError):
     """An image or video holds no usable pixels: wrong shape, no frames, NaN."""
 
 
+class GraphError(FommError):
+    """A saved graph cannot be read, converted, or run as it is."""
+
+
 class TrainingError(FommError):
     """A training run cannot begin, go on, or be resumed as asked."""
 

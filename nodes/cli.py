@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from .. import __version__
-from .commands import animate, convert, doctor, evaluate, inspect, train
+from .commands import animate, check, convert, doctor, evaluate, graph, inspect, render, train
 from .commands.terminal import say
 
 FINE, FAILED, USAGE = 0, 1, 2
@@ -25,11 +25,11 @@ EPILOG = """\
 examples:
   fomm animate --example                        the bundled example, on the built-in model
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar
-<<<<<<< HEAD
+  fomm render graph.json --set "Load Image.image=portraits/*.png"
+  fomm graph workflow.json -o api.json          a saved workflow as servers run it
+  fomm check workflow.json                      what is wrong with a saved workflow
   fomm train clips -o runs/mine --preset demo   learn a model from a folder of videos
-=======
   fomm evaluate demo-64 clips                   how well a model rebuilds clips it has not seen
->>>>>>> w-data
   fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
   fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
   fomm doctor                                   what is installed, and what is wrong
@@ -52,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
     group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
-    for module in (animate, train, evaluate, convert, inspect, doctor):
+    for module in (animate, render, graph, check, train, evaluate, convert, inspect, doctor):
         module.add_parser(commands, common)
     return parser
 

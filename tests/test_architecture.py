@@ -45,7 +45,9 @@ ARROWS: dict[str, set[str]] = {
     "nodes.spec": set(),
     "nodes.declarations": {"nodes.spec", "fomm_core"},
     "nodes.hosts": {"nodes.declarations", "nodes.spec", "fomm_core"},
-    "nodes.commands": {"nodes.hosts", "fomm_core"},
+    "nodes.graph": {"nodes.spec", "fomm_core.errors", "fomm_core.files"},
+    "nodes.render": {"nodes.graph", "nodes.declarations", "nodes.hosts", "nodes.spec", "fomm_core"},
+    "nodes.commands": {"nodes.graph", "nodes.render", "nodes.declarations", "nodes.hosts", "fomm_core"},
     "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
     "nodes": set(),
     "": {"nodes", "fomm_core"},  # the doors

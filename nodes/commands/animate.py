@@ -7,12 +7,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..hosts.devices import choose_device
 from .models import add_config_arguments, chosen_config, find_weights, hint_at_better_models
 from .terminal import progress_display
 
 if TYPE_CHECKING:
-    import torch
-
     from ...fomm_core.pipeline import FileOptions, Report
     from ...fomm_core.session import AnimationSession
 
@@ -306,26 +305,6 @@ def open_session(arguments: argparse.Namespace) -> AnimationSession:
         exact=arguments.exact,
         compile=arguments.compile,
     )
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name; 'auto' is the fastest there is. Raises FommError where it can't be used."""
-    import torch
-
-    from ...fomm_core.errors import FommError
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as problem:
-        reason = (str(problem).strip() or type(problem).__name__).splitlines()[0]
-        raise FommError(
-            f"expected a device that torch {torch.__version__} can use; '{name}' is none ({reason}). `fomm doctor` "
-            "lists the devices; --device cpu works everywhere."
-        ) from problem
-    return device
 
 
 def _free_name(source: Path, driving: Path | None, *, example: bool) -> Path:

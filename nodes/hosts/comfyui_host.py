@@ -20,6 +20,7 @@ from ...fomm_core.session import AnimationSession
 from ..spec import FrameStream
 from . import comfyui_files as files
 from . import comfyui_video as videos
+from .sound import write_sound
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SECONDS_BETWEEN_PREVIEWS = 0.1
@@ -90,7 +91,7 @@ class ComfyUIHost:
 
     def write_sound(self, audio: Any) -> Path | None:
         """A temporary file that holds an AUDIO value."""
-        return videos.write_sound(audio, self.temporary_file)
+        return write_sound(audio, self.temporary_file)
 
     def make_video(self, path: Path) -> Any:
         """The VIDEO value for a file."""

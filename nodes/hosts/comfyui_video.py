@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import wave
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, BinaryIO
-
-import numpy as np
-import torch
 
 from ...fomm_core.errors import ImageError
 from ..declarations.streams import FileStream, TensorStream
 from ..spec import FrameStream
-
-NewFile = Callable[[str], Path]
+from .sound import NewFile, write_sound
 
 
 @contextmanager
@@ -57,20 +51,3 @@ def has_pending_edits(video: Any) -> bool:
         return tuple(window()) != (0.0, 0.0)
     edits = ("__start_time", "__duration", "__crop")  # before that method came
     return any(value for name, value in vars(video).items() if name.endswith(edits))
-
-
-def write_sound(audio: Any, new_file: NewFile) -> Path | None:
-    """An AUDIO value as a temporary WAV file, 16 bit; None where there is no sound."""
-    if audio is None:
-        return None
-    waveform, rate = audio["waveform"], int(audio["sample_rate"])  # [B, channels, samples]
-    if waveform.ndim != 3 or waveform.shape[0] == 0 or waveform.shape[-1] == 0:
-        return None
-    samples = (waveform[0].detach().cpu().float().clamp(-1, 1) * 32767).round().to(torch.int16)
-    path = new_file(".wav")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(samples.shape[0])
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(np.ascontiguousarray(samples.T.numpy().astype("<i2")).tobytes())
-    return path

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from fomm_nodes import fomm_core
 from fomm_nodes.fomm_core.config import PRESETS, MotionModelConfig, preset
 from fomm_nodes.fomm_core.errors import CheckpointError, SizeError
 from fomm_nodes.fomm_core.official import config_from_official, config_from_yaml
@@ -11,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 VOX = PRESETS["vox-256"]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -144,3 +149,13 @@ def test_bad_yaml(tmp_path, text: str, message: str) -> None:
 def test_missing_yaml(tmp_path) -> None:
     with pytest.raises(CheckpointError, match=r"none\.yaml"):
         config_from_yaml(tmp_path / "none.yaml")
+
+
+def test_the_core_is_imported_name_by_name() -> None:
+    script = "import sys, fomm_nodes.fomm_core.errors; assert 'torch' not in sys.modules; "
+    script += "import fomm_nodes.fomm_core as core; [getattr(core, name) for name in core.__all__]; "
+    script += "assert set(core.__all__) <= set(dir(core))"
+    bound = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from benchmarks.__main__ import bind_checkout as b; b(); "
+    subprocess.run([sys.executable, "-c", bound + script], check=True, timeout=120)
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        fomm_core.Nonsense  # noqa: B018

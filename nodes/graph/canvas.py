@@ -1,0 +1,78 @@
+"""A canvas as a whole: which nodes stand for other canvases, which exist on it alone, and what inputs a node has."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ...fomm_core.errors import GraphError
+from .groups import group_definition
+from .saved import GROUP_PREFIXES, SavedGraph, SavedNode, Slot
+from .schemas import Schemas
+
+NOTES = frozenset({"Note", "MarkdownNote", "Label (rgthree)", "Bookmark (rgthree)"})
+SWITCHBOARDS = frozenset(
+    f"Fast {what} (rgthree)" for what in ("Muter", "Bypasser", "Groups Muter", "Groups Bypasser", "Actions Button")
+)
+REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
+PRIMITIVE, SENDER, RECEIVER = "PrimitiveNode", "SetNode", "GetNode"
+CANVAS_ONLY = NOTES | SWITCHBOARDS | REROUTES | {PRIMITIVE, SENDER, RECEIVER}
+"""Nodes that exist on the canvas alone; no server knows them."""
+
+DEEPEST = 32
+"""Subgraphs inside subgraphs; more than this is a subgraph that holds itself."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """A canvas where it is used: the outermost, or a subgraph under the node that stands for it, its `host`."""
+
+    graph: SavedGraph
+    prefix: str = ""
+    host: tuple[Scope, SavedNode] | None = None
+
+
+@dataclass
+class Canvas:
+    """A saved file, with the classes that are known."""
+
+    saved: SavedGraph
+    schemas: Schemas
+    _insides: dict[str, Scope | None] = field(default_factory=dict)
+
+    def inside(self, scope: Scope, node: SavedNode) -> Scope | None:
+        """The canvas that a node stands for; None for an ordinary node. Raises GraphError where it holds itself."""
+        prefix = f"{scope.prefix}{node.id}:"
+        if prefix not in self._insides:
+            definition = self._definition(node)
+            if definition is not None and prefix.count(":") > DEEPEST:
+                raise GraphError(f"expected subgraphs that end somewhere; “{definition.name}” holds itself.")
+            self._insides[prefix] = None if definition is None else Scope(definition, prefix, (scope, node))
+        return self._insides[prefix]
+
+    def _definition(self, node: SavedNode) -> SavedGraph | None:
+        if node.type in self.saved.definitions:
+            return self.saved.definitions[node.type]
+        for prefix in GROUP_PREFIXES:
+            name = node.type.removeprefix(prefix)
+            if name != node.type and name in self.saved.groups:
+                try:
+                    return group_definition(name, self.saved.groups[name], node, self.schemas)
+                except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+                    raise GraphError(f"expected a group node; what the file says of “{name}” is none.") from problem
+        return None
+
+    def slots(self, scope: Scope, node: SavedNode) -> tuple[Slot, ...]:
+        """The inputs of a node as a canvas has them: what must be wired, then widgets, then what only the file has."""
+        inner = self.inside(scope, node)
+        if inner is not None:
+            declared = inner.graph.inputs
+        elif node.type in self.schemas:
+            inputs = self.schemas.inputs(node.type)
+            ordered = [*(i for i in inputs if not i.is_widget), *(i for i in inputs if i.is_widget)]
+            declared = tuple(Slot(i.name, i.type, widget=i.name if i.is_widget else "") for i in ordered)
+        else:
+            return node.inputs
+        saved = {slot.name: slot for slot in node.inputs}
+        names = {slot.name for slot in declared}
+        known = (replace(slot, link=saved[slot.name].link if slot.name in saved else None) for slot in declared)
+        return (*known, *(slot for slot in node.inputs if slot.name not in names))

@@ -1,0 +1,163 @@
+"""What node classes look like: ComfyUI's `/object_info`, from a file, from a server, or from our own declarations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+from urllib.error import URLError
+from urllib.parse import urlsplit
+from urllib.request import urlopen
+
+from ...fomm_core.errors import GraphError
+from ..spec import COMBO, NodeSpec, Port
+from .widgets import Input, inputs_of
+
+TITLES = {
+    "ImageBlend": "Image Blend",
+    "ImageBlur": "Image Blur",
+    "ImageQuantize": "Image Quantize",
+    "ImageScaleToTotalPixels": "Scale Image to Total Pixels",
+    "ImageSharpen": "Image Sharpen",
+}
+"""What the canvas writes on classes that give themselves no name."""
+
+PATIENCE = 30.0
+"""Seconds that a server has to answer."""
+
+
+@dataclass(frozen=True)
+class Schemas:
+    """Node schemas by class name, each in the form of ComfyUI's `/object_info`."""
+
+    entries: Mapping[str, Mapping[str, Any]]
+
+    def merged(self, other: Schemas) -> Schemas:
+        """Both; where both know a class, `other` says how it looks."""
+        return Schemas({**self.entries, **other.entries})
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self.entries
+
+    def is_output(self, kind: str) -> bool:
+        """Whether a class runs for its own sake, as one that saves or shows something does."""
+        return bool(self.entries.get(kind, {}).get("output_node"))
+
+    def title(self, kind: str) -> str:
+        """What a canvas writes on a node of a class."""
+        return str(self.entries.get(kind, {}).get("display_name") or TITLES.get(kind, kind))
+
+    def inputs(self, kind: str) -> tuple[Input, ...]:
+        """The inputs of a class, in order; none where it is not known."""
+        if kind not in self._inputs:
+            self._inputs[kind] = inputs_of(self.entries.get(kind, {}))
+        return self._inputs[kind]
+
+    def outputs(self, kind: str) -> tuple[str, ...]:
+        """The type of each output of a class; a list of choices is a COMBO."""
+        types: Sequence[Any] = self.entries.get(kind, {}).get("output") or ()
+        return tuple(entry if isinstance(entry, str) else COMBO for entry in types)
+
+    @cached_property
+    def _inputs(self) -> dict[str, tuple[Input, ...]]:
+        return {}
+
+
+def schemas_from(source: str | Path) -> Schemas:
+    """From a file that holds the answer of a ComfyUI's `/object_info`, or from a running one.
+
+    Args:
+        source: a path, or a URL such as http://127.0.0.1:8188.
+
+    Raises:
+        GraphError: there is no such file or server, or it says something else.
+    """
+    text = _fetched(str(source)) if str(source).startswith(("http://", "https://")) else _read(Path(source))
+    try:
+        data = json.loads(text)
+    except ValueError as problem:
+        raise GraphError(f"expected the JSON of a ComfyUI's /object_info; '{source}' is none ({problem}).") from None
+    if not isinstance(data, dict) or not all(
+        isinstance(e, dict) and isinstance(e.get("input"), dict) for e in data.values()
+    ):
+        raise GraphError(
+            f"expected what a ComfyUI tells at /object_info, by class; '{source}' holds something else. Save it with: "
+            "curl http://127.0.0.1:8188/object_info -o object_info.json"
+        )
+    return Schemas(data)
+
+
+def _fetched(url: str) -> str:
+    address = url if urlsplit(url).path.rstrip("/").endswith("/object_info") else f"{url.rstrip('/')}/object_info"
+    try:
+        with urlopen(address, timeout=PATIENCE) as answer:
+            return str(answer.read().decode("utf-8"))
+    except (URLError, OSError, ValueError) as problem:
+        raise GraphError(
+            f"expected a running ComfyUI at {url}; it gave no answer ({problem}). Is it started?"
+        ) from None
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise GraphError(f"expected a file that holds a ComfyUI's /object_info; '{path}': {problem}.") from None
+
+
+def schemas_of(specs: Iterable[NodeSpec], choices: Callable[[str], Sequence[str]] | None = None) -> Schemas:
+    """Of our own blocks, as their adapter shows them to ComfyUI.
+
+    Args:
+        specs: the declarations.
+        choices: what a dynamic list holds now (`Host.options`); None leaves such lists open to any value.
+    """
+    return Schemas({spec.id: _schema(spec, choices) for spec in specs})
+
+
+def _schema(spec: NodeSpec, choices: Callable[[str], Sequence[str]] | None) -> dict[str, Any]:
+    groups: dict[str, dict[str, Any]] = {"required": {}, "optional": {}}
+    for port in spec.inputs:
+        groups["optional" if port.optional else "required"][port.id] = [",".join(port.types), _options(port, choices)]
+    return {
+        "input": groups,
+        "input_order": {name: list(ports) for name, ports in groups.items()},
+        "output": [port.types[0] for port in spec.outputs],
+        "output_is_list": [False] * len(spec.outputs),
+        "output_name": [port.title for port in spec.outputs],
+        "name": spec.id,
+        "display_name": spec.title,
+        "description": spec.description,
+        "python_module": "custom_nodes.fomm-nodes",
+        "category": spec.category,
+        "output_node": spec.is_output,
+    }
+
+
+def _options(port: Port, choices: Callable[[str], Sequence[str]] | None) -> dict[str, Any]:
+    found: dict[str, Any] = {"tooltip": port.tooltip}
+    limits = {"default": port.default, "min": port.minimum, "max": port.maximum, "step": port.step}
+    found |= {name: value for name, value in limits.items() if value is not None}
+    if isinstance(port.options, tuple):
+        found["options"] = list(port.options)
+    elif port.options is not None and choices is not None:
+        found["options"] = list(choices(port.options))
+    return found
+
+
+def fits(one: str, other: str) -> bool:
+    """Whether a wire may join two types: equal, "*" for any, or a list of which one fits."""
+    ours, theirs = (set(kind.lower().split(",")) for kind in (one, other))
+    return bool(ours & theirs) or bool((ours | theirs) & {"*", ""})
+
+
+def unknown(kind: str, pack: str) -> str:
+    """What to say of a class that is in no schema."""
+    origin = f"the pack “{pack}” has it" if pack else "a pack has it that is not named in the file"
+    return (
+        f"expected a known class of node; “{kind}” is none here ({origin}). Give the /object_info of a ComfyUI with "
+        "that pack (--object-info)"
+    )

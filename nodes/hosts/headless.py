@@ -1,0 +1,204 @@
+"""The blocks without any graph program: folders, device, progress and limits for the local engine."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ...fomm_core.errors import FommError, ImageError
+from ...fomm_core.geometry import Keypoints
+from ...fomm_core.model import MotionModel
+from ...fomm_core.session import AnimationSession, PreparedSource
+from ..spec import FrameStream
+from . import headless_video as videos
+from .headless_files import Folders
+from .names import check_inside
+from .sound import write_sound
+
+PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+SOURCES_KEPT = 4
+
+
+class LimitError(FommError):
+    """A graph asks for more than it was allowed."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a graph may ask for.
+
+    frames: of one clip. pixels: of one picture. held: frames times pixels of one batch of pictures in memory.
+    """
+
+    frames: int = 20_000
+    pixels: int = 64_000_000
+    held: int = 1 << 30
+
+    def check(self, frames: int, height: int = 1, width: int = 1) -> None:
+        """Raise LimitError where a batch [frames, height, width] is too much."""
+        if frames > self.frames:
+            raise LimitError(f"expected at most {self.frames} frames; this graph wants {frames}. Raise --max-frames.")
+        if height * width > self.pixels:
+            raise LimitError(
+                f"expected at most {self.pixels} pixels; this graph wants {width}x{height}. Raise --max-pixels."
+            )
+        if frames * height * width > self.held:
+            raise LimitError(
+                f"expected at most {self.held} pixels in memory; this graph wants {frames} frames of {width}x{height} "
+                "at once. Use Animate to Video, which streams, or smaller pictures."
+            )
+
+
+class Keep(Protocol):
+    """Hears of each file that a node has finished."""
+
+    def __call__(self, path: Path, *, title: str, preview: bool, frames: int) -> None:
+        """`frames`: the pictures in it."""
+        ...
+
+
+@dataclass(frozen=True)
+class JobSetting:
+    """What all nodes of one run share.
+
+    made: an empty folder for the files of output nodes. temporary: for files that nodes hand to each other.
+    report: hears of (done, total); what it raises ends the run.
+    metadata: is written into pictures and videos, as ComfyUI does: {"prompt": the graph}.
+    saved: files of dynamic lists that this run made itself, by choice.
+    """
+
+    folders: Folders
+    limits: Limits
+    device: torch.device
+    made: Path
+    temporary: Path
+    keep: Keep
+    report: Callable[[int, int], None]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    saved: dict[tuple[str, str], Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """A model with the sessions that run it, which stay as long as it does."""
+
+    model: MotionModel
+    sessions: dict[torch.dtype, WarmSession] = field(default_factory=dict)
+
+
+class WarmSession(AnimationSession):
+    """Keeps the last few prepared sources, so that a picture that many clips move is encoded once."""
+
+    def __init__(self, model: MotionModel, **options: Any) -> None:
+        super().__init__(model, **options)
+        self._sources: OrderedDict[bytes, PreparedSource] = OrderedDict()
+
+    def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
+        """As ever; at once where the same picture was prepared before."""
+        if keypoints is not None:
+            return super().prepare(image, keypoints=keypoints)
+        key = hashlib.sha256(image.cpu().float().numpy().tobytes()).digest() + str(tuple(image.shape)).encode()
+        if key in self._sources:
+            self._sources.move_to_end(key)
+        else:
+            self._sources[key] = super().prepare(image)
+            if len(self._sources) > SOURCES_KEPT:
+                self._sources.popitem(last=False)
+        return self._sources[key]
+
+
+class HeadlessHost:
+    """The `Host` of one node in one run; the core nodes ask it for files as well."""
+
+    def __init__(self, setting: JobSetting, title: str) -> None:
+        self.setting = setting
+        self.title = title
+
+    def progress(self, done: int, total: int, preview: Tensor | None = None) -> None:
+        """Tell the run; what it raises (time is up, the user has cancelled) passes through."""
+        self.setting.report(done, total)
+
+    def options(self, name: str) -> tuple[str, ...]:
+        """The choices of a dynamic list, those that this run saved included."""
+        own = (choice for listed, choice in self.setting.saved if listed == name)
+        return (*self.setting.folders.choices(name), *own)
+
+    def find(self, name: str, choice: str) -> Path:
+        """The file behind a choice."""
+        return self.setting.saved.get((name, choice)) or self.setting.folders.find(name, choice)
+
+    def new_file(self, name: str, prefix: str, suffix: str) -> tuple[Path, str]:
+        """A path among the job's files; its choice is good for this run."""
+        path = self.output_file(prefix, suffix)
+        choice = f"{prefix}_{len(self.setting.saved) + 1:05}_{suffix}"
+        self.setting.saved[name, choice] = path
+        self.keep(path)
+        return path, choice
+
+    def output_file(self, prefix: str, suffix: str) -> Path:
+        """A free path for a file of an output node. `prefix` is checked; the job decides on the final name."""
+        check_inside(prefix)
+        return self.setting.made / f"{uuid.uuid4().hex}{suffix}"
+
+    def keep(self, path: Path, *, frames: int = 0, preview: bool = False) -> None:
+        """Hand a finished output file over."""
+        self.setting.keep(path, title=self.title, preview=preview, frames=frames)
+
+    def input_file(self, name: str) -> Path:
+        """The picture, video or sound that a graph names."""
+        return self.setting.folders.input_file(name)
+
+    def temporary_file(self, suffix: str) -> Path:
+        """A free path for what nodes hand to each other."""
+        return self.setting.temporary / f"{uuid.uuid4().hex}{suffix}"
+
+    def run_folder(self, name: str) -> Path:
+        """Among the temporary files: a run is gone on with as long as the engine lives."""
+        check_inside(name)
+        return self.setting.temporary / "training" / name
+
+    def training_device(self) -> torch.device:
+        """The engine's."""
+        return self.setting.device
+
+    def hold(self, model: MotionModel) -> Held:
+        """The model stays where it is; sessions copy it to the device."""
+        return Held(model)
+
+    def session(self, held: Held, *, precision: str, size: tuple[int, int]) -> AnimationSession:
+        """The model's session for a precision, kept for later runs."""
+        self.setting.limits.check(1, *size)
+        dtype = self._dtype(precision)
+        if dtype not in held.sessions:
+            held.sessions[dtype] = WarmSession(held.model, device=self.setting.device, dtype=dtype)
+        return held.sessions[dtype]
+
+    def _dtype(self, precision: str) -> torch.dtype:
+        if precision == "auto":
+            return torch.float16 if self.setting.device.type == "cuda" else torch.float32
+        if precision not in PRECISIONS:
+            raise FommError(f"expected a precision of auto, {', '.join(PRECISIONS)}; got {precision!r}.")
+        return PRECISIONS[precision]
+
+    def open_video(self, video: Any) -> AbstractContextManager[FrameStream]:
+        """Read a VIDEO value frame by frame."""
+        if not isinstance(video, (videos.FileVideo, videos.FramesVideo)):
+            raise ImageError(f"expected a video; got {type(video).__name__}.")
+        return videos.open_video(video, self.temporary_file, self.setting.limits.check)
+
+    def write_sound(self, audio: Any) -> Path | None:
+        """A temporary WAV file with an AUDIO value."""
+        return write_sound(audio, self.temporary_file)
+
+    def make_video(self, path: Path) -> videos.FileVideo:
+        """The VIDEO value for a file; one of our temporary files goes when nobody holds the value any more."""
+        return videos.FileVideo(path, temporary=path.parent == self.setting.temporary)

@@ -1,0 +1,63 @@
+"""The lists of files that blocks offer, and names that come from a graph, before they are looked up in a folder."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ...fomm_core.checkpoints import ASSETS, builtin_models
+from ...fomm_core.errors import FommError
+
+BUILT_IN = " (built-in)"
+DATASETS = "datasets"
+"""The list whose entries are folders, of clips to train on: those below the input folders, two levels deep."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A kind of file that a block offers as choices.
+
+    folder: ComfyUI's name for its folders, as in extra_model_paths.yaml. below_models, below_output: our own ones.
+    suffixes: of the files that are offered. ComfyUI's own filter looks at the last suffix alone and hides `.pth.tar`.
+    """
+
+    folder: str
+    below_models: str
+    below_output: str
+    suffixes: tuple[str, ...]
+
+
+LISTINGS = {
+    "models": Listing("fomm", "fomm", "fomm_models", (".safetensors", ".pth", ".pth.tar")),
+    "performances": Listing("fomm_performances", "fomm_performances", "fomm", (".safetensors",)),
+}
+
+
+def built_in(name: str) -> dict[str, Path]:
+    """What a list offers without any file of the user: choice and file (or folder)."""
+    if name == DATASETS:
+        return {f"example{BUILT_IN}": ASSETS / "clips"}
+    if name != "models":
+        return {}
+    return {f"{stem}{BUILT_IN}": path for stem, path in builtin_models().items()}
+
+
+def folders_in(root: Path) -> list[str]:
+    """Folders below `root`, two levels deep, that hold anything and are not hidden; with forward slashes."""
+    found = [path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir() and any(path.iterdir())]
+    names = (path.relative_to(root) for path in found)
+    return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+
+
+def check_inside(name: str) -> None:
+    """Raise where a name from a graph is empty, absolute on any system, or climbs out of its folder."""
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    if (
+        not name.strip()
+        or "\0" in name
+        or posix.is_absolute()
+        or windows.drive
+        or windows.root
+        or ".." in windows.parts
+    ):
+        raise FommError(f"expected a name inside its folder, without '..', a drive or a leading slash; got {name!r}.")

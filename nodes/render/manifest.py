@@ -1,0 +1,245 @@
+"""What a batch has done, in a SQLite file beside its output: survives the end of whoever writes it, at any moment."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from ...fomm_core.errors import FommError
+from .engine import Job, Outcome
+from .jobs import Faulty
+
+FOLDER = ".fomm"
+"""Below the output folder: the manifest, its lock, files that are not finished, what workers said."""
+
+PENDING, DONE, FAILED = "pending", "done", "failed"
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (
+    name TEXT PRIMARY KEY, number TEXT, key TEXT, state TEXT, attempts INTEGER, worker TEXT, seconds REAL,
+    frames INTEGER, reused INTEGER, files TEXT, error TEXT, details TEXT, settings TEXT, strip BLOB, batch TEXT
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS digests (state TEXT PRIMARY KEY, digest TEXT) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A job as the manifest knows it. name: its output below the folder. strip: a JPEG of its frames, for the report.
+
+    files: names below the folder, with their sizes in bytes.
+    """
+
+    name: str
+    number: str
+    key: str
+    state: str
+    attempts: int = 0
+    worker: str = ""
+    seconds: float = 0.0
+    frames: int = 0
+    reused: int = 0
+    files: Mapping[str, int] = field(default_factory=dict)
+    error: str = ""
+    details: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    strip: bytes = b""
+
+
+class Manifest:
+    """The jobs of an output folder. One driver at a time; its lock ends with its process, however that ends.
+
+    A write-ahead log makes each job's line cheap: what the system was told outlives a killed process, and a power cut
+    costs the last lines, never the file. Held exclusively, it needs no shared memory, which network folders lack.
+    """
+
+    def __init__(self, output: Path) -> None:
+        """Raises FommError where another driver is at work in the folder, or the file is of another kind."""
+        self.output = output
+        self.folder = output / FOLDER
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(self.folder / "lock", timeout=0)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise FommError(
+                f"another `fomm render` is at work in '{output}'. Wait for its end, or choose another --output."
+            ) from None
+        try:
+            self._file = sqlite3.connect(self.folder / "manifest.sqlite", isolation_level=None, check_same_thread=False)
+            self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._file.execute("PRAGMA journal_mode = WAL")
+            self._file.execute("PRAGMA synchronous = NORMAL")
+            self._file.executescript(_TABLES)
+        except sqlite3.DatabaseError as problem:
+            self._lock.release()
+            raise FommError(
+                f"expected the record of earlier jobs in '{self.folder}'; it can't be read ({problem}). Delete that "
+                "folder to render all jobs anew."
+            ) from problem
+
+    def __enter__(self) -> Manifest:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        self._file.close()
+        self._lock.release()
+
+    def name_of(self, output: Path) -> str:
+        """A job's output below the folder."""
+        return output.relative_to(self.output).as_posix()
+
+    def register(self, jobs: Iterable[Job | Faulty], batch: str) -> Counts:
+        """Note what is to be done: jobs that are done already stay so where their content is the same and their files
+        are there; all others are pending. What isn't of this batch (any more) stays on record, but isn't reported.
+        """
+        counts = Counts()
+        with self._together():
+            self._file.execute("UPDATE jobs SET batch = ''")
+            for job in jobs:
+                counts.add(self._register(job, batch))
+        return counts
+
+    def _register(self, job: Job | Faulty, batch: str) -> str:
+        name = self.name_of(job.output)
+        row = self._file.execute("SELECT key, state, files FROM jobs WHERE name = ?", (name,)).fetchone()
+        if isinstance(job, Faulty):
+            self._put(Entry(name, job.id, "", FAILED, error=job.message, settings=job.settings), batch)
+            return FAILED
+        if row and row[1] == DONE and row[0] == job.key and self._complete(json.loads(row[2])):
+            self._file.execute("UPDATE jobs SET batch = ?, number = ? WHERE name = ?", (batch, job.id, name))
+            return DONE
+        self._put(Entry(name, job.id, job.key, PENDING, settings=job.settings), batch)
+        return PENDING
+
+    def _complete(self, files: Mapping[str, int]) -> bool:
+        for name, size in files.items():
+            try:
+                if (self.output / name).stat().st_size != size:
+                    return False
+            except OSError:
+                return False
+        return bool(files)
+
+    def _put(self, entry: Entry, batch: str) -> None:
+        values = (
+            *(entry.name, entry.number, entry.key, entry.state, entry.attempts, entry.worker, entry.seconds),
+            *(entry.frames, entry.reused, json.dumps(entry.files), entry.error, entry.details),
+            *(json.dumps(entry.settings, default=str), entry.strip, batch),
+        )
+        try:
+            self._file.execute(f"INSERT OR REPLACE INTO jobs VALUES ({', '.join('?' * len(values))})", values)
+        except sqlite3.OperationalError as problem:
+            raise FommError(
+                f"could not write the record of jobs in '{self.folder}' ({problem}). Is the disk full? What is done "
+                "stays; run the same command again."
+            ) from problem
+
+    def finish(self, job: Job, batch: str, outcome: Outcome, *, attempts: int, strip: bytes) -> None:
+        """Note that a job's files are there, complete."""
+        files = {self.name_of(path): path.stat().st_size for path in outcome.files}
+        self._put(
+            Entry(
+                name=self.name_of(job.output),
+                number=job.id,
+                key=job.key,
+                state=DONE,
+                attempts=attempts,
+                worker=outcome.worker,
+                seconds=outcome.seconds,
+                frames=outcome.frames,
+                reused=outcome.reused,
+                files=files,
+                settings=job.settings,
+                strip=strip,
+            ),
+            batch,
+        )
+
+    def fail(self, job: Job, batch: str, *, error: str, details: str, attempts: int, seconds: float) -> None:
+        """Note why a job could not be done."""
+        name = self.name_of(job.output)
+        self._put(
+            Entry(
+                name=name,
+                number=job.id,
+                key=job.key,
+                state=FAILED,
+                attempts=attempts,
+                seconds=seconds,
+                error=error,
+                details=details,
+                settings=job.settings,
+            ),
+            batch,
+        )
+
+    def counts(self, batch: str) -> Counts:
+        """How the jobs of a batch stand."""
+        rows = self._file.execute("SELECT state, COUNT(*) FROM jobs WHERE batch = ? GROUP BY state", (batch,))
+        return Counts(**dict(rows))
+
+    def workers(self, batch: str) -> list[tuple[str, int, int, float]]:
+        """(name, jobs, frames, seconds) of each worker, over the jobs of a batch that are done."""
+        return self._file.execute(
+            "SELECT worker, COUNT(*), SUM(frames), SUM(seconds) FROM jobs WHERE batch = ? AND state = ? GROUP BY 1",
+            (batch, DONE),
+        ).fetchall()
+
+    def numbers(self, batch: str, state: str) -> frozenset[str]:
+        """The jobs of a batch in a state, by their ids."""
+        rows = self._file.execute("SELECT number FROM jobs WHERE batch = ? AND state = ?", (batch, state))
+        return frozenset(number for (number,) in rows)
+
+    def entries(self, batch: str, *, state: str | None = None) -> Iterator[Entry]:
+        """The jobs of a batch, or those in a state, in their order, a few in memory at a time."""
+        columns = [column.name for column in fields(Entry)]
+        rows = self._file.execute(
+            f"SELECT {', '.join(columns)} FROM jobs WHERE batch = ? AND state LIKE ? ORDER BY length(number), number",
+            (batch, state or "%"),
+        )
+        for row in rows:
+            values = dict(zip(columns, row, strict=True))
+            yield Entry(**{**values, **{name: json.loads(values[name]) for name in ("files", "settings")}})
+
+    def digest(self, state: str) -> str | None:
+        """The digest of a file in a certain state, as far as it was ever made."""
+        row = self._file.execute("SELECT digest FROM digests WHERE state = ?", (state,)).fetchone()
+        return row[0] if row else None
+
+    def learn(self, state: str, digest: str) -> None:
+        """Keep a digest."""
+        self._file.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (state, digest))
+
+    def _together(self) -> sqlite3.Connection:
+        """All changes of the block at once, or none."""
+        self._file.execute("BEGIN")
+        return self._file
+
+
+@dataclass
+class Counts:
+    """How many jobs stand how."""
+
+    pending: int = 0
+    done: int = 0
+    failed: int = 0
+
+    @property
+    def all(self) -> int:
+        """In any state."""
+        return self.pending + self.done + self.failed
+
+    def add(self, state: str) -> None:
+        """Count one more."""
+        setattr(self, state, getattr(self, state) + 1)

@@ -1,0 +1,80 @@
+"""From what the output nodes of a graph made to the files that a job promises, complete or not there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .engine import Job, JobError
+
+
+@dataclass(frozen=True)
+class Made:
+    """A file that an output node made, complete, in a folder on the same disk as the job's output.
+
+    title: the node's label (see `labels`); tells the files of several output nodes apart.
+    preview: the node only shows its pictures (PreviewImage); kept where a job makes nothing else.
+    """
+
+    title: str
+    path: Path
+    preview: bool = False
+
+
+def labels(graph: Mapping[str, Any]) -> dict[str, str]:
+    """A word for each node of an API graph that tells its files from those of other nodes: the end of its
+    `filename_prefix` where no other node has the same, else its title, with its id where titles repeat.
+    """
+    prefixes = {name: _prefix(node.get("inputs", {}).get("filename_prefix")) for name, node in graph.items()}
+    titles = {name: node.get("_meta", {}).get("title") or node["class_type"] for name, node in graph.items()}
+    often = Counter(prefixes.values())
+    found = {}
+    for name, title in titles.items():
+        unique = f"{title} {name}" if list(titles.values()).count(title) > 1 else title
+        found[name] = prefixes[name] if prefixes[name] and often[prefixes[name]] == 1 else unique
+    return found
+
+
+def _prefix(value: Any) -> str:
+    return value.replace("\\", "/").rsplit("/", 1)[-1] if isinstance(value, str) else ""
+
+
+def final_names(job: Job, made: Sequence[Made]) -> list[Path]:
+    """The name of each file: `stem.mp4` for the only one, `stem_00001.png`... for several of one node,
+    `stem_LABEL.mp4` where several nodes write.
+    """
+    titles = list(dict.fromkeys(file.title for file in made))
+    names = []
+    for file in made:
+        siblings = [other for other in made if other.title == file.title]
+        part = f"_{re.sub(r'[^A-Za-z0-9]+', '-', file.title).strip('-') or titles.index(file.title)}"
+        count = f"_{siblings.index(file) + 1:05d}"
+        stem = job.output.name + (part if len(titles) > 1 else "") + (count if len(siblings) > 1 else "")
+        names.append(job.output.with_name(stem + file.path.suffix))
+    if len(set(names)) < len(names):  # titles that differ only in signs
+        names = [name.with_name(f"{name.stem}_{index + 1}{name.suffix}") for index, name in enumerate(names)]
+    return names
+
+
+def publish(job: Job, made: Sequence[Made]) -> tuple[Path, ...]:
+    """Give the files of a job their final names; returns them.
+
+    Raises:
+        JobError: The graph made no file at all.
+    """
+    kept = [file for file in made if not file.preview] or list(made)
+    if not kept:
+        raise JobError(
+            "expected a graph that writes at least one file; nothing came out. Add a Save Video or Save Image node.",
+            retryable=False,
+        )
+    names = final_names(job, kept)
+    job.output.parent.mkdir(parents=True, exist_ok=True)
+    for file, name in zip(kept, names, strict=True):
+        os.replace(file.path, name)
+    return tuple(names)

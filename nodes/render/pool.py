@@ -1,0 +1,203 @@
+"""The local engine in worker processes: one that dies, hangs or runs out of memory takes only its job with it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from ...fomm_core.errors import FommError
+from .engine import Job, JobError, NoWorkersError, Outcome, Progress, Report, WorkerLostError
+from .local import LocalOptions
+from .outputs import publish
+from .wire import error_from, job_to, options_to, progress_from, results_from
+
+HEARTBEAT = 0.25
+"""Seconds between looks at whether the job shall go on."""
+
+LAST_WORDS = 3000
+"""Characters of a dead worker's standard error that go into the report."""
+
+BOOT = """
+import importlib.util, sys
+root = sys.argv[1]
+spec = importlib.util.spec_from_file_location("fomm_nodes", root + "/__init__.py", submodule_search_locations=[root])
+sys.modules["fomm_nodes"] = package = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from fomm_nodes.nodes.render.worker import main
+main()
+"""
+"""Starts a worker of this very package, whatever name it goes by here, installed or not."""
+
+
+class LocalPool:
+    """An `Engine` of several processes on this machine, each with its models.
+
+    They share the CPU's cores evenly. Processes start with their first job, and again after they died.
+    """
+
+    def __init__(self, options: LocalOptions, workers: int, folder: Path) -> None:
+        """folder: on the disk of the output, for files that are not finished and for what workers say."""
+        if workers < 1:
+            raise FommError(f"expected at least one worker; got {workers}.")
+        folder = folder.absolute()
+        self._folder = folder
+        threads = max(1, (os.cpu_count() or 1) // workers)
+        self._workers = [
+            _Worker(replace(options, name=f"worker-{number}", temporary=folder), threads)
+            for number in range(1, workers + 1)
+        ]
+        self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
+        for worker in self._workers:
+            self._free.put(worker)
+        self._closed = False
+
+    @property
+    def workers(self) -> tuple[str, ...]:
+        """worker-1, worker-2, ..."""
+        return tuple(worker.name for worker in self._workers)
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The process ids of those that run."""
+        return {worker.name: process.pid for worker in self._workers if (process := worker.process) is not None}
+
+    def run(self, job: Job, progress: Report) -> Outcome:
+        """See `Engine.run`."""
+        worker = self._take(job, progress)
+        made = Path(tempfile.mkdtemp(prefix="job-", dir=self._folder))
+        started = time.monotonic()
+        try:
+            results = worker.make(job, made, progress)
+            files = publish(job, results.made)
+        except BaseException as problem:
+            if not (isinstance(problem, JobError) and worker.idle):
+                worker.kill()  # it may still be at it
+            raise
+        finally:
+            shutil.rmtree(made, ignore_errors=True)
+            self._free.put(worker)
+        return Outcome(files, time.monotonic() - started, results.frames, worker.name, results.reused)
+
+    def _take(self, job: Job, progress: Report) -> _Worker:
+        while True:
+            if self._closed:
+                raise NoWorkersError("the workers were ended.")
+            with contextlib.suppress(queue.Empty):
+                return self._free.get(timeout=HEARTBEAT)
+            progress(Progress(job.id, ""))
+
+    def close(self) -> None:
+        """Kill all processes."""
+        self._closed = True
+        for worker in self._workers:
+            worker.kill()
+
+
+class _Worker:
+    def __init__(self, options: LocalOptions, threads: int) -> None:
+        self.options, self.threads = options, threads
+        self.name = options.name
+        self.process: subprocess.Popen[bytes] | None = None
+        self.idle = True
+        self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
+        assert options.temporary is not None
+        self._log = options.temporary / f"{self.name}.log"
+
+    def make(self, job: Job, folder: Path, progress: Report) -> Any:
+        process = self._running()
+        self.idle = False
+        last = Progress(job.id, self.name)
+        progress(last)
+        self._send(process, {"job": job_to(job), "folder": str(folder)})
+        while True:
+            try:
+                message = self._messages.get(timeout=HEARTBEAT)
+            except queue.Empty:
+                progress(last)
+                continue
+            if message is None:
+                raise self._lost()
+            if "progress" in message:
+                last = progress_from(message["progress"])
+                progress(last)
+            elif "ready" not in message:
+                self.idle = True
+                if "failed" in message:
+                    raise error_from(message["failed"])
+                return results_from(message["done"])
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self.process is not None and self.process.poll() is None:
+            return self.process
+        self.kill()
+        # A session of its own: Ctrl-C is the driver's business.
+        alone: dict[str, Any] = {"start_new_session": True}
+        if sys.platform == "win32":
+            alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
+        threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", BOOT, str(Path(__file__).resolve().parents[2])],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env={**threads, **os.environ},
+                **alone,
+            )
+        self._messages = queue.SimpleQueue()
+        assert self.process.stdout is not None
+        threading.Thread(target=_hear, args=(self.process.stdout, self._messages), daemon=True).start()
+        self._send(self.process, {"options": options_to(self.options)})
+        return self.process
+
+    def _send(self, process: subprocess.Popen[bytes], message: dict[str, Any]) -> None:
+        assert process.stdin is not None
+        try:
+            process.stdin.write(json.dumps(message).encode() + b"\n")
+            process.stdin.flush()
+        except OSError:
+            raise self._lost() from None
+
+    def _lost(self) -> WorkerLostError:
+        process, self.process = self.process, None
+        code = None
+        if process is not None:
+            process.kill()
+            code = process.wait()
+        how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        said = self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:] if self._log.is_file() else ""
+        return WorkerLostError(
+            f"{self.name} ended in the middle of the job ({how}). Where that happens again, the machine may have too "
+            "little memory: try fewer --workers.",
+            details=said,
+        )
+
+    def kill(self) -> None:
+        process, self.process = self.process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    with contextlib.suppress(OSError):
+                        pipe.close()
+        self.idle = True
+
+
+def _hear(lines: IO[bytes], messages: queue.SimpleQueue[dict[str, Any] | None]) -> None:
+    """Pass on what a worker says; None at its end."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in lines:
+            messages.put(json.loads(line))
+    messages.put(None)

@@ -1,0 +1,190 @@
+"""The local engine's core nodes against ComfyUI's own: ports from a server, results on random inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from fomm_nodes.nodes.hosts.core_nodes import CORE_NODES, UPLOADS
+
+SCRIPT = """
+import asyncio, importlib, shutil
+import utils.install_util  # before comfy has a `utils` of its own in the way
+import nodes, torch, random
+import numpy as np
+from PIL import Image
+asyncio.run(nodes.init_builtin_extra_nodes())
+core = importlib.import_module("pack.nodes.hosts.core_nodes").CORE_NODES
+headless = importlib.import_module("pack.nodes.hosts.headless")
+files = importlib.import_module("pack.nodes.hosts.headless_files")
+clips = importlib.import_module("pack.nodes.hosts.headless_video")
+inputs = Path(folder_paths.get_input_directory()); inputs.mkdir(parents=True, exist_ok=True)
+(base / "made").mkdir(); (base / "temporary").mkdir()
+kept = []
+setting = headless.JobSetting(
+    folders=files.Folders((inputs,)), limits=headless.Limits(), device=torch.device("cpu"), made=base / "made",
+    temporary=base / "temporary", keep=lambda path, **about: kept.append(path), report=lambda done, total: None,
+)
+torch.manual_seed(0)
+rng = np.random.default_rng(0)
+def image(count, height, width, channels=3): return torch.rand(count, height, width, channels)
+def mask(count, height, width): return torch.rand(count, height, width)
+def picture(name, mode, shape, **more):
+    Image.fromarray(rng.integers(0, 256, shape, dtype=np.uint8), mode).save(inputs / name, **more)
+picture("rgb.png", "RGB", (20, 30, 3)); picture("rgba.png", "RGBA", (20, 30, 4)); picture("grey.png", "L", (20, 30))
+Image.fromarray(rng.integers(0, 65536, (20, 30)).astype(np.uint16)).save(inputs / "deep.png")
+turned = Image.Exif(); turned[0x0112] = 6
+picture("turned.jpg", "RGB", (20, 30, 3), exif=turned)
+pages = [Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)) for _ in range(3)]
+pages[0].save(inputs / "moving.gif", save_all=True, append_images=pages[1:])
+pages[0].convert("P").save(inputs / "palette.png", transparency=3)
+shutil.copy(Path(root) / "fomm_core/assets/driving.mp4", inputs / "clip.mp4")
+
+cases = []
+def case(name, **values): cases.append((name, values))
+for method in ("nearest-exact", "bilinear", "area", "bicubic", "lanczos"):
+    for crop in ("disabled", "center"):
+        case("ImageScale", image=image(2, 20, 31), upscale_method=method, width=17, height=40, crop=crop)
+    case("ImageScaleBy", image=image(2, 20, 31), upscale_method=method, scale_by=1.7)
+case("ImageScale", image=image(1, 20, 31), upscale_method="area", width=0, height=9, crop="disabled")
+case("ImageScale", image=image(1, 20, 31), upscale_method="area", width=0, height=0, crop="center")
+case("ImageScaleToTotalPixels", image=image(1, 20, 31), upscale_method="bilinear", megapixels=0.01)
+case("ImageCrop", image=image(2, 20, 31), width=12, height=100, x=50, y=3)
+for turn in ("none", "90 degrees", "180 degrees", "270 degrees"):
+    case("ImageRotate", image=image(1, 4, 7), rotation=turn)
+for flip in ("x-axis: vertically", "y-axis: horizontally"): case("ImageFlip", image=image(1, 4, 7), flip_method=flip)
+case("ImageBatch", image1=image(2, 20, 31), image2=image(1, 40, 20))
+case("RepeatImageBatch", image=image(2, 4, 5), amount=3)
+case("ImageFromBatch", image=image(5, 4, 5), batch_index=3, length=9)
+case("ImageFromBatch", image=image(5, 4, 5), batch_index=30, length=2)
+case("ImageInvert", image=image(2, 4, 5))
+case("EmptyImage", width=7, height=5, batch_size=2, color=0x12FE80)
+case("ImageBlur", image=image(2, 20, 31), blur_radius=4, sigma=2.0)
+case("ImageBlur", image=image(1, 20, 31), blur_radius=1, sigma=0.3)
+case("ImageSharpen", image=image(2, 20, 31), sharpen_radius=3, sigma=0.7, alpha=0.8)
+for sides in ((8, 0, 0, 16), (0, 8, 8, 0), (8, 8, 8, 8), (0, 0, 0, 0)):
+    for feathering in (0, 6, 40):
+        left, top, right, bottom = sides
+        case("ImagePadForOutpaint", image=image(1, 24, 30), left=left, top=top, right=right, bottom=bottom,
+             feathering=feathering)
+case("GetImageSize", image=image(3, 4, 5))
+case("MaskToImage", mask=mask(2, 4, 5))
+for channel in ("red", "green", "blue"): case("ImageToMask", image=image(2, 4, 5), channel=channel)
+case("ImageToMask", image=image(2, 4, 5, 4), channel="alpha")
+colour = image(1, 4, 5); colour[0, 1, 2] = torch.tensor([0x12, 0xFE, 0x80]) / 255
+case("ImageColorToMask", image=colour, color=0x12FE80)
+case("SolidMask", value=0.3, width=7, height=5)
+case("InvertMask", mask=mask(2, 4, 5))
+case("CropMask", mask=mask(2, 10, 12), x=3, y=2, width=100, height=4)
+case("ThresholdMask", mask=mask(2, 4, 5), value=0.4)
+for operation in ("multiply", "add", "subtract", "and", "or", "xor"):
+    case("MaskComposite", destination=mask(2, 10, 12), source=mask(1, 6, 8), x=7, y=3, operation=operation)
+for sides in ((3, 0, 0, 0), (0, 4, 0, 0), (0, 0, 5, 0), (0, 0, 0, 6), (4, 3, 2, 5), (40, 0, 40, 30)):
+    case("FeatherMask", mask=mask(2, 10, 12), **dict(zip(("left", "top", "right", "bottom"), sides)))
+for expand in (-3, 0, 1, 4):
+    for tapered in (True, False): case("GrowMask", mask=mask(2, 10, 12), expand=expand, tapered_corners=tapered)
+for source, place, covered, resize in (
+    (image(1, 6, 8), (2, 1), mask(1, 6, 8), False), (image(2, 6, 8), (9, 7), None, False),
+    (image(1, 6, 8), (0, 0), mask(3, 20, 20), True), (image(1, 6, 8, 4), (1, 1), mask(1, 3, 3), False),
+):
+    more = {} if covered is None else {"mask": covered}
+    case("ImageCompositeMasked", destination=image(3, 10, 12), source=source, x=place[0], y=place[1],
+         resize_source=resize, **more)
+for name in ("rgb.png", "rgba.png", "grey.png", "deep.png", "turned.jpg", "moving.gif", "palette.png"):
+    case("LoadImage", image=name)
+    if name != "moving.gif":
+        for channel in ("alpha", "red", "green", "blue"): case("LoadImageMask", image=name, channel=channel)
+if "LoadAudio" in nodes.NODE_CLASS_MAPPINGS:  # needs torchaudio
+    case("LoadAudio", audio="clip.mp4")
+    sound = {"waveform": torch.rand(1, 2, 1000), "sample_rate": 100}
+    case("TrimAudioDuration", audio=sound, start_index=-3.3, duration=1.5)
+
+def plain(value):
+    if isinstance(value, dict): return [value["waveform"], value["sample_rate"]]
+    return [value]
+def theirs(name, values):
+    made = nodes.NODE_CLASS_MAPPINGS[name]
+    if hasattr(made, "GET_SCHEMA"):
+        found = made.EXECUTE_NORMALIZED(**values) if hasattr(made, "EXECUTE_NORMALIZED") else made.execute(**values)
+        return tuple(found.args)
+    return getattr(made(), made.FUNCTION)(**values)
+def copied(values):
+    return {key: value.clone() if isinstance(value, torch.Tensor) else value for key, value in values.items()}
+
+told["cases"] = []
+for name, values in cases:
+    host = headless.HeadlessHost(setting, name)
+    node = core[name]
+    entry = {"name": name, "inputs": {key: str(getattr(value, "shape", value)) for key, value in values.items()}}
+    try:
+        expected = [part for value in theirs(name, copied(values)) for part in plain(value)]
+        actual = [part for value in node.run(host, **node.check(copied(values))) for part in plain(value)]
+        entry["shapes"] = [[list(getattr(v, "shape", ())) for v in side] for side in (expected, actual)]
+        entry["difference"] = max(
+            [float((a.float() - b.float()).abs().max()) if isinstance(a, torch.Tensor) and a.numel() else
+             0.0 if isinstance(a, torch.Tensor) else float(abs(a - b)) for a, b in zip(expected, actual)
+             if not isinstance(a, torch.Tensor) or a.shape == b.shape], default=0.0)
+    except Exception as problem:
+        entry["error"] = f"{type(problem).__name__}: {problem}"
+    told["cases"].append(entry)
+
+loaded = theirs("LoadVideo", {"file": "clip.mp4"})[0].get_components()
+ours = clips.FileVideo(inputs / "clip.mp4").frames(setting.limits.check)
+difference = float((loaded.images - ours.images).abs().max())
+told["clip"] = [list(ours.images.shape), difference, str(loaded.frame_rate), str(ours.fps)]
+"""
+
+
+@pytest.fixture(scope="module")
+def told(inside) -> dict:
+    return inside(SCRIPT)
+
+
+def test_results_equal_those_of_comfyui(told) -> None:
+    wrong = [
+        case
+        for case in told["cases"]
+        if "error" in case or case["shapes"][0] != case["shapes"][1] or not case["difference"] <= 1 / 255
+    ]
+    assert not wrong
+    assert len(told["cases"]) > 90
+    exact = sum(case["difference"] <= 1e-6 for case in told["cases"])
+    assert exact >= 0.95 * len(told["cases"])
+
+
+def test_a_video_is_taken_apart_alike(told) -> None:
+    shape, difference, their_rate, our_rate = told["clip"]
+    assert shape[0] > 1
+    assert difference == 0
+    assert our_rate == their_rate
+
+
+@pytest.mark.parametrize("name", sorted(CORE_NODES))
+def test_ports_are_those_of_comfyui(name: str, blocks) -> None:
+    if name not in blocks:
+        pytest.skip(f"this ComfyUI has no {name} (its audio nodes need torchaudio)")
+    theirs, ours = blocks[name], CORE_NODES[name].schema()
+    for group in ("required", "optional"):
+        expected, actual = theirs["input"].get(group, {}), ours["input"].get(group, {})
+        assert list(actual) == list(expected)
+        for port, entry in actual.items():
+            _same_entry(entry, expected[port])
+    assert ours["output"] == theirs["output"]
+    assert ours["output_name"] == theirs["output_name"]
+    assert ours["output_node"] == theirs["output_node"]
+    assert ours["category"] == theirs["category"]
+    assert ours["display_name"] == (theirs["display_name"] or ours["display_name"])
+
+
+def _same_entry(ours: list, theirs: list) -> None:
+    our_options, their_options = ([*entry, {}, {}][1] for entry in (ours, theirs))
+    if any(upload in our_options for upload in UPLOADS):
+        assert any(their_options.get(upload) for upload in UPLOADS if upload in our_options)
+        return
+    choices = theirs[0] if isinstance(theirs[0], list) else their_options.get("options")
+    if choices is not None:
+        assert ours[0] == list(choices)
+        return
+    assert ours[0] == theirs[0]
+    for key in ("min", "max"):
+        if key in their_options and key in our_options:
+            assert np.isclose(our_options[key], their_options[key])

@@ -1,0 +1,97 @@
+"""Worker processes: what dies, and what goes on."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fomm_nodes.nodes.hosts.headless_files import Folders
+from fomm_nodes.nodes.render.engine import CancelledError, JobError, Progress, WorkerLostError
+from fomm_nodes.nodes.render.local import LocalOptions
+from fomm_nodes.nodes.render.pool import LocalPool
+
+sys.path.insert(0, str(Path(__file__).parent))
+from killing import kill_and_finish
+
+
+@pytest.fixture(scope="module")
+def pool(tmp_path_factory) -> Iterator[LocalPool]:
+    inputs = Path(__file__).resolve().parents[3] / "fomm_core" / "assets"
+    folder = tmp_path_factory.mktemp("unfinished")
+    pool = LocalPool(LocalOptions(Folders((inputs,)), device="cpu"), 1, folder)
+    yield pool
+    pool.close()
+    assert not pool.processes
+
+
+@pytest.fixture
+def graph(pictures) -> dict:
+    pictures["1"]["inputs"]["image"] = "source.png"
+    return pictures
+
+
+def test_a_worker_lives_from_job_to_job_and_says_what_went_wrong(pool, job, graph) -> None:
+    seen: list[Progress] = []
+    first = pool.run(job(graph), seen.append)
+    assert first.files[0].is_file()
+    assert {progress.worker for progress in seen} == {"worker-1"}
+    assert {"Load Image", "Save Image"} <= {progress.node for progress in seen}
+    process = pool.processes
+    assert pool.run(job(graph, "again"), seen.append).reused == 3
+    graph["2"]["inputs"]["crop"] = "middle"
+    with pytest.raises(JobError, match="expected one of disabled, center") as caught:
+        pool.run(job(graph, "wrong"), seen.append)
+    assert not caught.value.retryable
+    assert caught.value.node == "Upscale Image"
+    assert "Traceback" in caught.value.details
+    assert pool.processes == process
+
+
+def test_a_killed_worker_costs_its_job_and_comes_back(pool, job, graph, tmp_path) -> None:
+    def kill(progress: Progress) -> None:
+        if progress.node == "Invert Image" or pool.processes:
+            for process in pool.processes.values():
+                os.kill(process, signal.SIGKILL)
+
+    with pytest.raises(WorkerLostError, match="worker-1 ended in the middle"):
+        pool.run(job(graph), kill)
+    assert not list(tmp_path.glob("out/*"))
+    assert pool.run(job(graph), lambda progress: None).files[0].is_file()
+
+
+def test_a_cancelled_job_ends_its_worker_at_once(pool, job, animation, tmp_path) -> None:
+    animation["1"]["inputs"]["image"], animation["2"]["inputs"]["file"] = "source.png", "driving.mp4"
+
+    def cancel(progress: Progress) -> None:
+        if progress.node == "Animate to Video":
+            raise CancelledError("enough")
+
+    with pytest.raises(CancelledError, match="enough"):
+        pool.run(job(animation), cancel)
+    assert not pool.processes
+    assert not list(tmp_path.glob("out/*"))
+    assert [path.name for path in pool._folder.iterdir() if path.name.startswith("job-")] == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="finds a driver's workers in /proc")
+def test_kills_lose_nothing_and_double_nothing(tmp_path, animation, inputs) -> None:
+    """A small one; the one of 60 jobs is `python tests/nodes/render/killing.py`."""
+    import json
+
+    (tmp_path / "graph.json").write_text(json.dumps(animation))
+    rows = [{"4.strength": number / 10} for number in range(1, 11)]
+    (tmp_path / "table.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    arguments = ["render", str(tmp_path / "graph.json"), "--jobs", str(tmp_path / "table.jsonl"), "--device", "cpu"]
+    arguments += ["--input", str(inputs), "-o", str(tmp_path / "out")]
+    told = kill_and_finish(arguments, tmp_path / "out", jobs=10, drivers=1, workers=1, rng=random.Random(0))
+    assert (told.drivers_killed, told.workers_killed) == (1, 1)
+    assert told.results is not None
+    assert len(told.results) == 10
+    assert all(len(contents) == 1 for contents in told.results.values())
+    assert len({content for contents in told.results.values() for content in contents}) == 10
+    assert told.strays == ()
