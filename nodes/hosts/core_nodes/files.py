@@ -110,6 +110,15 @@ def _save_png(host: HeadlessHost, images: Tensor, filename_prefix: str, fps: flo
     return _save_animation(host, images, filename_prefix, ".png", fps, compress_level=compress_level)
 
 
+def _preview_any(host: HeadlessHost, source: Any) -> Any:
+    """Text and numbers as they are, everything else as JSON where that can be."""
+    text = source if isinstance(source, str) else json.dumps(source, default=str)
+    path = host.output_file("preview", ".txt")
+    path.write_text(text, encoding="utf-8")
+    host.keep(path, preview=True)
+    return ()
+
+
 PREFIX = words("ComfyUI")
 RATE = number(6.0, 0.01, 1000.0)
 
@@ -127,6 +136,7 @@ NODES = (
         "SaveImage", "Save Image", "image", {"images": PICTURE, "filename_prefix": PREFIX}, (), _save, is_output=True
     ),
     CoreNode("PreviewImage", "Preview Image", "image", {"images": PICTURE}, (), _preview, is_preview=True),
+    CoreNode("PreviewAny", "Preview Any", "utils", {"source": ("*",)}, (), _preview_any, is_preview=True),
     CoreNode("MaskPreview", "MaskPreview", "mask", {"mask": (MASK,)}, (), _preview_mask, is_preview=True),
     CoreNode(
         "SaveAnimatedWEBP",
