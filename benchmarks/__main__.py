@@ -56,6 +56,10 @@ def main() -> None:
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
     farm.add_argument("--rounds", type=int, default=1, help="of both, in turn (default: %(default)s)")
+    render = commands.add_parser("render", help="`fomm render` against calls of `fomm animate`; a table of many jobs")
+    render.add_argument("--jobs", type=int, default=20, help="that share model and source (default: %(default)s)")
+    render.add_argument("--frames", type=int, default=12, help="of each of their clips (default: %(default)s)")
+    render.add_argument("--table", type=int, default=10_000, help="jobs of the table (default: %(default)s)")
     training = commands.add_parser(
         "training", parents=[shared], help="training steps per CPU second against one like the published code's"
     )
@@ -81,6 +85,8 @@ def main() -> None:
         from .pipeline import measure_start as measure
     elif command == "farm":
         from .farm import measure
+    elif command == "render":
+        from .render import measure
     elif command == "training":
         from .training import measure
     elif command == "pairs":

@@ -81,7 +81,7 @@ def measure(*, count: int, rounds: int) -> None:
     import ray
 
     os.environ["OMP_NUM_THREADS"] = "1"
-    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
+    ray.init("local", num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     print(f"{count} jobs; other programs' load: {os.getloadavg()[0]:.1f}")
     print(f"{'workers':>8}{'wall s':>10}{'jobs/min':>10}{'CPU s/job':>11}")
     with tempfile.TemporaryDirectory() as folder:

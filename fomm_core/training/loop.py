@@ -118,8 +118,8 @@ class Trainer:
         model_config: of the model; frames come at its `frame_size`.
         config: losses, batch, schedule.
         pairs: where frames come from.
-        folder: where states go; None keeps none. States there already are gone on from, with the configurations that
-            they state (see `resumed`).
+        folder: where states go; None keeps none. A run that is there already is gone on with: it has to be of the same
+            configurations and seed (see `RunState.check_same`).
         start: weights to begin with; None for random ones.
 
     Raises:
@@ -181,6 +181,8 @@ class Trainer:
         Raises:
             TrainingError: a loss or gradient that is no number, a state that can't be written. The last state stays.
         """
+        if self.step >= self.config.steps:
+            self._export()  # the process that took the last step may have ended before it came to that
         with stop_requests() as stop, read_ahead(self._batches()) as batches:
             for pairs in batches:
                 began = time.monotonic()
@@ -205,10 +207,14 @@ class Trainer:
         if self.folder is None or not self.fabric.is_global_zero or self._saved[0] == self.step:
             return None
         path = self.folder.save(self._state())
-        with writing(self.folder.model_path):
-            save_model(self.model, self.folder.model_path, metadata={"trained_steps": str(self.step)})
+        self._export()
         self._saved = self.step, time.monotonic()
         return path
+
+    def _export(self) -> None:
+        if self.folder is not None and self.fabric.is_global_zero:
+            with writing(self.folder.model_path):
+                save_model(self.model, self.folder.model_path, metadata={"trained_steps": str(self.step)})
 
     def _tell(self, on_event: Callable[[Event], None], event: Event) -> None:
         try:
@@ -294,7 +300,8 @@ class Trainer:
         parameters = [parameter for group in optimiser.param_groups for parameter in group["params"]]
         average_gradients(self.fabric, parameters)
         limit = math.inf if config.clip_norm is None else config.clip_norm
-        norm = self.fabric.clip_gradients(nn.Module(), optimiser, max_norm=limit, error_if_nonfinite=False)
+        whole = nn.Module()  # asked for on behalf of strategies that shard models
+        norm = self.fabric.clip_gradients(whole, optimiser, max_norm=limit, error_if_nonfinite=False)
         assert norm is not None
         if self.options.hardware.precision != "float16" and not math.isfinite(norm):  # there, such steps are left out
             raise self._diverged(f"a finite gradient in step {self.step + 1}", f"that of the {name} is {float(norm)}")

@@ -28,6 +28,7 @@ LIBRARIES = {
     "pyyaml>=6.0": "yaml",
     "rich>=13.0": "rich",
     "pillow>=10.0": "PIL",
+    "filelock>=3.12": "filelock",
 }
 """What pyproject.toml asks for, and the name that it is imported by."""
 

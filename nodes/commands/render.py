@@ -120,7 +120,13 @@ def _add_file_arguments(group: Any) -> None:
 
 
 def _add_local_arguments(group: Any) -> None:
-    group.add_argument("--workers", type=positive, default=1, metavar="N", help="processes (default: 1)")
+    group.add_argument(
+        "--workers",
+        type=positive,
+        default=0,
+        metavar="N",
+        help="processes of their own, which may die without harm (default: none, all in this one)",
+    )
     group.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="(default: auto)")
     group.add_argument(
         "--memory",
@@ -148,7 +154,7 @@ def _add_farm_arguments(group: Any) -> None:
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="a Ray cluster; without an address, the one of this machine",
+        help="a Ray cluster; without an address, one that is started here",
     )
     group.add_argument(
         "--cores", type=positive, default=1, metavar="N", help="of each Ray worker, without GPUs (default: 1)"

@@ -25,11 +25,9 @@ def known_schemas(arguments: argparse.Namespace, models: Path | None = None) -> 
 
     `models`: ComfyUI's folder of that name, for the choices of our own blocks; None leaves them open.
     """
-    from ..declarations import ALL
-    from ..graph.schemas import Schemas, schemas_from, schemas_of
-    from ..hosts.core_nodes import CORE_NODES
+    from ..graph.schemas import schemas_from
     from ..hosts.headless_files import Folders
+    from ..render.batch import local_schemas
 
-    choices = None if models is None else Folders(inputs=(), models=(models,)).choices
-    known = Schemas({name: node.schema() for name, node in CORE_NODES.items()}).merged(schemas_of(ALL, choices))
+    known = local_schemas(None if models is None else Folders(inputs=(), models=(models,)))
     return known if arguments.object_info is None else known.merged(schemas_from(arguments.object_info))

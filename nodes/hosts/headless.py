@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,7 +25,11 @@ from .names import check_inside
 from .sound import write_sound
 
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Made = TypeVar("Made")
+
 SOURCES_KEPT = 4
+CHUNKS_KEPT = 20_000
+"""Of detected frames; a few kilobytes each at most."""
 
 
 class LimitError(FommError):
@@ -102,24 +106,34 @@ class Held:
 
 
 class WarmSession(AnimationSession):
-    """Keeps the last few prepared sources, so that a picture that many clips move is encoded once."""
+    """Keeps the last few prepared sources, and the keypoints of frames that it has seen: a picture that many clips move
+    is encoded once, and a clip that moves many pictures is searched once, frame by frame as it is read.
+    """
 
     def __init__(self, model: MotionModel, **options: Any) -> None:
         super().__init__(model, **options)
         self._sources: OrderedDict[bytes, PreparedSource] = OrderedDict()
+        self._seen: OrderedDict[bytes, Keypoints] = OrderedDict()
 
     def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
         """As ever; at once where the same picture was prepared before."""
         if keypoints is not None:
             return super().prepare(image, keypoints=keypoints)
-        key = hashlib.sha256(image.cpu().float().numpy().tobytes()).digest() + str(tuple(image.shape)).encode()
-        if key in self._sources:
-            self._sources.move_to_end(key)
-        else:
-            self._sources[key] = super().prepare(image)
-            if len(self._sources) > SOURCES_KEPT:
-                self._sources.popitem(last=False)
-        return self._sources[key]
+        return _kept(self._sources, image, super().prepare, SOURCES_KEPT)
+
+    def _detect(self, frames: Tensor) -> Keypoints:
+        return _kept(self._seen, frames, super()._detect, CHUNKS_KEPT)
+
+
+def _kept(kept: OrderedDict[bytes, Made], pictures: Tensor, make: Callable[[Tensor], Made], limit: int) -> Made:
+    """What was made of the same pixels before, or is made now; the `limit` used last stay."""
+    key = hashlib.sha256(pictures.cpu().float().numpy().tobytes()).digest() + str(tuple(pictures.shape)).encode()
+    if key not in kept:
+        kept[key] = make(pictures)
+        if len(kept) > limit:
+            kept.popitem(last=False)
+    kept.move_to_end(key)
+    return kept[key]
 
 
 class HeadlessHost:

@@ -54,12 +54,12 @@ class Summary:
         return self.failed == 0 and self.left == 0
 
 
-def local_schemas(folders: Folders) -> Schemas:
-    """The classes that the local engine runs."""
+def local_schemas(folders: Folders | None) -> Schemas:
+    """The classes that the local engine runs. Without folders, lists of files are open to any choice."""
     from ..declarations import ALL
     from ..hosts.core_nodes import CORE_NODES
 
-    ours = schemas_of(ALL, folders.choices)
+    ours = schemas_of(ALL, None if folders is None else folders.choices)
     return ours.merged(Schemas({name: node.schema() for name, node in CORE_NODES.items()}))
 
 

@@ -70,8 +70,10 @@ class _Server:
         return length
 
     def set_aside(self, trouble: str) -> None:
+        if self.trouble and time.monotonic() < self.retry_at:
+            return  # another job was quicker to see it
         if not self.trouble:
-            log.warning("%s; jobs go to other servers until it answers again", trouble.splitlines()[0])
+            log.warning("%s; jobs go to other servers until it answers again", trouble.splitlines()[0].rstrip(":"))
         self.trouble = trouble
         self.retry_at = time.monotonic() + self.pause
         self.pause = min(2 * self.pause, LONGEST_PAUSE)

@@ -32,10 +32,12 @@ LOG_LINES = 30
 _GUARDED_MAIN = """
 import os, runpy, shutil, sys, threading
 def follow():
-    sys.stdin.buffer.read()
+    while os.read(line, 1):
+        pass
     shutil.rmtree(base, ignore_errors=True)
     os._exit(1)
-base = sys.argv[1]
+base, line = sys.argv[1], os.dup(0)
+os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
 sys.argv = sys.argv[2:]
 threading.Thread(target=follow, daemon=True).start()
 runpy.run_path(sys.argv[0], run_name="__main__")
@@ -68,14 +70,14 @@ class Checkout:
             raise FommError(f"no Python to start ComfyUI with at {self.interpreter()}")
 
     def interpreter(self) -> str:
-        """Path or name of the Python."""
+        """Path or name of the Python; a path is absolute, since the server runs in its own folder."""
         if self.python:
-            return self.python
+            return str(Path(self.python).absolute()) if len(Path(self.python).parts) > 1 else self.python
         inside = ("venv", ".venv") if os.name != "nt" else ("venv/Scripts", ".venv/Scripts", "../python_embeded")
         for place in inside:
             found = self.folder / place / ("python.exe" if os.name == "nt" else "bin/python")
             if found.is_file():
-                return str(found)
+                return str(found.absolute())
         return sys.executable
 
 

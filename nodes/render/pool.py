@@ -145,14 +145,13 @@ class _Worker:
         alone: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        threads = {name: str(self.threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         with self._log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", BOOT, str(Path(__file__).resolve().parents[2])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env={**threads, **os.environ},
+                env={"OMP_NUM_THREADS": str(self.threads), **os.environ},
                 **alone,
             )
         self._messages = queue.SimpleQueue()

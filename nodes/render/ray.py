@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import shutil
+import socket
 import tempfile
 import threading
 import time
@@ -30,6 +32,9 @@ TICK = 0.5
 STARTS = 3
 """How often an actor may end at its start before it is given up."""
 
+CONNECT_SECONDS = 10.0
+CLOSE_SECONDS = 2.0
+
 CANCEL_SECONDS = 10.0
 """How long a cancelled job may take to its next step before its actor is ended."""
 
@@ -41,7 +46,8 @@ HELD_BYTES = 1 << 30
 class RayOptions:
     """How to spread jobs.
 
-    address: of a cluster ("auto", "host:6379", "ray://host:10001"); None joins a running one or starts one here.
+    address: of a cluster ("host:6379", "ray://host:10001", "auto" for the one that this machine is in); None takes
+        RAY_ADDRESS of the environment, or starts one here, which ends with the engine.
     workers: how many actors; None takes as many as the cluster has GPUs, or cores for.
     cores: of each actor; torch uses as many threads. gpus: of each actor; None is 1 where the cluster has any.
     storage: fsspec URL of a folder that all machines reach, such as "s3://bucket/fomm", for inputs and results;
@@ -95,10 +101,12 @@ class RayEngine:
         self._local = local
         self._ours = not ray.is_initialized()
         if self._ours:
+            address = options.address or os.environ.get("RAY_ADDRESS") or "local"
+            _check_reachable(address)
             try:
-                ray.init(address=options.address, log_to_driver=False, runtime_env=dict(options.runtime_env) or None)
+                ray.init(address=address, log_to_driver=False, runtime_env=dict(options.runtime_env) or None)
             except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-                raise FommError(f"no Ray cluster at {options.address or 'this machine'}: {error}") from error
+                raise FommError(f"no Ray cluster at {address}: {error}") from error
         resources = ray.cluster_resources()
         has_gpus = resources.get("GPU", 0) >= 1
         self._gpus = options.gpus if options.gpus is not None else float(has_gpus)
@@ -147,6 +155,9 @@ class RayEngine:
         if self._closed.is_set():
             return
         self._closed.set()
+        there = [slot.actor.close.remote() for slot in self._slots if slot.coming is None]
+        if there:
+            self._ray.wait(there, num_returns=len(there), timeout=CLOSE_SECONDS)
         for slot in self._slots:
             self._ray.kill(slot.actor)
         deadline = time.monotonic() + CANCEL_SECONDS
@@ -308,6 +319,17 @@ class RayEngine:
     def _leave(self) -> None:
         if self._ours:
             self._ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Raise FommError where nobody listens at "host:port" or "ray://host:port"; Ray would try for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
+    except (OSError, ValueError) as error:
+        raise FommError(f"no Ray cluster at {address}: {error}. Start one: ray start --head") from None
 
 
 def _cause(error: BaseException) -> str:

@@ -100,6 +100,11 @@ class Worker:
         with self._lock:
             self._unwanted.add(token)
 
+    def close(self) -> None:
+        """Remove this worker's files; it is ended right after."""
+        self._engine.close()
+        shutil.rmtree(self._base, ignore_errors=True)
+
     def render(self, task: Task, *sources: bytes | str) -> Reply:
         """Run a job; `sources` are, for each of its inputs, the content or a URL that has it.
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,11 @@ pytest.importorskip("httpx")
 pytest.importorskip("websockets")
 
 from fomm_nodes.fomm_core.video import VideoReader
+from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.comfyui import ComfyUIEngine
 from fomm_nodes.nodes.render.comfyui_process import Checkout, ComfyProcess
 from fomm_nodes.nodes.render.engine import CancelledError, InputFile, Job, JobError, Progress, WorkerLostError
+from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PORTRAITS = ("source.png", "source-redhead.png", "source-mouse.png")
@@ -45,7 +48,10 @@ def make_job(as_graph, tmp_path: Path) -> Callable[[int], Job]:
     graph = as_graph(json.loads((ROOT / "workflows" / "animate.json").read_text("utf-8")))
     (block,) = (key for key, node in graph.items() if node["class_type"] == "FOMM_AnimateVideo")
     graph["20"] = {"class_type": "LoadImage", "inputs": {"image": ""}, "_meta": {"title": "Portrait"}}
-    graph[block]["inputs"] |= {"source": ["20", 0], "size": "model"}
+    graph["21"] = {"class_type": "LoadVideo", "inputs": {"file": "my clip.mp4"}, "_meta": {"title": "Performance"}}
+    graph[block]["inputs"] |= {"source": ["20", 0], "driving": ["21", 0], "size": "model"}
+    clip = ROOT / "fomm_core" / "assets" / "driving.mp4"
+    driving = InputFile("21", "file", "my clip.mp4", clip, hashlib.sha256(clip.read_bytes()).hexdigest())
 
     def make(number: int) -> Job:
         path = tmp_path / f"portrait {number}.png"
@@ -55,7 +61,7 @@ def make_job(as_graph, tmp_path: Path) -> Callable[[int], Job]:
         filled["20"]["inputs"]["image"] = path.name
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         file = InputFile("20", "image", path.name, path, digest)
-        return Job(f"{number:05d}", filled, (file,), tmp_path / "out" / f"animated-{number}", digest)
+        return Job(f"{number:05d}", filled, (file, driving), tmp_path / "out" / f"animated-{number}", digest)
 
     return make
 
@@ -78,7 +84,7 @@ def frames(path: Path) -> np.ndarray:
         return np.stack(list(reader))
 
 
-def test_a_server_of_ours_renders_a_batch_and_ends_with_us(checkout, make_job) -> None:
+def test_a_server_of_ours_renders_a_batch_and_ends_with_us(checkout, make_job, tmp_path) -> None:
     heard: list[Progress] = []
     with ComfyUIEngine(checkouts=[checkout]) as engine:
         outcomes = render(engine, [make_job(number) for number in range(4)], heard.append)
@@ -94,6 +100,13 @@ def test_a_server_of_ours_renders_a_batch_and_ends_with_us(checkout, make_job) -
     assert [path.name for path in sorted(outcomes["00000"].files[0].parent.iterdir())] == [
         f"animated-{number}.mp4" for number in range(4)
     ]
+    folders = Folders((tmp_path, ROOT / "fomm_core" / "assets"))
+    first = make_job(0)
+    here = json.loads(json.dumps(first.graph))
+    here["21"]["inputs"]["file"] = "driving.mp4"
+    local = LocalEngine(LocalOptions(folders, device="cpu"))
+    (alone,) = local.run(replace(first, graph=here, output=tmp_path / "here"), heard.append).files
+    assert np.abs(frames(alone).astype(int) - clips[0]).max() <= 1
     assert any(progress.node == "FOMM_AnimateVideo" and 0 < progress.done <= progress.total for progress in heard)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)

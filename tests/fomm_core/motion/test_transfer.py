@@ -9,7 +9,8 @@ from fomm_nodes.fomm_core.errors import KeypointError
 from fomm_nodes.fomm_core.geometry import Keypoints, inverse
 from fomm_nodes.fomm_core.motion import TransferOptions, movement_scale, transfer
 
-COMMITTED = sorted((Path(__file__).parents[2] / "data" / "parity").glob("*.npz"))
+PARITY = Path(__file__).parents[2] / "data" / "parity"
+COMMITTED = sorted(path for path in PARITY.glob("*.npz") if not path.name.startswith("train-"))
 PUBLISHED = [
     "bair-256-small-64",
     "fashion-256-small-64",

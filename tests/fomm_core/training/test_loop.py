@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import os
@@ -124,6 +125,15 @@ def test_resumed_after_any_stop_is_bit_equal(tmp_path: Path, uninterrupted: RunF
     with RunLog(folder, step=trainer.step, tensorboard=False) as log:
         assert trainer.run(log)
     assert_same_run(folder, uninterrupted)
+
+
+def test_killed_between_the_last_state_and_the_model(tmp_path: Path) -> None:
+    assert small_trainer(tmp_path, steps=2).run()
+    folder = RunFolder(tmp_path)
+    before = load_model(folder.model_path).state_dict()
+    folder.model_path.unlink()
+    assert small_trainer(tmp_path, steps=2).run()
+    assert same(dict(load_model(folder.model_path).state_dict()), dict(before))
 
 
 def test_killed_at_random_moments(tmp_path: Path, uninterrupted: RunFolder) -> None:
@@ -250,14 +260,20 @@ def test_a_full_disk_is_said_and_the_last_state_stays(tmp_path: Path) -> None:
     assert not list(tmp_path.rglob("*.part*"))
 
 
-def test_no_room_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize(
+    ("number", "advice"), [(errno.ENOSPC, "The disk is full: make room"), (errno.EACCES, "You may not write there")]
+)
+def test_what_went_wrong_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def fail(descriptor: int) -> None:
+        raise OSError(number, os.strerror(number))
 
     trainer = small_trainer(tmp_path, steps=2)
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(TrainingError, match="The disk is full: make room"):
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(TrainingError, match=advice):
         trainer.run()
+    assert not list(tmp_path.rglob("*.p*t*"))
 
 
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")

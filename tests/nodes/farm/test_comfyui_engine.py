@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +16,7 @@ pytest.importorskip("websockets")
 from fomm_nodes.fomm_core import FommError
 from fomm_nodes.nodes.render.comfyui import ComfyUIEngine
 from fomm_nodes.nodes.render.comfyui_client import normal_url
+from fomm_nodes.nodes.render.comfyui_process import Checkout
 from fomm_nodes.nodes.render.engine import CancelledError, JobError, NoWorkersError, WorkerLostError
 
 
@@ -423,3 +426,42 @@ def test_the_same_address_twice_is_one_server(comfy) -> None:
 def test_a_password_is_in_no_name(comfy) -> None:
     with engine_of("http://me:secret@host:8188") as engine:
         assert engine.workers == ("host:8188",)
+
+
+# ----- a checkout
+
+
+def test_what_is_no_checkout(tmp_path) -> None:
+    with pytest.raises(FommError, match=r"there is no main.py in"):
+        ComfyUIEngine(checkouts=[Checkout(tmp_path)])
+    (tmp_path / "main.py").touch()
+    with pytest.raises(FommError, match=r"no Python to start ComfyUI with at .*nowhere"):
+        ComfyUIEngine(checkouts=[Checkout(tmp_path, "bin/nowhere")])
+
+
+def test_a_checkout_brings_its_python(tmp_path) -> None:
+    assert Checkout(tmp_path).interpreter() == sys.executable
+    assert Checkout(tmp_path, "python3").interpreter() == "python3"
+    inside = tmp_path / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    inside.parent.mkdir(parents=True)
+    inside.touch()
+    assert Checkout(tmp_path).interpreter() == str(inside)
+    assert Path(Checkout(tmp_path, "bin/mine").interpreter()).is_absolute()
+
+
+def test_a_checkout_that_ends_at_its_start_shows_its_log(tmp_path, make_job, told) -> None:
+    (tmp_path / "main.py").write_text("import sys\nprint('no torch here', sys.argv[1:3])\nsys.exit(3)\n")
+    with (
+        ComfyUIEngine(checkouts=[Checkout(tmp_path, sys.executable)]) as engine,
+        pytest.raises(NoWorkersError, match=r"code 3 at its start:\nno torch here \['--listen', '127.0.0.1'\]"),
+    ):
+        engine.run(make_job(), told)
+
+
+def test_a_checkout_that_never_answers_is_ended(tmp_path, make_job, told) -> None:
+    (tmp_path / "main.py").write_text("import time\nprint('thinking')\ntime.sleep(600)\n")
+    with ComfyUIEngine(checkouts=[Checkout(tmp_path, sys.executable)], start_seconds=1) as engine:
+        process = engine._servers[0].process
+        with pytest.raises(NoWorkersError, match=r"does not answer; it was ended:\nthinking"):
+            engine.run(make_job(), told)
+        assert not process.running

@@ -44,7 +44,7 @@ def cluster(tmp_path_factory, root: Path) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(place))
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        ray.init(num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
+        ray.init("local", num_cpus=4, include_dashboard=False, log_to_driver=False, configure_logging=False)
         yield
         ray.shutdown()
 
@@ -206,6 +206,13 @@ def test_closing_ends_jobs_and_actors(cluster, make_job, told) -> None:
         engine.close()
         with pytest.raises(WorkerLostError, match="closed"):
             running.result()
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "host:port"])
+def test_an_address_without_a_cluster(monkeypatch, address) -> None:
+    monkeypatch.setattr("ray.is_initialized", lambda: False)
+    with pytest.raises(FommError, match=f"no Ray cluster at {address}"):
+        RayEngine(RayOptions(address), LOCAL)
 
 
 def test_without_ray_it_says_what_to_install(monkeypatch) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = """
@@ -59,9 +60,22 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def still(graph: dict[str, Any]) -> dict[str, Any]:
+    """The graph with one frame of its animation as a PNG file: the same pixels are the same bytes there."""
+    animate = next(name for name, node in graph.items() if node["class_type"] == "FOMM_AnimateVideo")
+    changed = {name: node for name, node in graph.items() if node["class_type"] != "SaveVideo"}
+    known = {"frame_rate", "keep_sound", "audio"}
+    inputs = {port: value for port, value in graph[animate]["inputs"].items() if port not in known}
+    changed[animate] = {"class_type": "FOMM_Animate", "inputs": inputs}
+    one = {"image": [animate, 0], "batch_index": 20, "length": 1}
+    changed["one"] = {"class_type": "ImageFromBatch", "inputs": one}
+    changed["save"] = {"class_type": "SaveImage", "inputs": {"images": ["one", 0], "filename_prefix": "frame"}}
+    return changed
+
+
 def done(output: Path, results: dict[str, set[str]]) -> int:
     """How many files there are under final names; notes their content."""
-    files = [path for path in output.rglob("*.mp4") if ".fomm" not in path.relative_to(output).parts[0]]
+    files = list(output.glob("*.png"))
     for path in files:
         results.setdefault(path.name, set()).add(hashlib.sha256(path.read_bytes()).hexdigest())
     return len(files)
@@ -110,7 +124,7 @@ def kill_and_finish(
     told.seconds = time.monotonic() - began
     done(output, told.results)
     allowed = {"report.html", ".fomm"}
-    told.strays = tuple(p.name for p in output.iterdir() if p.name not in allowed and p.suffix != ".mp4")
+    told.strays = tuple(p.name for p in output.iterdir() if p.name not in allowed and p.suffix != ".png")
     return told
 
 
@@ -130,7 +144,7 @@ def main() -> None:
         graph["2"] = {"class_type": "LoadImage", "inputs": {"image": "source.png"}}
         graph["9"] = {"class_type": "LoadVideo", "inputs": {"file": "driving.mp4"}}
         graph["4"]["inputs"] |= {"source": ["2", 0], "driving": ["9", 0]}
-        (base / "graph.json").write_text(json.dumps(graph))
+        (base / "graph.json").write_text(json.dumps(still(graph)))
         table = [{"4.strength": round(0.5 + number / options.jobs, 4)} for number in range(options.jobs)]
         (base / "table.jsonl").write_text("\n".join(map(json.dumps, table)))
         common = ["render", str(base / "graph.json"), "--jobs", str(base / "table.jsonl"), "--input", str(assets)]

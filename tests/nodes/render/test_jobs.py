@@ -144,10 +144,10 @@ def test_broken_tables(name, text, words, tmp_path) -> None:
     [
         ({"settings": {"Nobody.image": ["a.png"]}}, "'Nobody.image' names no node of: Load Image"),
         ({"settings": {"Load Image.picture": ["a.png"]}}, "no input 'picture', but: image"),
-        ({"settings": {"Upscale Image.image": ["a.png"]}}, "is wired, not set"),
+        ({"settings": {"Upscale Image.image": ["a.png"]}}, "is wired"),
         ({"settings": {"Load Image.image": ["*.tiff"]}}, r"“Load Image”.image: expected files that match '\*.tiff'"),
         ({"settings": {"Load Image.image": ["../*"]}}, "there are none"),
-        ({"settings": {"Upscale Image.width": ["wide"]}}, "“Upscale Image”.width: expected a whole number; got 'wide'"),
+        ({"settings": {"Upscale Image.width": ["wide"]}}, "width: expected a whole number; got 'wide'"),
         (
             {"settings": {"Upscale Image.width": ["4", "5"]}, "template": "same"},
             "jobs 00001 and 00002 would both write",
@@ -156,7 +156,7 @@ def test_broken_tables(name, text, words, tmp_path) -> None:
         ({"table": [{"output": "../a"}]}, r"output name of job 00001.*without '\.\.'"),
         ({"table": [{"output": "/a"}]}, "leading slash"),
         ({"table": [{"output": "link/a"}]}, "leads out of the output folder"),
-        ({"template": "{Load Imag.image}"}, "names no node"),
+        ({"template": "{Load Imag.image}"}, "Did you mean “Load Image”"),
         ({"settings": {"Upscale Image.width": ["4", "5"]}, "table": [{}]}, "one value of 'Upscale Image.width' beside"),
     ],
 )
@@ -169,7 +169,7 @@ def test_what_cannot_be_planned(more, words, batch, planned, pictures, tmp_path)
 
 def test_titles_that_repeat_need_an_id(batch, planned, pictures) -> None:
     pictures["7"] = json.loads(json.dumps(pictures["2"]))
-    with pytest.raises(FommError, match=r"nodes 2, 7.*\"2.width\""):
+    with pytest.raises(FommError, match=r"nodes 2, 7"):
         planned(batch(pictures, settings={"Upscale Image.width": ["4"]}))
 
 

@@ -10,6 +10,7 @@ import av
 import numpy as np
 import pytest
 import torch
+from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.fomm_core.session import AnimationSession
 from fomm_nodes.nodes.hosts.headless import Limits
 from fomm_nodes.nodes.hosts.headless_files import Folders
@@ -69,6 +70,25 @@ def test_a_source_that_many_clips_move_is_prepared_once(engine, job, animation, 
     assert len({path.read_bytes() for path in made}) == 3
     with av.open(str(made[0])) as container:
         assert sum(1 for _ in container.decode(video=0)) == 3
+
+
+def test_a_clip_that_moves_many_pictures_is_searched_once(engine, job, animation, monkeypatch) -> None:
+    seen = []
+    detect = AnimationSession._detect
+    monkeypatch.setattr(
+        AnimationSession, "_detect", lambda self, frames: seen.append(len(frames)) or detect(self, frames)
+    )
+    made = []
+    for picture in ("a.png", "b.png", "c.png"):
+        animation["1"]["inputs"]["image"] = picture
+        made += engine.run(job(animation, picture[0]), nothing).files
+    assert sum(seen) == 3
+    fresh = LocalEngine(engine.options)
+    (alone,) = fresh.run(job(animation, "alone"), nothing).files
+    fresh.close()
+    with av.open(str(alone)) as one, av.open(str(made[-1])) as other:
+        for left, right in zip(one.decode(video=0), other.decode(video=0), strict=True):
+            assert np.array_equal(left.to_ndarray(format="rgb24"), right.to_ndarray(format="rgb24"))
 
 
 def test_temporary_files_go_with_the_results_that_hold_them(engine, job, animation) -> None:
@@ -208,3 +228,32 @@ def test_memory_for_results_is_bounded(entries, limit) -> None:
         held = [memo.get(str(name)) for name in range(6)]
         assert sum(tensors[0].nbytes for tensors in held if tensors) <= limit
         assert all(tensors is None or tensors[0].nbytes <= limit // 2 for tensors in held)
+
+
+def test_data_sets_are_folders_below_the_input_folder(tmp_path) -> None:
+    inputs, outside = tmp_path / "input", tmp_path / "outside"
+    for folder in (inputs / "people" / "anna", inputs / ".hidden", inputs / "empty", outside):
+        folder.mkdir(parents=True)
+    for folder in (inputs / "people" / "anna", inputs / ".hidden", outside):
+        (folder / "clip.mp4").touch()
+    (inputs / "away").symlink_to(outside)
+    folders = Folders((inputs,))
+    assert folders.choices("datasets") == ("example (built-in)", "away", "people", "people/anna")
+    assert folders.find("datasets", "people/anna") == inputs / "people" / "anna"
+    assert folders.find("datasets", "example (built-in)").is_dir()
+    for choice in ("away", "nothing", "../outside", str(outside), "people/anna/clip.mp4"):
+        with pytest.raises(FommError):
+            folders.find("datasets", choice)
+
+
+def test_a_model_is_trained_and_used_in_one_job(engine, job) -> None:
+    from fomm_nodes.nodes.graph.reading import read_graph
+    from fomm_nodes.nodes.render.batch import local_schemas
+
+    path = Path(__file__).parents[3] / "workflows" / "train.json"
+    graph = read_graph(path, local_schemas(engine.options.folders)).to_api()
+    for node in graph.values():
+        if node["class_type"] == "FOMM_Train":
+            node["inputs"] |= {"steps": 2, "batch_size": 2, "recipe": "demo", "backbone": "none"}
+    outcome = engine.run(job(graph), nothing)
+    assert {file.suffix for file in outcome.files} >= {".mp4", ".safetensors"}

@@ -16,7 +16,7 @@ from fomm_nodes.nodes.render.local import LocalOptions
 from fomm_nodes.nodes.render.pool import LocalPool
 
 sys.path.insert(0, str(Path(__file__).parent))
-from killing import kill_and_finish
+from killing import kill_and_finish, still
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,11 @@ def test_kills_lose_nothing_and_double_nothing(tmp_path, animation, inputs) -> N
     """A small one; the one of 60 jobs is `python tests/nodes/render/killing.py`."""
     import json
 
-    (tmp_path / "graph.json").write_text(json.dumps(animation))
+    (tmp_path / "graph.json").write_text(json.dumps(still(animation)))
     rows = [{"4.strength": number / 10} for number in range(1, 11)]
     (tmp_path / "table.jsonl").write_text("\n".join(map(json.dumps, rows)))
     arguments = ["render", str(tmp_path / "graph.json"), "--jobs", str(tmp_path / "table.jsonl"), "--device", "cpu"]
-    arguments += ["--input", str(inputs), "-o", str(tmp_path / "out")]
+    arguments += ["--workers", "1", "--input", str(inputs), "-o", str(tmp_path / "out")]
     told = kill_and_finish(arguments, tmp_path / "out", jobs=10, drivers=1, workers=1, rng=random.Random(0))
     assert (told.drivers_killed, told.workers_killed) == (1, 1)
     assert told.results is not None

@@ -41,13 +41,13 @@ def test_a_dry_run_shows_faulty_rows(files, capsys) -> None:
 
 
 def test_a_batch_in_a_worker_process(files, capsys) -> None:
-    assert main([*ALL, "-o", "out", "--device", "cpu", "--set", "2.width=4"]) == 0
+    assert main([*ALL, "-o", "out", "--device", "cpu", "--workers", "1", "--set", "2.width=4"]) == 0
     assert "3 done, 0 failed" in capsys.readouterr().err
     assert sorted(path.name for path in (files / "out").iterdir()) == [
         *(".fomm", "a.png", "b.png", "c.png", "report.html")
     ]
     assert Image.open(files / "out" / "b.png").size == (4, 8)
-    assert main([*ALL, "-o", "out", "--device", "cpu", "--set", "2.width=4"]) == 0
+    assert main([*ALL, "-o", "out", "--device", "cpu", "--workers", "1", "--set", "2.width=4"]) == 0
     assert "(3 of them earlier)" in capsys.readouterr().err
 
 
@@ -63,16 +63,9 @@ def test_a_batch_in_a_worker_process(files, capsys) -> None:
         (["--jobs", "gone.csv"], 1, "there is no 'gone.csv'"),
     ],
 )
-def test_wrong_usage_is_said(arguments, code, words, files, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("fomm_nodes.nodes.commands.render._schemas", lambda arguments, folders: _schemas(folders))
+def test_wrong_usage_is_said(arguments, code, words, files, capsys) -> None:
     assert main(["render", "graph.json", "--input", "inputs", *arguments]) == code
     assert words in capsys.readouterr().err
-
-
-def _schemas(folders):
-    from fomm_nodes.nodes.render.batch import local_schemas
-
-    return local_schemas(folders)
 
 
 @pytest.mark.parametrize("text", ["{broken", "[]", ""])
