@@ -73,4 +73,4 @@ def test_links_join_ports_that_fit(name: str) -> None:
 def test_the_graphs_show_most_of_the_blocks() -> None:
     used = {node["type"] for name in NAMES for node in read(name)["nodes"]}
     left = {spec.id.removeprefix("FOMM_") for spec in ALL} - {kind.removeprefix("FOMM_") for kind in used}
-    assert left == {"BlendKeypoints", "FindBestFrame", "LoadKeypoints", "WarpImage"}
+    assert left == {"BlendKeypoints", "FindBestFrame", "LoadKeypoints", "SaveFlow", "WarpImage"}
