@@ -65,7 +65,8 @@ def _entries() -> Iterator[tuple[str, bytes]]:
     for part in PARTS:
         path = PACK / part
         for file in [path] if path.is_file() else path.rglob("*"):
-            if file.is_file() and "__pycache__" not in file.parts and not file.name.startswith("."):
+            made = "__pycache__" in file.parts or file.name.startswith(".")
+            if file.is_file() and not made and file.name != MANIFEST:
                 yield file.relative_to(PACK).as_posix(), file.read_bytes()
     manifest = (PACK / "nodes" / "hosts" / "blender" / MANIFEST).read_text(encoding="utf-8")
     yield MANIFEST, re.sub(r'^version = ".*"', f'version = "{__version__}"', manifest, flags=re.MULTILINE).encode()

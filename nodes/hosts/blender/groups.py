@@ -19,7 +19,7 @@ class GroupNode(FommNode, bpy.types.NodeCustomGroup):
     def sync(self: Any) -> None:
         """Bring the sockets to what the tree's interface has now."""
         for side, sockets in (("INPUT", self.inputs), ("OUTPUT", self.outputs)):
-            wanted = [(i.identifier, i.name, wire_of(i.socket_type), "") for i in interface(self.node_tree, side)]
+            wanted = [(i.identifier, i.name, wire_of(i), "") for i in interface(self.node_tree, side)]
             if [(s.identifier, s.name) for s in sockets] != [(name, title) for name, title, *_ in wanted]:
                 sync_sockets(sockets, wanted)
 
@@ -46,9 +46,11 @@ def interface(tree: Any, side: str) -> list[Any]:
     return [item for item in tree.interface.items_tree if item.item_type == "SOCKET" and item.in_out == side]
 
 
-def wire_of(idname: str) -> str:
-    """The wire type of a socket class; "*" for Blender's own."""
-    return next((kind for kind in COLOURS if socket_idname(kind) == idname), "*")
+def wire_of(item: Any) -> str:
+    """The wire type of an interface's item; "*" for Blender's own types."""
+    if item.description.split(",")[0] in COLOURS:
+        return str(item.description)
+    return next((kind for kind in COLOURS if socket_idname(kind) == item.socket_type), "*")
 
 
 def sync_groups(tree: Any) -> None:
@@ -105,7 +107,7 @@ def _join_through(tree: Any, group: Any, inner: Any, ids: set[str]) -> None:
     made = []
     for side, origin, targets in ways.values():
         near = origin if side == "OUTPUT" else targets[0]
-        item = inner.interface.new_socket(near.name, in_out=side, socket_type=socket_idname(near.kinds))
+        item = _new_item(inner, near, side)
         made.append((item.identifier, side, origin, targets))
     group.sync()
     for name, side, origin, targets in made:
@@ -119,6 +121,14 @@ def _join_through(tree: Any, group: Any, inner: Any, ids: set[str]) -> None:
             inner.links.new(_twin_socket(twin.outputs, origin.node.outputs, origin), find_socket(end.inputs, name))
             for target in targets:
                 tree.links.new(find_socket(group.outputs, name), target)
+
+
+def _new_item(tree: Any, like: Any, side: str) -> Any:
+    """A socket of a tree's interface. Blender 4.5.0 takes no types of add-ons there: the item's description has it."""
+    try:
+        return tree.interface.new_socket(like.name, in_out=side, socket_type=socket_idname(like.kinds))
+    except TypeError:
+        return tree.interface.new_socket(like.name, in_out=side, description=like.kinds)
 
 
 def _twin_socket(there: Any, here: Any, socket: Any) -> Any:

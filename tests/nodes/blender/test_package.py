@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import zipfile
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def test_it_holds_the_pack_and_nothing_of_its_making(package: Path) -> None:
         names = archive.namelist()
     assert {"__init__.py", "blender_manifest.toml", "nodes/hosts/blender/blocks.json"} <= set(names)
     assert "nodes/hosts/blender/start_worker.py" in names
+    assert len([name for name in names if name.endswith("blender_manifest.toml")]) == 1
     assert any(name.startswith("fomm_core/assets/") for name in names)
     assert not [name for name in names if "__pycache__" in name or name.startswith(("tests", "."))]
 
@@ -84,13 +86,34 @@ os._exit(0)
 """
 
 
-def in_blender(script: str, *arguments: str) -> str:
+EXTENSION = """
+import os, sys
+import bpy
+import addon_utils
+addon_utils.enable("bl_pkg", default_set=False)
+bpy.ops.extensions.package_install_files(filepath=sys.argv[1], repo="user_default", enable_on_install=True)
+own = bpy.context.preferences.addons["bl_ext.user_default.fomm_nodes"].preferences
+own.python, own.device = sys.argv[2], "cpu"
+bpy.ops.wm.save_as_mainfile(filepath=sys.argv[3] + "/film.blend")
+bpy.ops.fomm.open_example()
+tree = bpy.data.node_groups["animate"]
+next(node for node in tree.nodes if hasattr(node, "w_strength")).w_size = "model"
+assert bpy.ops.fomm.run(tree="animate") == {"FINISHED"}
+clip = bpy.data.images["animate.mp4"]
+print("RAN", clip.frame_duration, *clip.size, flush=True)
+os._exit(0)
+"""
+
+
+def in_blender(script: str, *arguments: str, resources: Path | None = None) -> str:
     python = os.environ.get("FOMM_BPY_PYTHON")
     if not python:
         pytest.skip('no Blender: set FOMM_BPY_PYTHON to a Python that has bpy (pip install "bpy==5.0.1" "numpy<2")')
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    if resources is not None:
+        environment["BLENDER_USER_RESOURCES"] = str(resources)
     ran = subprocess.run(
-        [python, "-c", script, *arguments], env=environment, capture_output=True, text=True, timeout=120
+        [python, "-c", script, *arguments], env=environment, capture_output=True, text=True, timeout=240
     )
     return ran.stdout + ran.stderr
 
@@ -100,8 +123,14 @@ def test_blenders_own_check_finds_nothing_wrong(package: Path) -> None:
     assert "VALID" in said.splitlines(), said
 
 
-def test_it_works_as_a_legacy_add_on_from_a_folder(package: Path, tmp_path: Path) -> None:
-    import sys
+def test_it_installs_as_an_extension_and_runs(package: Path, tmp_path: Path) -> None:
+    resources = tmp_path / "resources"
+    resources.mkdir()
+    said = in_blender(EXTENSION, str(package), sys.executable, str(tmp_path), resources=resources)
+    assert "RAN 46 64 64" in said.splitlines(), said
+    assert (tmp_path / "fomm" / "animate.mp4").is_file()
 
+
+def test_it_works_as_a_legacy_add_on_from_a_folder(package: Path, tmp_path: Path) -> None:
     said = in_blender(LEGACY, str(package), str(tmp_path), sys.executable)
     assert "RAN" in said.splitlines(), said
