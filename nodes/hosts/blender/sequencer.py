@@ -14,7 +14,7 @@ from . import compositor, progress
 from .client import Result
 from .session import client
 from .span import StripError
-from .strip_graph import FLOW, MOVIE, OCCLUSION, Look, Request, animation, render_size
+from .strip_graph import Look, Request, animation, render_size
 from .strip_inputs import Driving, driving_of, ends, strips_of
 from .strip_render import lossless_clip, still_of
 from .strip_results import Place, made_from, put, sound_for
@@ -149,12 +149,14 @@ def pair(scene: Any) -> tuple[Any, Any]:
     if len(editor.meta_stack):
         raise StripError("You are inside a meta strip. Leave it first (Tab).")
     strips, active = strips_of(editor), editor.active_strip
-    if active is not None and active.select and (made := made_from(active)):
+    chosen = [strip for strip in strips if strip.select and strip.type != "SOUND"]
+    if len(chosen) == 1 and (made := made_from(chosen[0])):
         gone = [name for name in (made["source"], made["driving"]) if strips.get(name) is None]
         if gone:
-            raise StripError(f"“{active.name}” was made from “{gone[0]}”, which is not there any more.")
+            raise StripError(f"“{chosen[0].name}” was made from “{gone[0]}”, which is not there any more.")
         return strips[made["source"]], strips[made["driving"]]
-    chosen = [strip for strip in strips if strip.select and strip.type != "SOUND" and not made_from(strip)]
+    if len(chosen) > 2:  # results among them; on its own a result may drive another still
+        chosen = [strip for strip in chosen if not made_from(strip)]
     under = [strip.input_1 for strip in chosen if strip.type == "SPEED"]
     chosen = [strip for strip in chosen if strip not in under]
     if len(chosen) != 2:
@@ -194,7 +196,7 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
         return self.start(f"{source.name} as {driving.name}", request.graph, output, request.files)
 
     def finish(self, context: Any, result: Result) -> str:
-        movie = next(file.path for file in result.files if file.node == MOVIE)
+        movie = _files(result, ".mp4")[0]
         strip = put(movie, self._place)
         if strip is None:
             return f"The scene is gone; the result is {movie}"
@@ -206,10 +208,15 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
     def _bring_in(self, result: Result) -> None:
         """Masks and flow into the compositor."""
         place = self._place
-        for node, kind in ((OCCLUSION, "occlusion"), (FLOW, "flow")):
-            if files := [file.path for file in result.files if file.node == node]:
+        for suffix, kind in ((".png", "occlusion"), (".exr", "flow")):
+            if files := _files(result, suffix):
                 name = f"{place.source} as {place.driving}: {kind}"
                 compositor.bring_in(bpy.data.scenes[place.scene], name, files, place.clip.start, place.mark)
+
+
+def _files(result: Result, suffix: str) -> list[Path]:
+    """What a run made, by its kind: a server does not tell which node made it."""
+    return [file.path for file in result.files if file.path.suffix == suffix]
 
 
 def _request(picture: Path, found: Driving, look: Look, folder: Path) -> Request:

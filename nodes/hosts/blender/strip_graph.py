@@ -10,9 +10,6 @@ from typing import Any
 from .span import Clip
 
 SIZES = ("auto", "model", "picture", "custom")
-MOVIE, OCCLUSION, FLOW = "6", "10", "11"
-"""The nodes that write: the result, and what the compositor gets."""
-
 MULTIPLE = 128
 """Sides that every published model takes are multiples of it."""
 
@@ -87,7 +84,7 @@ def animation(source: Path, driving: Path, clip: Clip, fps: float, look: Look) -
     }
     graph["5"] = _node("FOMM_AnimateVideo", "Animate to Video", ports)
     saved = {"video": ["5", 0], "filename_prefix": "video/animated", "format": "auto", "codec": "auto"}
-    graph[MOVIE] = _node("SaveVideo", "Save Video", saved)
+    graph["6"] = _node("SaveVideo", "Save Video", saved)
     if look.occlusion or look.flow:
         graph.update(_for_compositor(look))
     return Request(graph, files)
@@ -102,10 +99,10 @@ def _for_compositor(look: Look) -> dict[str, Any]:
         painted = {**model_and_source, "motion": ["7", 0], "precision": "auto"}
         nodes["8"] = _node("FOMM_GenerateFrames", "Generate Frames", painted)
         nodes["9"] = _node("MaskToImage", "Convert Mask to Image", {"mask": ["8", 1]})
-        nodes[OCCLUSION] = _node("SaveImage", "Save Image", {"images": ["9", 0], "filename_prefix": "fomm/occlusion"})
+        nodes["10"] = _node("SaveImage", "Save Image", {"images": ["9", 0], "filename_prefix": "fomm/occlusion"})
     if look.flow:
         saved = {"motion": ["7", 0], "filename_prefix": "flow", "form": "stmap"}
-        nodes[FLOW] = _node("FOMM_SaveFlow", "Save Flow", saved)
+        nodes["11"] = _node("FOMM_SaveFlow", "Save Flow", saved)
     return nodes
 
 

@@ -111,6 +111,10 @@ def check_rerun_replaces_its_own_strip() -> dict[str, Any]:
     assert span(again) == [15, 19]
     assert path(again) != older
     assert Path(older).is_file()
+    select(driving, source, again)
+    assert addon("sequencer").pair(bpy.context.scene) == (source, driving)
+    select(source, again)
+    assert addon("sequencer").pair(bpy.context.scene) == (source, again)
     return {}
 
 
