@@ -245,7 +245,7 @@ def test_cancel_stops_within_a_chunk_and_leaves_no_file(server) -> None:
         "3": block("AnimateVideo", model=["1", 0], source=["2", 0], driving=["2", 1], size="custom"),
         "4": {
             "class_type": "SaveVideo",
-            "inputs": {"video": ["3", 0], "filename_prefix": "cancelled", "format": "auto", "codec": "auto"},
+            "inputs": {"video": ["3", 0], "filename_prefix": "given_up", "format": "auto", "codec": "auto"},
         },
     }
     graph["3"]["inputs"] |= {"width": 1024, "height": 1024}  # minutes
@@ -257,7 +257,7 @@ def test_cancel_stops_within_a_chunk_and_leaves_no_file(server) -> None:
     server.post("/interrupt", {})
     assert server.result(prompt).outcome == "interrupted"
     assert set(server.base.joinpath("temp").rglob("*.mp4")) == before
-    assert not list(server.base.joinpath("output").rglob("cancelled*"))
+    assert not list(server.base.joinpath("output").rglob("given_up*"))
 
 
 def test_a_video_made_in_the_graph_drives_as_its_frames_do(server) -> None:
