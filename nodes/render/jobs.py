@@ -23,6 +23,7 @@ from .tables import Row, combined, table_rows
 
 OUTPUT_COLUMN = "output"
 _FIELD = re.compile(r"\{([^{}]*)\}")
+_EDGES = re.compile(r"^[\s.]+|[\s.]+$")
 _UNFIT = re.compile(r'[\x00-\x1f<>:"/\\|?*]+')
 
 
@@ -230,4 +231,4 @@ class _Planner:
         else:
             port = target(self.batch.graph, name, self.batch.schemas)
             value, is_file = port.node.inputs.get(port.port), port.is_file
-        return _UNFIT.sub("_", Path(str(value)).stem if is_file else str(value)).strip(". ") or "_"
+        return _EDGES.sub("", _UNFIT.sub("_", Path(str(value)).stem if is_file else str(value))) or "_"

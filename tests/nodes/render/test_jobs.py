@@ -10,7 +10,7 @@ import pytest
 from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.nodes.render.jobs import Faulty
 from fomm_nodes.nodes.render.tables import combined, table_rows
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 LISTS = st.dictionaries(
@@ -188,6 +188,8 @@ def test_templates(template, name, batch, planned, pictures, tmp_path) -> None:
 
 @settings(deadline=None)
 @given(value=st.text(max_size=20))
+@example("\x85")
+@example(" .\xa0.")
 def test_values_never_lead_out_of_the_output_folder(value, tmp_path_factory) -> None:
     from fomm_nodes.nodes.graph.model import Graph
     from fomm_nodes.nodes.graph.schemas import Schemas
