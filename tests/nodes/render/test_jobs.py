@@ -188,9 +188,9 @@ def test_templates(template, name, batch, planned, pictures, tmp_path) -> None:
 
 @settings(deadline=None)
 @given(value=st.text(max_size=20))
-@example("\x85")
-@example(" .\xa0.")
-def test_values_never_lead_out_of_the_output_folder(value, tmp_path_factory) -> None:
+@example(value="\x85")
+@example(value=" .\xa0.")
+def test_values_never_lead_out_of_the_output_folder(value) -> None:
     from fomm_nodes.nodes.graph.model import Graph
     from fomm_nodes.nodes.graph.schemas import Schemas
     from fomm_nodes.nodes.hosts.headless_files import Folders
