@@ -105,6 +105,8 @@ def kill_and_finish(
         while done(output, told.results) < goal and process.poll() is None:
             time.sleep(0.02)
         time.sleep(rng.uniform(0, 0.3))
+        while kind == "worker" and not children(process.pid) and process.poll() is None:
+            time.sleep(0.02)  # it is only starting
         if process.poll() is not None:
             break
         if kind == "driver":
