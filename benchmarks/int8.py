@@ -13,17 +13,14 @@ import time
 
 import torch
 from fomm_nodes.fomm_core import AnimationSession, transfer
-from fomm_nodes.fomm_core.checkpoints import ASSETS, load_builtin
-from fomm_nodes.fomm_core.fitting import fit, from_uint8
 from fomm_nodes.fomm_core.lowering import fold_normalisation
 from fomm_nodes.fomm_core.networks import OcclusionAwareGenerator
-from fomm_nodes.fomm_core.video import VideoReader, read_image
 from kornia.metrics import psnr
 from torch import Tensor, nn
 from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
-from .speed import lively_model
+from .speed import example
 
 CALIBRATION = 8
 
@@ -44,8 +41,8 @@ def quantised(generator: OcclusionAwareGenerator, examples: list[Tensor]) -> nn.
     plain = copy.deepcopy(generator)
     fold_normalisation(plain)
     prepared = prepare_fx(Decoder(plain).eval(), get_default_qconfig_mapping("x86"), (examples[0],))
-    for example in examples:
-        prepared(example)
+    for features in examples:
+        prepared(features)
     return convert_fx(prepared)
 
 
@@ -53,19 +50,14 @@ def quantised(generator: OcclusionAwareGenerator, examples: list[Tensor]) -> nn.
 def measure(*, rounds: int, size: int, threads: int, trained: bool) -> None:
     """Print the table."""
     torch.set_num_threads(threads)
-    source = fit(from_uint8(read_image(ASSETS / "source.png")), size, size)
-    with VideoReader(ASSETS / "driving.mp4") as reader:
-        clip = [fit(from_uint8(frame), size, size) for frame in reader]
-    model = load_builtin() if trained else lively_model(torch.cat([source, *clip[::6]]))
+    model, source, clip = example(size, trained=trained)
     sessions = {name: AnimationSession(model, dtype=getattr(torch, name)) for name in ("float32", "bfloat16")}
     prepared = {name: session.prepare(source) for name, session in sessions.items()}
     exact = sessions["float32"]
     keypoints = exact.detect(torch.cat(clip))
-    driven = transfer(prepared["float32"].keypoints, keypoints, keypoints[0])
-    motions = list(exact.motion(prepared["float32"], driven))
-    moved = [
-        prepared["float32"].network.generator.move(prepared["float32"].features, motion).clone() for motion in motions
-    ]
+    plain = prepared["float32"]
+    motions = list(exact.motion(plain, transfer(plain.keypoints, keypoints, keypoints[0])))
+    moved = [plain.network.generator.move(plain.features, motion).clone() for motion in motions]
     ways = {name: source.network.generator.decode for name, source in prepared.items()}
     ways["int8"] = quantised(model.generator, moved[:CALIBRATION])
     seconds: dict[str, list[float]] = {name: [] for name in ways}

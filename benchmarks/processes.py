@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from fomm_nodes.fomm_core import save_model
 from fomm_nodes.fomm_core.checkpoints import ASSETS
-from fomm_nodes.fomm_core.fitting import fit, from_uint8
+from fomm_nodes.fomm_core.fitting import fit, from_uint8, to_uint8
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 
 from .speed import lively_model
@@ -59,7 +59,7 @@ def example_clip(path: Path, frames: int, *, width: int = 640, height: int = 360
     with VideoReader(ASSETS / "driving.mp4") as reader, VideoWriter(path, fps=reader.info.fps) as writer:
         wide = [fit(from_uint8(frame), height, width, mode="pad") for frame in reader]
         for frame in islice(cycle(wide), frames):
-            writer.write((frame * 255).round().byte().permute(0, 2, 3, 1).numpy())
+            writer.write(to_uint8(frame))
     return path
 
 

@@ -77,14 +77,19 @@ def peak_work(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return lambda _: conv(x)
 
 
+def example(size: int, *, trained: bool) -> tuple[MotionModel, Tensor, list[Tensor]]:
+    """The built-in model, or random weights of the published size; the example picture; its clip, frame by frame."""
+    source = fit(from_uint8(read_image(ASSETS / "source.png")), size, size)
+    with VideoReader(ASSETS / "driving.mp4") as reader:
+        clip = [fit(from_uint8(frame), size, size) for frame in reader]
+    return load_builtin() if trained else lively_model(torch.cat([source, *clip[::6]])), source, clip
+
+
 @torch.inference_mode()
 def measure(*, rounds: int, size: int, threads: int, half: bool, compile: bool, trained: bool) -> None:
     """Print the table. `trained` takes the built-in model in place of random weights of the published size."""
     torch.set_num_threads(threads)
-    source = fit(from_uint8(read_image(ASSETS / "source.png")), size, size)
-    with VideoReader(ASSETS / "driving.mp4") as reader:
-        clip = [fit(from_uint8(frame), size, size) for frame in reader]
-    model = load_builtin() if trained else lively_model(torch.cat([source, *clip[::6]]))
+    model, source, clip = example(size, trained=trained)
     model = model.with_config(model.config.for_size(size, size))
     anchor = model.detect(clip[0])
     ways = {

@@ -1,11 +1,11 @@
-"""Files that are either whole or not there."""
+"""Files that are either whole or not there, and names that stay inside their folder."""
 
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 
 @contextmanager
@@ -35,3 +35,12 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def is_inside(name: str) -> bool:
+    """Whether a name from a stranger stays inside the folder that it is looked up in, on any system: not empty, not
+    absolute, without a drive and without `..`.
+    """
+    posix, windows = PurePosixPath(name), PureWindowsPath(name)
+    outside = posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts or "\0" in name
+    return bool(name.strip()) and not outside

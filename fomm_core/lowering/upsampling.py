@@ -6,14 +6,11 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from .folding import transposed_kernel
 from .scratch import Scratch
 
-# The 3 taps of a row on the enlarged map, as 2 taps on the small one: an even output reads (left, here, here), an odd
-# one (here, here, right).
-_TAPS = [
-    [[1.0, 0.0, 0.0], [0.0, 1.0, 1.0]],
-    [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
-]
+_ROWS = [[3, 1], [2, 0]]
+"""Rows of the transposed kernel: an even output reads (the pixel before it, this one), an odd one (this, the next)."""
 
 
 class UpsampledConv2d(nn.Module):
@@ -28,10 +25,9 @@ class UpsampledConv2d(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, scratch: Scratch | None = None) -> None:
         super().__init__()
-        taps = torch.tensor(_TAPS, dtype=conv.weight.dtype)
-        kernel = torch.einsum("oiyx,avy,bux->abvuio", conv.weight.data, taps, taps)
+        kernel = transposed_kernel(conv.weight.data)[:, :, _ROWS][..., _ROWS]  # [in, out, 2, 2, 2, 2]
         self.register_buffer(
-            "kernel", rearrange(kernel, "a b v u i o -> (a b) (v u i) o").contiguous(), persistent=False
+            "kernel", rearrange(kernel, "i o a v b u -> (a b) (v u i) o").contiguous(), persistent=False
         )
         self.register_buffer("bias", None if conv.bias is None else conv.bias.data, persistent=False)
         self.scratch = scratch or Scratch()

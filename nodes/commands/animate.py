@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..hosts.devices import choose_device
+from ..hosts.devices import choose_device, dtype_of
 from .models import add_config_arguments, chosen_config, find_weights, hint_at_better_models
 from .terminal import progress_display
 
@@ -296,11 +296,10 @@ def open_session(arguments: argparse.Namespace) -> AnimationSession:
     weights = find_weights(arguments.model or DEFAULT_MODEL)
     model = load_model(weights, config=chosen_config(arguments, weights))
     fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
-    name = ("float16" if fast else "float32") if arguments.dtype == "auto" else arguments.dtype
     return AnimationSession(
         model,
         device=device,
-        dtype=getattr(torch, name),
+        dtype=dtype_of(arguments.dtype, fast_half=fast),
         chunk=arguments.chunk,
         exact=arguments.exact,
         compile=arguments.compile,

@@ -206,12 +206,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
+    from ...fomm_core.errors import GraphError
+    from ..graph.settings import parse_setting
+
     found: dict[str, list[str]] = {}
     for text in arguments.set:
-        column, sign, value = text.partition("=")
-        if not sign or "." not in column:
-            arguments.usage_error(f"argument --set: expected NODE.PORT=VALUE; got {text!r}")
-        found.setdefault(column.strip(), []).append(value)
+        try:
+            setting = parse_setting(text)
+        except GraphError as problem:
+            arguments.usage_error(f"argument --set: {problem}")
+        found.setdefault(setting.where, []).append(setting.value)
     return found
 
 

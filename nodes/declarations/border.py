@@ -13,7 +13,7 @@ from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError, KeypointError
 from ...fomm_core.fitting import FitMode, as_rgb, fit
 from ...fomm_core.geometry import Motion
-from ..spec import KEYPOINTS, MODEL, Port, choice, decimal, integer, socket, switch
+from ..spec import MODEL, choice, decimal, integer, socket, switch
 
 SIZES = ("auto", "model", "picture", "custom")
 FITS = ("crop", "pad", "stretch")
@@ -98,11 +98,6 @@ ADAPT_SCALE_IN = switch(
     default=True,
     advanced=True,
 )
-
-
-def keypoints_out(tooltip: str) -> Port:
-    """The output for keypoints over time."""
-    return socket("keypoints", KEYPOINTS, "keypoints", tooltip)
 
 
 @dataclass(frozen=True, eq=False)

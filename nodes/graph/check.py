@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 from ...fomm_core.errors import GraphError
+from ...fomm_core.files import is_inside
 from .model import Graph, Link, ModelFile, Node, Problem, Severity
 from .schemas import Schemas, fits, unknown
 from .widgets import Input, inputs_now
@@ -140,13 +141,6 @@ class _Checked:
         if isinstance(value, str) and WEIGHTS.search(value):
             return f"the file {value!r} is missing; there {'is' if len(names) == 1 else 'are'} {listed or 'none'}"
         return f"expected one of {listed or 'nothing (the list is empty)'}; got {value!r}"
-
-
-def is_inside(name: str) -> bool:
-    """Whether a name from a graph stays inside the folder that it is looked up in, on any system."""
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    outside = posix.is_absolute() or windows.drive or windows.root or ".." in windows.parts or "\0" in name
-    return bool(name.strip()) and not outside
 
 
 def _missing_models(node: Node, folder: Path | None) -> Iterator[Problem]:

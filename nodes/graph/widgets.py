@@ -17,7 +17,6 @@ WIDGET_TYPES = frozenset(
         *("WEBCAM", "LOAD_3D", "LOAD_3D_ANIMATION"),
     }
 )
-DEFAULTS = {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}
 SEEDS = ("seed", "noise_seed")
 CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")

@@ -14,15 +14,15 @@ from comfy.model_patcher import ModelPatcher
 from PIL import Image
 from torch import Tensor
 
-from ...fomm_core.errors import FommError
+from ...fomm_core.fitting import to_uint8
 from ...fomm_core.model import MotionModel
 from ...fomm_core.session import AnimationSession
 from ..spec import FrameStream
 from . import comfyui_files as files
 from . import comfyui_video as videos
+from . import devices
 from .sound import write_sound
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 SECONDS_BETWEEN_PREVIEWS = 0.1
 BYTES_PER_PIXEL = 3000
 """Activations of one frame per pixel of the picture, at the published models' width; the session copes with less."""
@@ -43,7 +43,7 @@ class ComfyUIHost:
         shown = None
         now = time.monotonic()
         if preview is not None and (done >= total or now - self._previewed >= SECONDS_BETWEEN_PREVIEWS):
-            shown = ("JPEG", _picture(preview), max(preview.shape[-2:]))
+            shown = ("JPEG", Image.fromarray(to_uint8(preview[None])[0]), max(preview.shape[-2:]))
             self._previewed = now
         self._bar.update_absolute(done, total, shown)
 
@@ -109,15 +109,6 @@ class ComfyUIHost:
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """The number format for a choice of precision; "auto" is float16 where the device is fast with it."""
-    if precision == "auto":
-        fast = not memory.is_device_cpu(device) and memory.should_use_fp16(device, prioritize_performance=False)
-        return torch.float16 if fast and memory.is_device_cuda(device) else torch.float32
-    if precision not in PRECISIONS:
-        raise FommError(f"expected a precision of auto, {', '.join(PRECISIONS)}; got {precision!r}.")
-    return PRECISIONS[precision]
-
-
-def _picture(image: Tensor) -> Image.Image:
-    pixels = (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()  # [H, W, 3]
-    return Image.fromarray(pixels)
+    """The number format for a choice of precision; "auto" is float16 where ComfyUI would choose it for speed."""
+    fast = not memory.is_device_cpu(device) and memory.should_use_fp16(device, prioritize_performance=False)
+    return devices.dtype_of(precision, fast_half=fast and memory.is_device_cuda(device))

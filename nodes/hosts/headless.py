@@ -20,11 +20,11 @@ from ...fomm_core.model import MotionModel
 from ...fomm_core.session import AnimationSession, PreparedSource
 from ..spec import FrameStream
 from . import headless_video as videos
+from .devices import dtype_of
 from .headless_files import Folders
 from .names import check_inside
 from .sound import write_sound
 
-PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 Made = TypeVar("Made")
 
 SOURCES_KEPT = 4
@@ -199,17 +199,10 @@ class HeadlessHost:
     def session(self, held: Held, *, precision: str, size: tuple[int, int]) -> AnimationSession:
         """The model's session for a precision, kept for later runs."""
         self.setting.limits.check(1, *size)
-        dtype = self._dtype(precision)
+        dtype = dtype_of(precision, fast_half=self.setting.device.type == "cuda")
         if dtype not in held.sessions:
             held.sessions[dtype] = WarmSession(held.model, device=self.setting.device, dtype=dtype)
         return held.sessions[dtype]
-
-    def _dtype(self, precision: str) -> torch.dtype:
-        if precision == "auto":
-            return torch.float16 if self.setting.device.type == "cuda" else torch.float32
-        if precision not in PRECISIONS:
-            raise FommError(f"expected a precision of auto, {', '.join(PRECISIONS)}; got {precision!r}.")
-        return PRECISIONS[precision]
 
     def open_video(self, video: Any) -> AbstractContextManager[FrameStream]:
         """Read a VIDEO value frame by frame."""

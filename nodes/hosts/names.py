@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 from ...fomm_core.checkpoints import ASSETS, builtin_models
 from ...fomm_core.errors import FommError
+from ...fomm_core.files import is_inside
 
 BUILT_IN = " (built-in)"
 DATASETS = "datasets"
@@ -52,13 +53,5 @@ def folders_in(root: Path) -> list[str]:
 
 def check_inside(name: str) -> None:
     """Raise where a name from a graph is empty, absolute on any system, or climbs out of its folder."""
-    posix, windows = PurePosixPath(name), PureWindowsPath(name)
-    if (
-        not name.strip()
-        or "\0" in name
-        or posix.is_absolute()
-        or windows.drive
-        or windows.root
-        or ".." in windows.parts
-    ):
+    if not is_inside(name):
         raise FommError(f"expected a name inside its folder, without '..', a drive or a leading slash; got {name!r}.")
