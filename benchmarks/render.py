@@ -44,7 +44,7 @@ batch = b.Batch(graph, name, schemas, folders, folder / "out", table=folder / "t
 made = folder / "out" / "made.mp4"
 made.parent.mkdir(exist_ok=True)
 made.write_bytes(b"x")
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+print(peak())
 began, wall, jobs = time.process_time(), time.perf_counter(), 0
 with Manifest(batch.output) as manifest:
     digests = b.Digests(manifest.digest, manifest.learn)

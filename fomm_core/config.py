@@ -51,13 +51,22 @@ class DenseMotionConfig(HourglassConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class GeneratorConfig:
-    """Encoder, bottleneck of residual blocks, decoder (after Johnson et al.)."""
+    """Encoder, bottleneck of residual blocks, decoder (after Johnson et al.).
+
+    blend_source: an extension of the paper: where nothing is occluded, pixels are those of the warped source (see
+    `OcclusionAwareGenerator.blend`). Needs an occlusion map; off in all published models.
+    """
 
     block_expansion: int
     max_features: int
     num_down_blocks: int
     num_bottleneck_blocks: int
     estimate_occlusion_map: bool
+    blend_source: bool = False
+
+    def __post_init__(self) -> None:
+        if self.blend_source and not self.estimate_occlusion_map:
+            raise CheckpointError("expected estimate_occlusion_map with blend_source, which blends by it; got none.")
 
     def features(self, level: int) -> int:
         """Channels after `level` halvings."""
@@ -267,6 +276,18 @@ _DEMO_64 = MotionModelConfig(
     ),
 )
 
+_DEMO_128 = replace(
+    _DEMO_64.reduced(2),
+    generator=GeneratorConfig(
+        block_expansion=16,
+        max_features=64,
+        num_down_blocks=2,
+        num_bottleneck_blocks=3,
+        estimate_occlusion_map=True,
+        blend_source=True,
+    ),
+)
+
 PRESETS: Mapping[str, MotionModelConfig] = MappingProxyType(
     {
         "vox-256": _published(spectral_norm=True, use_keypoints=False),
@@ -278,6 +299,7 @@ PRESETS: Mapping[str, MotionModelConfig] = MappingProxyType(
         "bair-256": _published(spectral_norm=True, use_keypoints=False),
         "nemo-256": _published(spectral_norm=True, use_keypoints=False),
         "demo-64": _DEMO_64,
+        "demo-128": _DEMO_128,
     }
 )
 """One configuration for each published data set, and the size of the built-in demo model."""

@@ -57,6 +57,7 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
             num_down_blocks=None,
             num_bottleneck_blocks=None,
             estimate_occlusion_map=False,
+            blend_source=False,
         )
         frame_shape = values.get("dataset_params", {}).get("frame_shape", (256, 256, 3))
     except (KeyError, TypeError, AttributeError) as problem:

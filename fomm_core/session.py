@@ -209,8 +209,8 @@ class AnimationSession:
 
     @torch.inference_mode()
     def _generate(self, source: PreparedSource, motion: Motion) -> Rendered:
-        generator = source.network.generator
-        return self._checked(Rendered(generator.decode(generator.move(source.features, motion)), motion, source))
+        images = source.network.generator.paint(source.features, source.image, motion)
+        return self._checked(Rendered(images, motion, source))
 
     def render(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Rendered]:
         """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number."""

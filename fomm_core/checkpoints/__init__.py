@@ -1,6 +1,7 @@
 """Published `.pth.tar` <-> safetensors by an explicit key table; strict, safe, and told apart by shapes."""
 
-from .builtin import ASSETS, DEFAULT_MODEL, builtin_models, load_builtin
+from ..shipped import ASSETS, DEFAULT_MODEL, builtin_models
+from .builtin import load_builtin
 from .reading import Checkpoint, load_discriminator, load_model, model_from_checkpoint, read_checkpoint
 from .recognise import matching_presets, nearest_preset, recognise
 from .writing import convert, save_model, write_published, write_safetensors

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from ..errors import CheckpointError
 from ..model import MotionModel
+from ..shipped import DEFAULT_MODEL, builtin_models
 from .reading import load_model
-
-ASSETS = Path(__file__).resolve().parent.parent / "assets"
-DEFAULT_MODEL = "demo-64"
-
-
-def builtin_models() -> dict[str, Path]:
-    """Name -> file of every built-in model."""
-    return {path.stem: path for path in sorted(ASSETS.glob("*.safetensors"))}
 
 
 def load_builtin(name: str = DEFAULT_MODEL) -> MotionModel:

@@ -17,6 +17,7 @@ class OcclusionAwareGenerator(nn.Module):
     def __init__(self, config: GeneratorConfig, *, num_channels: int, align_corners: bool) -> None:
         super().__init__()
         self.align_corners = align_corners
+        self.blend_source = config.blend_source
         levels = range(config.num_down_blocks)
         self.first = ConvBlock(num_channels, config.features(0), kernel_size=7)
         self.down = nn.ModuleList(DownBlock(config.features(i), config.features(i + 1)) for i in levels)
@@ -55,6 +56,21 @@ class OcclusionAwareGenerator(nn.Module):
         flow = resize_flow(motion.flow, *image.shape[-2:])
         return warp(image.expand(len(motion), -1, -1, -1), flow, align_corners=self.align_corners)
 
+    def blend(self, painted: Tensor, image: Tensor, motion: Motion) -> Tensor:
+        """`painted` [B, C, H, W], with the warped `image` [1 or B, C, H, W] in its place where that is not occluded.
+
+        o * warped + (1 - o) * painted with the occlusion map o, in models that learned it so (`blend_source`);
+        `painted` itself in all others. The decoder is left with what the source does not show: a small one is enough.
+        """
+        if not self.blend_source or motion.occlusion is None:
+            return painted
+        shown = resize_maps(motion.occlusion, *painted.shape[-2:])
+        return torch.lerp(painted, self.warp_image(image, motion), shown)
+
+    def paint(self, features: Tensor, image: Tensor, motion: Motion) -> Tensor:
+        """Frames [B, C, H, W] of a motion, from the picture [1 or B, C, H, W] and its features."""
+        return self.blend(self.decode(self.move(features, motion)), image, motion)
+
     def forward(self, image: Tensor, motion: Motion | None) -> Tensor:
         features = self.encode(image)
-        return self.decode(features if motion is None else self.move(features, motion))
+        return self.decode(features) if motion is None else self.paint(features, image, motion)

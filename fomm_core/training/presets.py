@@ -130,5 +130,5 @@ def training_preset(name: str, *, clips: int = USUAL_CLIPS) -> tuple[MotionModel
     if name not in TRAINING_PRESETS:
         raise TrainingError(f"expected one of the training presets {', '.join(TRAINING_PRESETS)}; got '{name}'.")
     if name == "demo":
-        return preset("demo-64"), _demo()
+        return preset("demo-128"), _demo()
     return preset(name), _published(name, clips)

@@ -178,7 +178,8 @@ def run(arguments: argparse.Namespace) -> int:
     with contextlib.nullcontext() if comfyui is None else comfyui:
         graph, name, schemas = _read(arguments, folders, comfyui)
         for problem in graph.problems:
-            say(str(problem))
+            if problem.severity == "warning":
+                say(str(problem))
         batch = Batch(
             graph=graph,
             name=name,
@@ -236,7 +237,7 @@ def _read(arguments: argparse.Namespace, folders: Folders, comfyui: ComfyUIEngin
 
 def _engine(arguments: argparse.Namespace, folders: Folders) -> tuple[MakeEngine, ComfyUIEngine | None]:
     """What the options ask for: one kind of engine."""
-    from ..hosts.headless import Limits
+    from ..hosts.limits import Limits
     from ..render.batch import LocalSetting
 
     kinds = [bool(arguments.server or arguments.comfyui), arguments.ray is not None]

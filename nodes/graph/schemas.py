@@ -1,9 +1,9 @@
-"""What node classes look like: ComfyUI's `/object_info`, from a file, from a server, or from our own declarations."""
+"""What node classes look like: ComfyUI's `/object_info`, from a file, from a server, or from our own table."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from ...fomm_core.errors import GraphError
-from ..spec import COMBO, NodeSpec, Port
+from ..spec import COMBO
 from .widgets import Input, inputs_of
 
 TITLES = {
@@ -108,43 +108,37 @@ def _read(path: Path) -> str:
         raise GraphError(f"expected a file that holds a ComfyUI's /object_info; '{path}': {problem}.") from None
 
 
-def schemas_of(specs: Iterable[NodeSpec], choices: Callable[[str], Sequence[str]] | None = None) -> Schemas:
-    """Of our own blocks, as their adapter shows them to ComfyUI.
+def schemas_of(blocks: Mapping[str, Any], choices: Callable[[str], Sequence[str]] | None = None) -> Schemas:
+    """Of the blocks of a table, as ComfyUI has them.
 
     Args:
-        specs: the declarations.
+        blocks: see `hosts.block_table`.
         choices: what a dynamic list holds now (`Host.options`); None leaves such lists open to any value.
     """
-    return Schemas({spec.id: _schema(spec, choices) for spec in specs})
+    return Schemas({name: _schema(block, choices) for name, block in blocks.items()})
 
 
-def _schema(spec: NodeSpec, choices: Callable[[str], Sequence[str]] | None) -> dict[str, Any]:
+def _schema(block: Mapping[str, Any], choices: Callable[[str], Sequence[str]] | None) -> dict[str, Any]:
     groups: dict[str, dict[str, Any]] = {"required": {}, "optional": {}}
-    for port in spec.inputs:
-        groups["optional" if port.optional else "required"][port.id] = [",".join(port.types), _options(port, choices)]
+    for port in block["inputs"]:
+        group = groups["optional" if port.get("optional") else "required"]
+        group[port["name"]] = [port["type"], _options(port, choices)]
     return {
         "input": groups,
-        "input_order": {name: list(ports) for name, ports in groups.items()},
-        "output": [port.types[0] for port in spec.outputs],
-        "output_is_list": [False] * len(spec.outputs),
-        "output_name": [port.title for port in spec.outputs],
-        "name": spec.id,
-        "display_name": spec.title,
-        "description": spec.description,
-        "python_module": "custom_nodes.fomm-nodes",
-        "category": spec.category,
-        "output_node": spec.is_output,
+        "output": [port["type"] for port in block["outputs"]],
+        "output_name": [port["title"] for port in block["outputs"]],
+        "display_name": block["title"],
+        "output_node": block["saves"],
     }
 
 
-def _options(port: Port, choices: Callable[[str], Sequence[str]] | None) -> dict[str, Any]:
-    found: dict[str, Any] = {"tooltip": port.tooltip}
-    limits = {"default": port.default, "min": port.minimum, "max": port.maximum, "step": port.step}
-    found |= {name: value for name, value in limits.items() if value is not None}
-    if isinstance(port.options, tuple):
-        found["options"] = list(port.options)
-    elif port.options is not None and choices is not None:
-        found["options"] = list(choices(port.options))
+def _options(port: Mapping[str, Any], choices: Callable[[str], Sequence[str]] | None) -> dict[str, Any]:
+    named = {"default": "default", "minimum": "min", "maximum": "max", "step": "step", "choices": "options"}
+    if upload := port.get("upload"):
+        return {f"{upload}_upload": True}
+    found = {theirs: port[ours] for ours, theirs in named.items() if ours in port}
+    if choices is not None and (listed := port.get("list")):
+        found["options"] = list(choices(listed))
     return found
 
 

@@ -1,4 +1,4 @@
-"""All blocks as plain data, for hosts whose Python has none of our libraries.
+"""All blocks as plain data, for where their libraries are missing (Blender) or too large (planning a batch).
 
 `python -m fomm_nodes.nodes.hosts.block_table` writes the file anew after a change of the declarations.
 """
@@ -6,20 +6,32 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..declarations import ALL
 from ..spec import NodeSpec, Port
-from .core_nodes import CORE_NODES, UPLOADS, CoreNode
 from .names import built_in
 
-PATH = Path(__file__).with_name("blender") / "blocks.json"
+if TYPE_CHECKING:
+    from .core_nodes import CoreNode
+
+PATH = Path(__file__).with_name("blocks.json")
 CORE_MENU = "ComfyUI"
 
 
-def block_table() -> dict[str, Any]:
-    """Each block by its class name, in the order of the menu."""
+@lru_cache(maxsize=1)
+def known_blocks() -> dict[str, Any]:
+    """The file: each block by its class name, in the order of the menu. Loads no library."""
+    blocks: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
+    return blocks
+
+
+def declared_blocks() -> dict[str, Any]:
+    """The same from the declarations themselves."""
+    from ..declarations import ALL
+    from .core_nodes import CORE_NODES
+
     return {spec.id: _block(spec) for spec in ALL} | {node.id: _core_block(node) for node in CORE_NODES.values()}
 
 
@@ -68,6 +80,8 @@ def _core_block(node: CoreNode) -> dict[str, Any]:
 
 
 def _core_port(name: str, entry: tuple[Any, ...], *, optional: bool) -> dict[str, Any]:
+    from .core_nodes import UPLOADS
+
     kind, options = entry[0], entry[1] if len(entry) > 1 else {}
     upload = next((mark.removesuffix("_upload") for mark in UPLOADS if options.get(mark)), None)
     is_choice = isinstance(kind, list)
@@ -95,7 +109,7 @@ def _filled(entry: dict[str, Any]) -> dict[str, Any]:
 
 def table_text() -> str:
     """The file's content."""
-    return json.dumps(block_table(), indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(declared_blocks(), indent=1, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

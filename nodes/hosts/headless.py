@@ -14,7 +14,7 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from ...fomm_core.errors import FommError, ImageError
+from ...fomm_core.errors import ImageError
 from ...fomm_core.geometry import Keypoints
 from ...fomm_core.model import MotionModel
 from ...fomm_core.session import AnimationSession, PreparedSource
@@ -22,6 +22,7 @@ from ..spec import FrameStream
 from . import headless_video as videos
 from .devices import dtype_of
 from .headless_files import Folders
+from .limits import Limits
 from .names import check_inside
 from .sound import write_sound
 
@@ -30,36 +31,6 @@ Made = TypeVar("Made")
 SOURCES_KEPT = 4
 CHUNKS_KEPT = 20_000
 """Of detected frames; a few kilobytes each at most."""
-
-
-class LimitError(FommError):
-    """A graph asks for more than it was allowed."""
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a graph may ask for.
-
-    frames: of one clip. pixels: of one picture. held: frames times pixels of one batch of pictures in memory.
-    """
-
-    frames: int = 20_000
-    pixels: int = 64_000_000
-    held: int = 1 << 30
-
-    def check(self, frames: int, height: int = 1, width: int = 1) -> None:
-        """Raise LimitError where a batch [frames, height, width] is too much."""
-        if frames > self.frames:
-            raise LimitError(f"expected at most {self.frames} frames; this graph wants {frames}. Raise --max-frames.")
-        if height * width > self.pixels:
-            raise LimitError(
-                f"expected at most {self.pixels} pixels; this graph wants {width}x{height}. Raise --max-pixels."
-            )
-        if frames * height * width > self.held:
-            raise LimitError(
-                f"expected at most {self.held} pixels in memory; this graph wants {frames} frames of {width}x{height} "
-                "at once. Use Animate to Video, which streams, or smaller pictures."
-            )
 
 
 Show = Callable[[Tensor], None]

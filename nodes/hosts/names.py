@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...fomm_core.checkpoints import ASSETS, builtin_models
 from ...fomm_core.errors import FommError
 from ...fomm_core.files import is_inside
+from ...fomm_core.shipped import ASSETS, builtin_models
 
 BUILT_IN = " (built-in)"
 DATASETS = "datasets"

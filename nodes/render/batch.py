@@ -15,8 +15,9 @@ from ...fomm_core.errors import FommError
 from ..graph.model import Graph
 from ..graph.reading import read_graph
 from ..graph.schemas import Schemas, schemas_of
-from ..hosts.headless import Limits
+from ..hosts.block_table import known_blocks
 from ..hosts.headless_files import Folders
+from ..hosts.limits import Limits
 from .engine import Engine
 from .jobs import Batch, Digests, plan
 from .manifest import DONE, FAILED, PENDING, Counts, Entry, Manifest
@@ -56,11 +57,7 @@ class Summary:
 
 def local_schemas(folders: Folders | None) -> Schemas:
     """The classes that the local engine runs. Without folders, lists of files are open to any choice."""
-    from ..declarations import ALL
-    from ..hosts.core_nodes import CORE_NODES
-
-    ours = schemas_of(ALL, None if folders is None else folders.choices)
-    return ours.merged(Schemas({name: node.schema() for name, node in CORE_NODES.items()}))
+    return schemas_of(known_blocks(), None if folders is None else folders.choices)
 
 
 def run_batch(
@@ -138,12 +135,16 @@ class LocalSetting:
         return LocalOptions(folders, self.device, self.limits, self.memory)
 
     def engine(self, folders: Folders) -> MakeEngine:
-        """What makes it."""
-        from .local import LocalEngine
-        from .pool import LocalPool
+        """What makes it; the networks' libraries are loaded with the first one."""
 
-        options = self.options(folders)
-        return lambda folder: LocalPool(options, self.workers, folder) if self.workers else LocalEngine(options)
+        def make(folder: Path) -> Engine:
+            from .local import LocalEngine
+            from .pool import LocalPool
+
+            options = self.options(folders)
+            return LocalPool(options, self.workers, folder) if self.workers else LocalEngine(options)
+
+        return make
 
 
 def render(

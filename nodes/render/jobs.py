@@ -14,9 +14,9 @@ from ...fomm_core.errors import FommError, GraphError
 from ..graph.model import Graph, Link
 from ..graph.schemas import Schemas
 from ..graph.settings import Target, target
+from ..hosts.block_table import known_blocks
 from ..hosts.headless_files import Folders
 from ..hosts.names import check_inside
-from ..spec import NodeSpec
 from .engine import InputFile, Job
 from .ports import file_ports, matching_files
 from .tables import Row, combined, table_rows
@@ -90,9 +90,12 @@ def plan(batch: Batch, digests: Digests, only: Container[str] | None = None) -> 
     """The jobs of a batch, in the order of its table; the same ones at each call. only: leave out all other ids.
 
     Raises:
-        GraphError: A node or port that is not there, no file for a pattern, a value that does not fit.
+        GraphError: A graph that was read with errors, a node or port that is not there, no file for a pattern, a value
+            that does not fit.
         FommError: Two jobs with the same output name; a broken table.
     """
+    if faults := [f"  {problem}" for problem in batch.graph.problems if problem.severity == "error"]:
+        raise GraphError("\n".join(["expected a graph whose nodes all make sense; this one can't run:", *faults]))
     return _Planner(batch, digests).jobs(only)
 
 
@@ -181,16 +184,14 @@ class _Planner:
 
     def _models(self, graph: Graph) -> Iterator[str]:
         """Digests of the weights and performances that our blocks name, as far as they lie here."""
-        from ..declarations import BY_ID
-
+        blocks = known_blocks()
         for node in graph.nodes.values():
-            spec: NodeSpec | None = BY_ID.get(node.type)
-            for port in spec.inputs if spec else ():
-                choice = node.inputs.get(port.id)
-                if isinstance(port.options, str) and isinstance(choice, str):
-                    if (port.options, choice) not in self.weights:
-                        self.weights[port.options, choice] = self._weights(port.options, choice)
-                    yield self.weights[port.options, choice]
+            for port in blocks[node.type]["inputs"] if node.type in blocks else ():
+                listed, choice = port.get("list"), node.inputs.get(port["name"])
+                if listed is not None and isinstance(choice, str):
+                    if (listed, choice) not in self.weights:
+                        self.weights[listed, choice] = self._weights(listed, choice)
+                    yield self.weights[listed, choice]
 
     def _weights(self, listed: str, choice: str) -> str:
         try:

@@ -19,8 +19,9 @@ from ...fomm_core.errors import FommError
 from ...fomm_core.session import is_out_of_memory
 from ..graph.model import Graph, Link, Node
 from ..hosts.devices import choose_device
-from ..hosts.headless import HeadlessHost, JobSetting, Limits, Show
+from ..hosts.headless import HeadlessHost, JobSetting, Show
 from ..hosts.headless_files import Folders
+from ..hosts.limits import Limits
 from ..spec import Absent
 from .engine import CancelledError, Job, JobError, Outcome, Progress, Report
 from .kinds import Kind, content_key, kinds_of

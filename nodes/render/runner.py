@@ -14,7 +14,6 @@ from ...fomm_core.errors import FommError
 from .engine import CancelledError, Engine, Job, JobError, NoWorkersError, Outcome, Progress, WorkerLostError
 from .jobs import Faulty
 from .manifest import Manifest
-from .strips import strip_of
 
 LOSSES = 5
 """How often a job may lose its worker, beyond its retries, before it is taken for the cause."""
@@ -151,6 +150,8 @@ class Runner:
                 raise CancelledError("stopped")
             clock.check(told)
             self._events.put(told)
+
+        from .strips import strip_of  # brings what decodes pictures, which planning has no use for
 
         started = time.monotonic()
         try:

@@ -7,8 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..hosts.headless import Limits
 from ..hosts.headless_files import Folders
+from ..hosts.limits import Limits
 from .engine import InputFile, Job, JobError, Progress
 from .local import LocalOptions, Results
 from .outputs import Made

@@ -162,20 +162,19 @@ def test_a_video_is_taken_apart_alike(told) -> None:
 def test_ports_are_those_of_comfyui(name: str, blocks) -> None:
     if name not in blocks:
         pytest.skip(f"this ComfyUI has no {name} (its audio nodes need torchaudio)")
-    theirs, ours = blocks[name], CORE_NODES[name].schema()
-    for group in ("required", "optional"):
-        expected, actual = theirs["input"].get(group, {}), ours["input"].get(group, {})
+    theirs, ours = blocks[name], CORE_NODES[name]
+    for group, actual in (("required", ours.inputs), ("optional", ours.optional)):
+        expected = theirs["input"].get(group, {})
         assert list(actual) == list(expected)
         for port, entry in actual.items():
             _same_entry(entry, expected[port])
-    assert ours["output"] == theirs["output"]
-    assert ours["output_name"] == theirs["output_name"]
-    assert ours["output_node"] == theirs["output_node"]
-    assert ours["category"] == theirs["category"]
-    assert ours["display_name"] == (theirs["display_name"] or ours["display_name"])
+    assert list(ours.outputs) == list(zip(theirs["output"], theirs["output_name"], strict=True))
+    assert (ours.is_output or ours.is_preview) == theirs["output_node"]
+    assert ours.category == theirs["category"]
+    assert ours.title == (theirs["display_name"] or ours.title)
 
 
-def _same_entry(ours: list, theirs: list) -> None:
+def _same_entry(ours: tuple, theirs: list) -> None:
     our_options, their_options = ([*entry, {}, {}][1] for entry in (ours, theirs))
     if any(upload in our_options for upload in UPLOADS):
         assert any(their_options.get(upload) for upload in UPLOADS if upload in our_options)

@@ -40,6 +40,15 @@ def test_help_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     assert err.splitlines()[-1] == "loaded:"
 
 
+def test_planning_a_batch_loads_nothing_heavy(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("Animate to Video.strength\n0.5\n1\n")
+    graph = ROOT / "workflows" / "animate.json"
+    with start("render", str(graph), "--jobs", "table.csv", "--dry-run", folder=tmp_path) as process:
+        _, err = process.communicate(timeout=120)
+    assert "2 jobs; nothing was rendered" in err
+    assert err.splitlines()[-1] == "loaded:"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_stopped_run_leaves_nothing_behind(tmp_path: Path, number: signal.Signals) -> None:

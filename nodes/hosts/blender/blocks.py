@@ -1,4 +1,4 @@
-"""The blocks as Blender reads them, from the table beside this file; and their values between JSON and properties."""
+"""The blocks as Blender reads them, from the table for all hosts; and their values between JSON and properties."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ class Block:
 @lru_cache(maxsize=1)
 def blocks() -> dict[str, Block]:
     """By class name, in the order of the menu."""
-    table = json.loads(Path(__file__).with_name("blocks.json").read_text(encoding="utf-8"))
+    table = json.loads((Path(__file__).parents[1] / "blocks.json").read_text(encoding="utf-8"))
     return {name: _block(name, entry) for name, entry in table.items()}
 
 

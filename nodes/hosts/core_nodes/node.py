@@ -41,23 +41,6 @@ class CoreNode:
         """All inputs."""
         return {**self.inputs, **self.optional}
 
-    def schema(self) -> dict[str, Any]:
-        """As ComfyUI's `/object_info` tells it."""
-        groups = {"required": self.inputs, "optional": self.optional}
-        return {
-            "input": {group: {port: list(entry) for port, entry in ports.items()} for group, ports in groups.items()},
-            "input_order": {group: list(ports) for group, ports in groups.items()},
-            "output": [kind for kind, _ in self.outputs],
-            "output_is_list": [False] * len(self.outputs),
-            "output_name": [name for _, name in self.outputs],
-            "name": self.id,
-            "display_name": self.title,
-            "description": "",
-            "python_module": "nodes",
-            "category": self.category,
-            "output_node": self.is_output or self.is_preview,
-        }
-
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """All inputs, with defaults where `values` has none; raises ValueError that says what does not fit."""
         complete = {}

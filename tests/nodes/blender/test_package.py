@@ -24,7 +24,7 @@ def package(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_it_holds_the_pack_and_nothing_of_its_making(package: Path) -> None:
     with zipfile.ZipFile(package) as archive:
         names = archive.namelist()
-    assert {"__init__.py", "blender_manifest.toml", "nodes/hosts/blender/blocks.json"} <= set(names)
+    assert {"__init__.py", "blender_manifest.toml", "nodes/hosts/blocks.json"} <= set(names)
     assert "nodes/hosts/blender/start_worker.py" in names
     assert len([name for name in names if name.endswith("blender_manifest.toml")]) == 1
     assert any(name.startswith("fomm_core/assets/") for name in names)

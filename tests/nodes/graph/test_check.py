@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fomm_nodes.nodes.declarations import ALL
 from fomm_nodes.nodes.graph.check import check
 from fomm_nodes.nodes.graph.model import Graph, Problem
 from fomm_nodes.nodes.graph.reading import parse_graph, read_graph
 from fomm_nodes.nodes.graph.schemas import Schemas, schemas_of
-from fomm_nodes.nodes.hosts.core_nodes import CORE_NODES
+from fomm_nodes.nodes.hosts.block_table import known_blocks
 
 from .conftest import canvas
 
@@ -43,7 +42,7 @@ def graph(**changes: Any) -> Graph:
 
 def test_nothing_is_wrong_with_a_good_graph(schemas: Schemas) -> None:
     assert check(graph(), schemas) == []
-    known = Schemas({name: node.schema() for name, node in CORE_NODES.items()}).merged(schemas_of(ALL))
+    known = schemas_of(known_blocks())
     for path in sorted(WORKFLOWS.glob("*.json")):
         assert check(read_graph(path, known), known) == []
 

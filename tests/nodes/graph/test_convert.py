@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 from fomm_nodes.fomm_core.errors import GraphError
-from fomm_nodes.nodes.declarations import ALL
 from fomm_nodes.nodes.graph.convert import convert
 from fomm_nodes.nodes.graph.model import Graph, Link
 from fomm_nodes.nodes.graph.reading import parse_graph
@@ -21,7 +20,7 @@ from fomm_nodes.nodes.graph.saved import saved_graph
 from fomm_nodes.nodes.graph.schemas import Schemas, schemas_from, schemas_of
 from fomm_nodes.nodes.graph.texts import first_alternatives
 from fomm_nodes.nodes.graph.widgets import inputs_of, named_values
-from fomm_nodes.nodes.hosts.core_nodes import CORE_NODES
+from fomm_nodes.nodes.hosts.block_table import known_blocks
 
 from .conftest import CASES, canvas, load, slot
 
@@ -52,8 +51,7 @@ def test_as_the_front_end_converts_it(name: str, schemas: Schemas) -> None:
 
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.json")), ids=lambda path: path.stem)
 def test_our_own_graphs_need_no_server_to_be_converted(path: Path) -> None:
-    core = Schemas({name: node.schema() for name, node in CORE_NODES.items()})
-    graph = converted(json.loads(path.read_text(encoding="utf-8")), core.merged(schemas_of(ALL)))
+    graph = converted(json.loads(path.read_text(encoding="utf-8")), schemas_of(known_blocks()))
     assert sent(graph) == load(f"of-{path.stem}")["prompt"]
     assert not graph.problems
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.fomm_core.session import AnimationSession
-from fomm_nodes.nodes.hosts.headless import Limits
 from fomm_nodes.nodes.hosts.headless_files import Folders
+from fomm_nodes.nodes.hosts.limits import Limits
 from fomm_nodes.nodes.render.engine import CancelledError, JobError, Progress
 from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
 from fomm_nodes.nodes.render.memo import Memo

@@ -75,6 +75,14 @@ def test_a_broken_graph_is_said(text, files, capsys) -> None:
     assert "graph.json" in capsys.readouterr().err
 
 
+def test_a_graph_with_a_node_that_nobody_knows_is_refused(files, capsys) -> None:
+    node = {"id": 7, "type": "SomebodysNode", "pos": [0, 0], "mode": 0, "inputs": [], "outputs": []}
+    (files / "graph.json").write_text(json.dumps({"nodes": [node], "links": [], "version": 0.4}))
+    assert main(["render", "graph.json", "-o", "out"]) == 1
+    assert "“SomebodysNode” is none here" in capsys.readouterr().err
+    assert not list((files / "out").glob("[!.]*"))
+
+
 def test_one_failing_job_makes_the_exit_code(files, capsys) -> None:
     (files / "inputs" / "b.png").write_bytes(b"no picture")
     assert main([*ALL, "-o", "out", "--device", "cpu", "--retries", "0"]) == 1
