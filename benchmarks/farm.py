@@ -27,7 +27,7 @@ from PIL import Image
 GRAPH: dict[str, Any] = {
     "1": {"class_type": "LoadImage", "inputs": {"image": ""}},
     "2": {"class_type": "FOMM_LoadExample", "inputs": {"picture": "astronaut"}},
-    "3": {"class_type": "FOMM_LoadModel", "inputs": {"model": "demo-64 (built-in)", "preset": "auto"}},
+    "3": {"class_type": "FOMM_LoadModel", "inputs": {"model": "demo-128 (built-in)", "preset": "auto"}},
     "4": {
         "class_type": "FOMM_AnimateVideo",
         "inputs": {"model": ["3", 0], "source": ["1", 0], "driving": ["2", 1], "size": "auto"},

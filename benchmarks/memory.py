@@ -1,7 +1,7 @@
 """Peak memory: of `fomm animate` for a short and a long clip, and against a loop that holds whole clips.
 
-The naive loop does what the published demo does: it decodes the whole clip, keeps every generated frame, and writes
-them at the end.
+The naive loop holds what the published demo holds: every frame as read, the same resized as float64 (as scikit-image
+does it), all of them stacked and as one float32 tensor, every generated frame as float32; written at the end.
 """
 
 from __future__ import annotations
@@ -14,21 +14,23 @@ from fomm_nodes.fomm_core.checkpoints import ASSETS
 from .processes import example_clip, published_size, run
 
 NAIVE = """
-import torch
+import numpy as np, torch
 from benchmarks.speed import naive_loop
 from fomm_nodes.fomm_core import load_model
-from fomm_nodes.fomm_core.fitting import fit, from_uint8, to_uint8
+from fomm_nodes.fomm_core.fitting import fit, from_uint8
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 weights, picture, driving, result = sys.argv[1:]
 with torch.inference_mode():
     model = load_model(weights)
     source = fit(from_uint8(read_image(picture)), 256, 256)
-    clip = [fit(from_uint8(frame), 256, 256) for frame in list(VideoReader(driving))]
-    loop = naive_loop(model, source, model.detect(clip[0]))
-    images = [loop(frame) for frame in clip]
+    clip = list(VideoReader(driving))
+    clip = [fit(from_uint8(frame), 256, 256)[0].permute(1, 2, 0).double().numpy() for frame in clip]
+    clip_tensor = torch.tensor(np.array(clip)[np.newaxis].astype(np.float32)).permute(0, 4, 1, 2, 3)
+    loop = naive_loop(model, source, model.detect(clip_tensor[:, :, 0]))
+    images = [loop(clip_tensor[:, :, number])[0].permute(1, 2, 0).numpy() for number in range(clip_tensor.shape[2])]
     with VideoWriter(result, fps=25) as writer:
-        for image in [to_uint8(image) for image in images]:
-            writer.write(image)
+        for image in [(image * 255).astype(np.uint8) for image in images]:
+            writer.write(image[np.newaxis])
 """
 
 

@@ -19,7 +19,7 @@ from .processes import run
 GRAPH: dict[str, Any] = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "source.png"}},
     "2": {"class_type": "LoadVideo", "inputs": {"file": "0.mp4"}},
-    "3": {"class_type": "FOMM_LoadModel", "inputs": {"model": "demo-64 (built-in)", "preset": "auto"}},
+    "3": {"class_type": "FOMM_LoadModel", "inputs": {"model": "demo-128 (built-in)", "preset": "auto"}},
     "4": {
         "class_type": "FOMM_AnimateVideo",
         "inputs": {"model": ["3", 0], "source": ["1", 0], "driving": ["2", 0], "size": "auto"},

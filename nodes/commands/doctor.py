@@ -29,6 +29,7 @@ LIBRARIES = {
     "rich>=13.0": "rich",
     "pillow>=10.0": "PIL",
     "filelock>=3.12": "filelock",
+    "threadpoolctl>=3.1": "threadpoolctl",
 }
 """What pyproject.toml asks for, and the name that it is imported by."""
 

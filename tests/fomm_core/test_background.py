@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+import torch
 from fomm_nodes.fomm_core.background import read_ahead, write_behind
 
 
@@ -26,6 +27,17 @@ def test_read_ahead_keeps_order_and_its_distance() -> None:
 def test_read_ahead_works_in_another_thread() -> None:
     with read_ahead(threading.current_thread() for _ in range(2)) as ahead:
         assert set(ahead).isdisjoint({threading.current_thread()})
+
+
+def test_helpers_take_one_core_and_leave_the_networks_theirs() -> None:
+    torch.set_num_threads(2)
+    seen: list[int] = []
+    with read_ahead(torch.get_num_threads() for _ in range(1)) as ahead:
+        seen += ahead
+    with write_behind(lambda: seen.append(torch.get_num_threads())) as submit:
+        submit()
+    assert seen == [1, 1]
+    assert torch.get_num_threads() == 2
 
 
 def test_read_ahead_raises_what_the_producer_raises() -> None:
