@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parent / "assets"
-DEFAULT_MODEL = "demo-64"
+DEFAULT_MODEL = "demo-128"
 
 
 def builtin_models() -> dict[str, Path]:

@@ -29,7 +29,7 @@ examples:
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
   fomm check workflow.json                      what is wrong with a saved workflow
   fomm train clips -o runs/mine --preset demo   learn a model from a folder of videos
-  fomm evaluate demo-64 clips                   how well a model rebuilds clips it has not seen
+  fomm evaluate demo-128 clips                  how well a model rebuilds clips it has not seen
   fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
   fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
   fomm blender-package                          the add-on for Blender, as a zip

@@ -30,19 +30,24 @@ def warp(image: Tensor, flow: Tensor, *, align_corners: bool, padding: str = "ze
     return sampled.to(image.dtype)
 
 
-def resize_maps(maps: Tensor, height: int, width: int) -> Tensor:
+def resize_maps(maps: Tensor, height: int, width: int, *, align_corners: bool = False) -> Tensor:
     """Resize [B, C, h, w] maps bilinearly to [B, C, height, width]; a map of that size is returned as it is.
 
     `align_corners=False` is what `interpolate` did when the published weights were trained, and does today.
     """
     if maps.shape[-2:] == (height, width):
         return maps
-    return F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=False)
+    return F.interpolate(maps, size=(height, width), mode="bilinear", align_corners=align_corners)
 
 
-def resize_flow(flow: Tensor, height: int, width: int) -> Tensor:
-    """Resize a flow [B, h, w, 2] to [B, height, width, 2]."""
-    maps = resize_maps(rearrange(flow, "b h w xy -> b xy h w"), height, width)
+def resize_flow(flow: Tensor, height: int, width: int, *, align_corners: bool = True) -> Tensor:
+    """Resize a flow [B, h, w, 2] to [B, height, width, 2].
+
+    As a flow's values stand at the points of `coordinate_grid`, an affine one, the identity among them, stays what it
+    is. `align_corners=False` is the published generator's way: enlarged so, the identity stretches the picture by up
+    to a pixel and a half near its edges, which the published weights have learned to undo.
+    """
+    maps = resize_maps(rearrange(flow, "b h w xy -> b xy h w"), height, width, align_corners=align_corners)
     return rearrange(maps, "b xy h w -> b h w xy")
 
 

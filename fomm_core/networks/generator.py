@@ -37,7 +37,7 @@ class OcclusionAwareGenerator(nn.Module):
     def move(self, features: Tensor, motion: Motion) -> Tensor:
         """Features [1 or B, C, h, w] where the motion takes them, dimmed where the source is occluded; [B, C, h, w]."""
         height, width = features.shape[-2:]
-        flow = resize_flow(motion.flow, height, width)
+        flow = resize_flow(motion.flow, height, width, align_corners=self.blend_source)
         features = features.expand(len(motion), -1, -1, -1)
         features = warp(features, flow, align_corners=self.align_corners)
         if motion.occlusion is None:
@@ -53,7 +53,7 @@ class OcclusionAwareGenerator(nn.Module):
 
     def warp_image(self, image: Tensor, motion: Motion) -> Tensor:
         """The picture itself moved by the flow, holes and all; [B, C, H, W]."""
-        flow = resize_flow(motion.flow, *image.shape[-2:])
+        flow = resize_flow(motion.flow, *image.shape[-2:], align_corners=self.blend_source)
         return warp(image.expand(len(motion), -1, -1, -1), flow, align_corners=self.align_corners)
 
     def blend(self, painted: Tensor, image: Tensor, motion: Motion) -> Tensor:

@@ -14,7 +14,8 @@ class LossWeights:
     """The weight of each loss; 0 or () switches it off, and what only that loss needs is not computed.
 
     perceptual: one for each layer of the backbone. feature_matching: one for each block of the discriminator, used
-    only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code).
+    only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code). spread: keeps
+    keypoints apart (not in the published code).
     """
 
     perceptual: tuple[float, ...]
@@ -24,6 +25,7 @@ class LossWeights:
     equivariance_value: float
     equivariance_jacobian: float
     l1: float
+    spread: float = 0.0
 
     @property
     def adversarial(self) -> bool:

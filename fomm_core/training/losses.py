@@ -11,6 +11,9 @@ from ..geometry import Keypoints, identity_like, inverse
 from ..networks import Verdict, at_least_float32, without_autocast
 from .transform import RandomTransform
 
+APART = 0.3
+"""What `crowding` takes for far enough, where a picture's side is 2."""
+
 
 def mean_difference(a: Tensor, b: Tensor) -> Tensor:
     """Mean of |a - b|, in float32 at least; a scalar."""
@@ -39,6 +42,17 @@ def discriminator_gan(generated: Sequence[Verdict], real: Sequence[Verdict]) -> 
         for right, wrong in zip(real, generated, strict=True)
     ]
     return torch.stack(terms).sum()
+
+
+def crowding(keypoints: Keypoints) -> Tensor:
+    """Mean over pairs of keypoints of how much nearer they are than APART, as a share of it: 0 where all are apart.
+
+    Keypoints begin in one place, the middle, and with local affine maps they may stay there, explaining a head's turn
+    but no mouth. This pushes them out; which parts they then hold on to is left to the other losses.
+    """
+    distances = torch.cdist(keypoints.position, keypoints.position)
+    first, second = torch.triu_indices(keypoints.count, keypoints.count, offset=1)
+    return at_least_float32(1 - distances[:, first, second] / APART).clamp(min=0).mean()
 
 
 def equivariance_value(driving: Keypoints, transformed: Keypoints, transform: RandomTransform) -> Tensor:

@@ -104,15 +104,21 @@ def _published(name: str, clips: int) -> TrainingConfig:
 
 
 def _demo() -> TrainingConfig:
+    published = _published("vox-256", USUAL_CLIPS)
     return replace(
-        _published("vox-256", USUAL_CLIPS),
-        scales=(1.0, 0.5, 0.25),
+        published,
+        losses=replace(published.losses, l1=100.0, spread=3.0, perceptual=(3.0, 3.0, 3.0, 0.0, 0.0)),
+        scales=(0.5, 0.25),
+        augmentation=replace(_JITTERED, hue=0, zoom=0.1),
         batch_size=8,
-        steps=60_000,
-        milestones=(40_000, 54_000),
+        steps=12_000,
+        milestones=(10_000, 11_500),
+        lr_generator=4e-4,
+        lr_discriminator=4e-4,
+        lr_detector=4e-4,
         clip_norm=10.0,
         ema_decay=0.999,
-        backbone="mobilenet_v2",
+        backbone="efficientnet_lite0",
         joint_detector=True,
     )
 

@@ -78,8 +78,8 @@ class TrainingNetworks(nn.Module):
 class GeneratorPass:
     """What the generator's part of a step leaves behind.
 
-    losses: scalars by name (perceptual, l1, gen_gan, feature_matching, equivariance_value, equivariance_jacobian),
-    weighted already: their sum is what is differentiated. Names of losses that are off are absent.
+    losses: scalars by name (perceptual, l1, spread, gen_gan, feature_matching, equivariance_value,
+    equivariance_jacobian), weighted already: their sum is what is differentiated. Losses that are off are absent.
     generated, real: the pictures at all scales, cut off from the generator. verdicts: on the real ones, where they stay
     the same in the discriminator's part.
     """
@@ -109,6 +109,8 @@ def generator_losses(
         terms["perceptual"] = perceptual_loss(networks, generated, real, config)
     if weights.l1:
         terms["l1"] = weights.l1 * losses.mean_difference(frames.images, driving)
+    if weights.spread and not config.freeze_detector:
+        terms["spread"] = weights.spread * (losses.crowding(at_source) + losses.crowding(at_driving)) / 2
     verdicts = None
     if weights.adversarial:
         adversarial, verdicts = adversarial_losses(networks, generated, real, at_driving, config)

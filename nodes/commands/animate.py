@@ -66,7 +66,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "--model",
         metavar="NAME|FILE",
         help="weights: .safetensors, .pth or .pth.tar (as downloaded, not unpacked), or a built-in model "
-        "(default: demo-64)",
+        "(default: demo-128)",
     )
     add_config_arguments(model)
     _add_motion_arguments(parser.add_argument_group("motion"))

@@ -19,7 +19,7 @@ METRIC_NAMES = ("pixels", "lpips", "faces")
 
 EPILOG = """\
 examples:
-  fomm evaluate demo-64 clips
+  fomm evaluate demo-128 clips
       the clips that `fomm train clips` leaves out: those in clips/test, or a fifth of the identities
 
   fomm evaluate runs/mine/model.safetensors clips -o mine.html

@@ -14,7 +14,7 @@ from .terminal import say
 EPILOG = """\
 examples:
   fomm inspect vox-cpk.pth.tar
-  fomm inspect demo-64                          a built-in model, with its model card
+  fomm inspect demo-128                         a built-in model, with its model card
   fomm inspect --json *.safetensors
 """
 

@@ -12,7 +12,9 @@ from .terminal import say
 if TYPE_CHECKING:
     from ...fomm_core.config import MotionModelConfig
 
-PRESET_NAMES = "vox-256, vox-adv-256, taichi-256, taichi-adv-256, fashion-256, mgif-256, bair-256, nemo-256 or demo-64"
+PRESET_NAMES = (
+    "vox-256, vox-adv-256, taichi-256, taichi-adv-256, fashion-256, mgif-256, bair-256, nemo-256, demo-64 or demo-128"
+)
 
 
 def add_config_arguments(group: Any) -> None:
@@ -72,7 +74,7 @@ def find_weights(name: str) -> Path:
 def hint_at_better_models() -> None:
     """Say once that the built-in model is not what this can do."""
     say(
-        "using the built-in demo model: small and blurred, for a first try. For real work get a checkpoint that the "
+        "using the built-in demo model: small, for a first try. For real work get a checkpoint that the "
         "authors of the First Order Motion Model published, such as vox-cpk.pth.tar for faces (see the README), and "
         "add --model vox-cpk.pth.tar"
     )

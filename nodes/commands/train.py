@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   fomm train clips -o runs/mine --preset demo
-      a small model for faces at 64x64, on whatever device there is
+      a small model at 128x128, on whatever device there is
 
   fomm train clips -o runs/mine --preset demo --resume
       go on where it ended, however it ended; where nothing has been saved yet, begin
@@ -97,7 +97,9 @@ def _add_schedule_arguments(group: Any) -> None:
     group.add_argument("--accumulate", type=positive, metavar="N", help="cut a step into N passes, for less memory")
     group.add_argument("--lr", type=float, metavar="RATE", help="learning rate of all networks")
     group.add_argument("--ema", type=float, metavar="DECAY", help="average weights, for example 0.999")
-    group.add_argument("--backbone", metavar="NAME", help="of the perceptual loss: vgg19, mobilenet_v2 or none")
+    group.add_argument(
+        "--backbone", metavar="NAME", help="of the perceptual loss: vgg19, mobilenet_v2, efficientnet_lite0 or none"
+    )
     group.add_argument("--backbone-weights", metavar="FILE", type=Path, help="its weights, where it needs a file")
     group.add_argument(
         "--set",

@@ -54,7 +54,7 @@ LOAD_MODEL = NodeSpec(
         choice(
             "model",
             "model",
-            "The built-in demo model (small and blurred, for a first try) or a file from models/fomm: .safetensors, "
+            "The built-in demo model (small, for a first try) or a file from models/fomm: .safetensors, "
             ".pth or .pth.tar, the authors' published checkpoints included. Press R after you have added a file.",
             "models",
         ),

@@ -192,7 +192,7 @@ NEW_MODEL = NodeSpec(
         choice(
             "preset",
             "preset",
-            "Architecture: small (demo-64) or that of a published model.",
+            "Architecture: small (demo-64, demo-128) or that of a published model.",
             tuple(PRESETS),
             default="demo-64",
         ),

@@ -54,7 +54,7 @@ class Server:
         self.extra.mkdir()
         (base / "extra.yaml").write_text(f"mine:\n  base_path: {self.extra}\n  fomm: weights\n")
         (self.extra / "weights" / "deep").mkdir(parents=True)
-        convert(builtin_models()["demo-64"], self.extra / "weights" / "deep" / "old.pth.tar")
+        convert(builtin_models()["demo-128"], self.extra / "weights" / "deep" / "old.pth.tar")
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             port = listener.getsockname()[1]

@@ -16,7 +16,7 @@ from fomm_nodes.fomm_core.video import VideoReader
 from fomm_nodes.nodes.declarations import BY_ID
 
 WORKFLOWS = sorted(Path(__file__).parents[2].glob("workflows/*.json"))
-DEMO = "demo-64 (built-in)"
+DEMO = "demo-128 (built-in)"
 
 
 def load_model(model: str = DEMO) -> dict:
@@ -133,7 +133,7 @@ def test_an_unchanged_graph_is_cached_and_a_changed_one_runs_from_there(server) 
 
 def test_a_replaced_model_file_is_loaded_again(server) -> None:
     path = server.base / "models" / "fomm" / "mine.safetensors"
-    shutil.copyfile(builtin_models()["demo-64"], path)
+    shutil.copyfile(builtin_models()["demo-128"], path)
     graph = {**detection(), "1": load_model("mine.safetensors")}
     assert server.run(graph).outcome == "success"
     assert "1" in server.run(graph).cached

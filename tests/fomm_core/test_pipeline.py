@@ -75,7 +75,7 @@ def test_report_and_progress_tell_what_happened(session: AnimationSession, tmp_p
     assert detected == rendered == list(range(1, 47))
     assert {progress.total for progress in heard} == {46}
     assert [progress.stage for progress in heard] == ["detect"] * 46 + ["render"] * 46
-    assert (report.output, report.frames, report.size, report.fps) == (output, 46, (64, 64), 25)
+    assert (report.output, report.frames, report.size, report.fps) == (output, 46, (128, 128), 25)
     assert (report.anchor, report.warnings) == (0, ())
     assert len(frames_of(output)) == 46
 
@@ -84,7 +84,7 @@ def test_files_give_what_the_session_gives(session: AnimationSession, tmp_path: 
     options = AnimationOptions(transfer=TransferOptions(strength=1.5), anchor=2, smoothing="gaussian")
     animate_files(session, SOURCE, DRIVING, tmp_path / "stills", FileOptions(animation=options, frames=4, size="model"))
     source = prepare_source(session, from_uint8(read_image(SOURCE)), size="model")
-    driving = session.detect(fit(from_uint8(frames_of(DRIVING)[:4]), 64, 64))
+    driving = session.detect(fit(from_uint8(frames_of(DRIVING)[:4]), 128, 128))
     rendered = session.render(source, drive(source.keypoints, driving, options))
     expected = to_uint8(torch.cat([chunk.images for chunk in rendered]))
     written = np.stack([read_image(path) for path in sorted((tmp_path / "stills").iterdir())])
@@ -99,7 +99,7 @@ def test_a_saved_performance_drives_like_its_video(session: AnimationSession, tm
     )
     performance = load_keypoints(saved)
     assert (len(performance.keypoints), performance.fps) == (4, 25)
-    assert dict(performance.metadata) == {"model": "demo-64", "driving": "driving.mp4"}
+    assert dict(performance.metadata) == {"model": "demo-128", "driving": "driving.mp4"}
     animate_files(session, SOURCE, None, tmp_path / "b", FileOptions(size="model"), performance=performance)
     for name in ("frame-00000.png", "frame-00003.png"):
         assert np.array_equal(read_image(tmp_path / "a" / name), read_image(tmp_path / "b" / name))
@@ -113,7 +113,7 @@ def test_a_saved_performance_drives_like_its_video(session: AnimationSession, tm
 def test_a_rate_is_kept_where_there_is_one(
     session: AnimationSession, tmp_path: Path, known: int | None, asked: int | None, frames: int, rate: int
 ) -> None:
-    keypoints = session.detect(torch.rand(6, 3, 64, 64))
+    keypoints = session.detect(torch.rand(6, 3, 128, 128))
     performance = Performance(keypoints, None if known is None else Fraction(known))
     options = FileOptions(fps=None if asked is None else Fraction(asked), size="model")
     report = animate_files(session, SOURCE, None, tmp_path / "out.mp4", options, performance=performance)
@@ -131,8 +131,9 @@ def test_pictures_as_driving_clip_have_the_rate_that_is_asked_for(session: Anima
 def test_comparison_shows_the_frame_that_drove(session: AnimationSession, tmp_path: Path, fps: Fraction | None) -> None:
     options = FileOptions(compare=True, start=5, frames=8, fps=fps, size="model")
     animate_files(session, SOURCE, DRIVING, tmp_path / "out", options)
-    shown = [read_image(path)[:, 64:128].astype(int) for path in sorted((tmp_path / "out").iterdir())]
-    driving = to_uint8(fit(from_uint8(frames_of(DRIVING)[5:13]), 64, 64)).astype(int)
+    below_titles = slice(32, None)
+    shown = [read_image(path)[below_titles, 128:256].astype(int) for path in sorted((tmp_path / "out").iterdir())]
+    driving = to_uint8(fit(from_uint8(frames_of(DRIVING)[5:13]), 128, 128)).astype(int)[:, below_titles]
     assert len(shown) == (8 if fps is None else 16)
     per_frame = len(shown) // 8
     for index, picture in enumerate(shown):
@@ -141,23 +142,23 @@ def test_comparison_shows_the_frame_that_drove(session: AnimationSession, tmp_pa
 
 
 def test_comparison_without_a_clip_shows_source_and_result(session: AnimationSession, tmp_path: Path) -> None:
-    performance = Performance(session.detect(torch.rand(2, 3, 64, 64)))
+    performance = Performance(session.detect(torch.rand(2, 3, 128, 128)))
     animate_files(
         session, SOURCE, None, tmp_path / "out", FileOptions(compare=True, size="model"), performance=performance
     )
-    assert read_image(tmp_path / "out" / "frame-00000.png").shape == (64, 128, 3)
+    assert read_image(tmp_path / "out" / "frame-00000.png").shape == (128, 256, 3)
 
 
 def test_occlusion_is_white_where_nothing_is_known(session: AnimationSession, tmp_path: Path) -> None:
     options = FileOptions(frames=2, size="model", occlusion=tmp_path / "mask")
     animate_files(session, SOURCE, DRIVING, tmp_path / "out", options)
     source = prepare_source(session, from_uint8(read_image(SOURCE)), size="model")
-    driving = session.detect(fit(from_uint8(frames_of(DRIVING)[:2]), 64, 64))
+    driving = session.detect(fit(from_uint8(frames_of(DRIVING)[:2]), 128, 128))
     rendered = list(session.render(source, drive(source.keypoints, driving, AnimationOptions())))[1]
     assert rendered.occlusion is not None
     expected = (1 - rendered.occlusion[0, 0]) * 255
     mask = read_image(tmp_path / "mask" / "frame-00001.png")
-    assert mask.shape == (64, 64, 3)
+    assert mask.shape == (128, 128, 3)
     assert np.abs(mask[..., 0] - expected.numpy()).max() <= 0.51
 
 
@@ -188,7 +189,7 @@ def test_cancelling_leaves_nothing_behind(session: AnimationSession, tmp_path: P
 def test_pixels_that_are_no_numbers_end_the_run(tmp_path: Path) -> None:
     model = load_builtin()
     session = AnimationSession(model)
-    network = session.network(64, 64)
+    network = session.network(128, 128)
     with torch.inference_mode():
         next(network.generator.final.parameters()).fill_(float("nan"))
     with pytest.raises(ImageError, match="float32 instead"):

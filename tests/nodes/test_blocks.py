@@ -157,12 +157,12 @@ def test_save_and_load_keypoints(run: Run, moved: dict) -> None:
 
 def test_fit_to_model(run: Run, held: Any, portrait: Tensor, video: Path) -> None:
     made = run("FitToModel", model=held, images=portrait)
-    assert made["fitted"].shape == (1, 64, 64, 3)
-    assert (made["new_width"], made["new_height"]) == (64, 64)
-    assert run("FitToModel", model=held, images=video)["fitted"].shape == (5, 64, 64, 3)
+    assert made["fitted"].shape == (1, 128, 128, 3)
+    assert (made["new_width"], made["new_height"]) == (128, 128)
+    assert run("FitToModel", model=held, images=video)["fitted"].shape == (5, 128, 128, 3)
     multiple = held.model.config.size_multiple()
-    wide = run("FitToModel", model=held, images=portrait, size="custom", width=96, height=64, fit="pad")["fitted"]
-    assert wide.shape == (1, 64, 96, 3)
+    wide = run("FitToModel", model=held, images=portrait, size="custom", width=128, height=64, fit="pad")["fitted"]
+    assert wide.shape == (1, 64, 128, 3)
     assert run("FitToModel", model=held, images=portrait, size="auto")["fitted"].shape == (1, 256, 256, 3)
     near = run("FitToModel", model=held, images=portrait, size="picture")["fitted"]
     assert near.shape[1] % multiple == near.shape[2] % multiple == 0
@@ -173,8 +173,8 @@ def test_fit_to_model(run: Run, held: Any, portrait: Tensor, video: Path) -> Non
 def test_steps_equal_the_whole_path(run: Run, held: Any, portrait: Tensor, clip: Tensor, moved: dict) -> None:
     stepwise = run("GenerateFrames", model=held, source=portrait, motion=moved["motion"])
     whole = run("Animate", model=held, source=portrait, driving=clip)
-    assert whole["images"].shape == (5, 64, 64, 3)
-    assert whole["repaint"].shape == (5, 64, 64)
+    assert whole["images"].shape == (5, 128, 128, 3)
+    assert whole["repaint"].shape == (5, 128, 128)
     assert torch.allclose(whole["images"], stepwise["images"], atol=1e-5)
     assert torch.allclose(whole["repaint"], stepwise["repaint"], atol=1e-5)
     assert torch.allclose(whole["keypoints"].position, moved["keypoints"].position, atol=1e-6)
@@ -239,14 +239,14 @@ def test_animate_refuses_pixels_that_are_no_numbers(run: Run, held: Any, portrai
 def test_animate_takes_grey_and_transparent_pictures(run: Run, held: Any, portrait: Tensor, channels: int) -> None:
     picture = portrait[..., :1] if channels == 1 else torch.cat((portrait, torch.ones_like(portrait[..., :1])), -1)
     frames = run("Animate", model=held, source=picture, driving=portrait)["images"]
-    assert frames.shape == (1, 64, 64, 3)
+    assert frames.shape == (1, 128, 128, 3)
     assert frames.isfinite().all()
 
 
 def test_animate_to_video(run: Run, held: Any, portrait: Tensor, video: Path, host: Any) -> None:
     made = run("AnimateVideo", model=held, source=portrait, driving=video)
     with VideoReader(made["video"]) as reader:
-        assert (reader.info.width, reader.info.height, reader.info.fps) == (64, 64, 12)
+        assert (reader.info.width, reader.info.height, reader.info.fps) == (128, 128, 12)
         frames = torch.stack([torch.from_numpy(frame.copy()) for frame in reader]).float() / 255
     direct = run("Animate", model=held, source=portrait, driving=video)
     assert (frames - direct["images"]).abs().mean() < 0.05

@@ -21,7 +21,7 @@ from fomm_nodes.nodes.commands.animate import anchor_frame, frame_rate, picture_
 from PIL import Image
 
 SOURCE, DRIVING = str(ASSETS / "source.png"), str(ASSETS / "driving.mp4")
-SMALL = ("--model", "demo-64", "--size", "model", "--frames", "3")
+SMALL = ("--model", "demo-128", "--size", "model", "--frames", "3")
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -104,7 +104,7 @@ def test_arguments_are_read() -> None:
 def test_the_example_just_works(fomm: Run) -> None:
     code, out, err = fomm("animate", "--example", "--size", "model", "--frames", "3")
     assert code == 0
-    assert out.startswith(f"{Path('fomm-example.mp4').resolve()}: 3 frames of 64x64")
+    assert out.startswith(f"{Path('fomm-example.mp4').resolve()}: 3 frames of 128x128")
     assert err.count("demo model") == 1
     assert "vox-cpk.pth.tar" in err
     assert "rendering: 3 of 3 frames" in err
@@ -169,8 +169,8 @@ def test_comparison_mask_and_performance(fomm: Run) -> None:
     extras = ["--compare", "--occlusion", "mask.mp4", "--save-keypoints", "moves.safetensors"]
     assert fomm("animate", SOURCE, DRIVING, "-o", "out.mp4", *SMALL, *extras)[0] == 0
     with VideoReader("out.mp4") as shown, VideoReader("mask.mp4") as mask:
-        assert (shown.info.width, shown.info.height) == (192, 64)
-        assert (mask.info.width, mask.info.height, mask.info.frame_count) == (64, 64, 3)
+        assert (shown.info.width, shown.info.height) == (384, 128)
+        assert (mask.info.width, mask.info.height, mask.info.frame_count) == (128, 128, 3)
     assert len(load_keypoints("moves.safetensors").keypoints) == 3
     code, out, _ = fomm("animate", SOURCE, "--keypoints", "moves.safetensors", *SMALL)
     assert code == 0
@@ -221,7 +221,7 @@ def make_bad_files() -> None:
     Path("empty").touch()
     Path("text").write_text("hello" * 100)
     Path("cut.png").write_bytes(Path(SOURCE).read_bytes()[:9000])
-    Path("cut.safetensors").write_bytes((ASSETS / "demo-64.safetensors").read_bytes()[:9000])
+    Path("cut.safetensors").write_bytes((ASSETS / "demo-128.safetensors").read_bytes()[:9000])
     unpickled_as_command("bomb.pth")
 
 
@@ -235,22 +235,22 @@ def make_bad_files() -> None:
         ([SOURCE, "empty"], "0 bytes"),
         ([SOURCE, "text"], "text"),
         ([SOURCE, DRIVING, "--start", "99"], "99"),
-        ([SOURCE, DRIVING, "--size", "100x70"], "96 or 128"),
+        ([SOURCE, DRIVING, "--size", "100x70"], "64 or 128"),
         ([SOURCE, DRIVING, "--anchor", "99"], "from 0 to 2"),
         ([SOURCE, DRIVING, "--strength", "3"], "strength"),
         ([SOURCE, DRIVING, "--quality", "101"], "quality"),
         ([SOURCE, DRIVING, "--device", "quantum"], "fomm doctor"),
-        ([SOURCE, DRIVING, "--model", "nothing.pth"], "built-in model (demo-64"),
+        ([SOURCE, DRIVING, "--model", "nothing.pth"], "built-in model (demo-128"),
         ([SOURCE, DRIVING, "--model", "."], "is a folder"),
         ([SOURCE, DRIVING, "--model", "empty"], "empty"),
         ([SOURCE, DRIVING, "--model", "text"], "text"),
         ([SOURCE, DRIVING, "--model", "cut.safetensors"], "cut.safetensors"),
         ([SOURCE, DRIVING, "--model", "bomb.pth"], "bomb.pth"),
-        ([SOURCE, DRIVING, "--preset", "vox-256"], "nearest preset is 'demo-64'"),
+        ([SOURCE, DRIVING, "--preset", "vox-256"], "nearest preset is 'demo-128'"),
         ([SOURCE, DRIVING, "--preset", "voxel"], "vox-adv-256"),
         ([SOURCE, DRIVING, "--config", "text"], "YAML"),
         ([SOURCE, "--keypoints", SOURCE], "keypoints"),
-        ([SOURCE, "--keypoints", str(ASSETS / "demo-64.safetensors")], "expected a performance"),
+        ([SOURCE, "--keypoints", str(ASSETS / "demo-128.safetensors")], "expected a performance"),
         ([SOURCE, DRIVING, "-o", "out.doc"], ".webm"),
         ([SOURCE, DRIVING, "-o", "empty/out.mp4"], "empty"),
     ],

@@ -39,7 +39,7 @@ def fomm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 def test_a_table(fomm: Run) -> None:
-    code, out, err = fomm("evaluate", "demo-64", "clips", "--split", "all", *QUICK)
+    code, out, err = fomm("evaluate", "demo-128", "clips", "--split", "all", *QUICK)
     assert code == 0
     lines = out.splitlines()
     assert lines[0].startswith("3 clips, 6 frames")
@@ -48,9 +48,9 @@ def test_a_table(fomm: Run) -> None:
 
 
 def test_held_out_clips_are_the_default(fomm: Run) -> None:
-    assert fomm("evaluate", "demo-64", "clips", *QUICK)[1].startswith(("1 clip,", "2 clips,"))
-    held_out = json.loads(fomm("evaluate", "demo-64", "clips", "--json", *QUICK)[1])["clips"]
-    learned = json.loads(fomm("evaluate", "demo-64", "clips", "--json", "--split", "train", *QUICK)[1])["clips"]
+    assert fomm("evaluate", "demo-128", "clips", *QUICK)[1].startswith(("1 clip,", "2 clips,"))
+    held_out = json.loads(fomm("evaluate", "demo-128", "clips", "--json", *QUICK)[1])["clips"]
+    learned = json.loads(fomm("evaluate", "demo-128", "clips", "--json", "--split", "train", *QUICK)[1])["clips"]
     identities = [{clip["name"].split("#")[0] for clip in clips} for clips in (held_out, learned)]
     assert identities[0].isdisjoint(identities[1])
     assert len(held_out) + len(learned) == 3
@@ -58,22 +58,22 @@ def test_held_out_clips_are_the_default(fomm: Run) -> None:
 
 def test_files(fomm: Run) -> None:
     files = ("-o", "page.html", "-o", "figures.json")
-    code, out, err = fomm("evaluate", "demo-64", "clips", "--json", "--quiet", *files, *QUICK)
+    code, out, err = fomm("evaluate", "demo-128", "clips", "--json", "--quiet", *files, *QUICK)
     assert (code, err) == (0, "")
     figures = json.loads(Path("figures.json").read_text())
     assert figures == json.loads(out)
-    assert figures["model"] == "demo-64"
-    assert figures["size"] == {"width": 64, "height": 64}
+    assert figures["model"] == "demo-128"
+    assert figures["size"] == {"width": 128, "height": 128}
     assert set(figures["total"]["l1"]) == {"model", "baseline", "frames"}
     assert "data:image/jpeg" in Path("page.html").read_text()
-    code, _, err = fomm("evaluate", "demo-64", "clips", *files, *QUICK)
+    code, _, err = fomm("evaluate", "demo-128", "clips", *files, *QUICK)
     assert code == 1
     assert "exists already" in err
-    assert fomm("evaluate", "demo-64", "clips", "-y", *files, *QUICK)[0] == 0
+    assert fomm("evaluate", "demo-128", "clips", "-y", *files, *QUICK)[0] == 0
 
 
 def test_one_video(fomm: Run) -> None:
-    code, out, _ = fomm("evaluate", "demo-64", ASSETS / "driving.mp4", "--size", "128x64", *QUICK)
+    code, out, _ = fomm("evaluate", "demo-128", ASSETS / "driving.mp4", "--size", "128x64", *QUICK)
     assert code == 0
     assert out.startswith("1 clip, 2 frames")
 
@@ -82,12 +82,12 @@ def test_one_video(fomm: Run) -> None:
     ("arguments", "code", "message"),
     [
         (["evaluate"], 2, "MODEL"),
-        (["evaluate", "demo-64", "nowhere"], 1, "does not exist"),
-        (["evaluate", "demo-64", "clips", "-o", "page.pdf"], 2, ".html or .json"),
-        (["evaluate", "demo-64", "clips", "--metrics", "fid"], 2, "invalid choice"),
-        (["evaluate", "demo-64", "clips", "--size", "x"], 2, "128"),
-        (["evaluate", "demo-64", "clips", "--size", "65", *QUICK], 1, "65"),
-        (["evaluate", "demo-64", "clips", "--frames", "1"], 1, "at least 2 frames"),
+        (["evaluate", "demo-128", "nowhere"], 1, "does not exist"),
+        (["evaluate", "demo-128", "clips", "-o", "page.pdf"], 2, ".html or .json"),
+        (["evaluate", "demo-128", "clips", "--metrics", "fid"], 2, "invalid choice"),
+        (["evaluate", "demo-128", "clips", "--size", "x"], 2, "128"),
+        (["evaluate", "demo-128", "clips", "--size", "65", *QUICK], 1, "65"),
+        (["evaluate", "demo-128", "clips", "--frames", "1"], 1, "at least 2 frames"),
         (["evaluate", "no-model", "clips", *QUICK], 1, "no-model"),
     ],
 )

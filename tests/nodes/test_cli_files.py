@@ -15,7 +15,7 @@ from fomm_nodes.fomm_core.motion import save_keypoints
 from fomm_nodes.nodes.cli import main
 from fomm_nodes.nodes.commands import doctor
 
-DEMO = ASSETS / "demo-64.safetensors"
+DEMO = ASSETS / "demo-128.safetensors"
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -37,7 +37,8 @@ def fomm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 def test_convert_there_and_back_is_exact(fomm: Run) -> None:
     code, out, _ = fomm("convert", DEMO, "demo.pth.tar")
     assert code == 0
-    assert out == f"{Path('demo.pth.tar').resolve()}: demo-64, 1,871,047 parameters\n"
+    parameters = sum(read_checkpoint(DEMO).num_parameters.values())
+    assert out == f"{Path('demo.pth.tar').resolve()}: demo-128, {parameters:,} parameters\n"
     assert fomm("convert", "demo.pth.tar")[0] == 0  # beside it, as .safetensors
     ours, back = read_checkpoint(DEMO), read_checkpoint("demo.safetensors")
     assert back.config == ours.config
@@ -50,7 +51,7 @@ def test_convert_keeps_the_warp_convention_that_is_asked_for(fomm: Run) -> None:
     fomm("convert", DEMO, "demo.pth")
     assert fomm("convert", "demo.pth", "old.safetensors")[0] == 0
     assert fomm("convert", "demo.pth", "new.safetensors", "--align-corners", "false", "-q") == (0, "", "")
-    assert fomm("convert", "demo.pth", "set.safetensors", "--preset", "demo-64", "--align-corners", "no")[0] == 0
+    assert fomm("convert", "demo.pth", "set.safetensors", "--preset", "demo-128", "--align-corners", "no")[0] == 0
     corners = [read_checkpoint(f"{name}.safetensors").config.align_corners for name in ("old", "new", "set")]
     assert corners == [True, False, False]
 
@@ -73,7 +74,7 @@ def test_convert_says_what_it_leaves_out(fomm: Run) -> None:
         ([str(DEMO), str(DEMO), "-y"], "for both"),
         (["there.safetensors"], "for both"),
         ([str(DEMO), "there.pth"], "exists already"),
-        ([str(DEMO), "new.pth", "--preset", "vox-256"], "nearest preset is 'demo-64'"),
+        ([str(DEMO), "new.pth", "--preset", "vox-256"], "nearest preset is 'demo-128'"),
     ],
 )
 def test_convert_refuses(fomm: Run, arguments: list[str], message: str) -> None:
@@ -89,22 +90,22 @@ def test_convert_refuses(fomm: Run, arguments: list[str], message: str) -> None:
 
 
 def test_inspect_describes_weights(fomm: Run) -> None:
-    code, out, _ = fomm("inspect", "demo-64")
+    code, out, _ = fomm("inspect", "demo-128")
     assert code == 0
     for text in (
-        "demo-64.safetensors",
-        "64x64",
+        "demo-128.safetensors",
+        "128x128",
         "10, with jacobians",
         "align_corners=True",
         "detector 629,848",
-        "weak",
+        "mouths",
     ):
         assert text.lower() in out.lower()
     code, out, _ = fomm("inspect", "--json", DEMO)
     (entry,) = json.loads(out)
     checkpoint = read_checkpoint(DEMO)
-    assert entry["presets"] == ["demo-64"]
-    assert entry["frame_size"] == {"width": 64, "height": 64}
+    assert entry["presets"] == ["demo-128"]
+    assert entry["frame_size"] == {"width": 128, "height": 128}
     assert entry["parameters"] == checkpoint.num_parameters
     assert entry["epoch"] == checkpoint.epoch
     assert entry["discriminator"] is checkpoint.has_discriminator
@@ -126,11 +127,11 @@ def test_inspect_describes_keypoints(fomm: Run) -> None:
 def test_inspect_goes_on_after_a_bad_file(fomm: Run) -> None:
     Path("short.safetensors").write_bytes(b"abc")
     Path("odd.safetensors").write_bytes((9).to_bytes(8, "little") + b'{"a": [[]')
-    code, out, err = fomm("inspect", "short.safetensors", "odd.safetensors", "demo-64")
+    code, out, err = fomm("inspect", "short.safetensors", "odd.safetensors", "demo-128")
     assert code == 1
     assert err.count("fomm: error: ") == 2
-    assert "demo-64" in out
-    code, out, err = fomm("inspect", "--json", "nowhere.pth", "demo-64")
+    assert "demo-128" in out
+    code, out, err = fomm("inspect", "--json", "nowhere.pth", "demo-128")
     assert (code, err) == (1, "")
     bad, good = json.loads(out)
     assert "nowhere.pth" in bad["error"]
@@ -143,11 +144,11 @@ def test_doctor_finds_a_sound_installation(fomm: Run) -> None:
     assert (code, found["problems"]) == (0, [])
     assert found["libraries"]["torch"]["version"] == torch.__version__
     assert found["devices"][0]["device"] == "cpu"
-    assert found["models"]["demo-64"]["parameters"] == 1_871_047
+    assert found["models"]["demo-128"]["parameters"] == sum(read_checkpoint(DEMO).num_parameters.values())
     assert all(found["video"]["codecs"].values())
     code, out, err = fomm("doctor")
     assert (code, err) == (0, "")
-    for text in ("torch", "cpu", "write H.264", "demo-64", "ComfyUI", "no problems found"):
+    for text in ("torch", "cpu", "write H.264", "demo-128", "ComfyUI", "no problems found"):
         assert text in out
 
 

@@ -102,7 +102,7 @@ def _read(descriptor: int) -> bytes:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX pipes")
 def test_a_reader_that_leaves_is_no_defect(tmp_path: Path) -> None:
-    with start("inspect", "--json", *["demo-64"] * 40, folder=tmp_path) as process:
+    with start("inspect", "--json", *["demo-128"] * 40, folder=tmp_path) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.read(1)

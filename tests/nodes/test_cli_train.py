@@ -50,24 +50,25 @@ def trained(clips: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_what_a_run_leaves(trained: Path) -> None:
     model = load_model(trained / "model.safetensors")
-    assert model.config.frame_size == (64, 64)
+    assert model.config.frame_size == (128, 128)
     assert model.config.generator.max_features == 8
     lines = [json.loads(line) for line in (trained / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == list(range(1, 7))
-    assert {"l1", "equivariance_value", "equivariance_jacobian"} == set(lines[0]["losses"])
+    assert {"l1", "spread", "equivariance_value", "equivariance_jacobian"} == set(lines[0]["losses"])
     pictures = sorted((trained / "strips").iterdir())
     assert [picture.stem for picture in pictures] == ["step-00000002", "step-00000004", "step-00000006"]
     with VideoReader(pictures[0]) as reader:
-        assert next(iter(reader)).shape == (2 * 64, 6 * 64, 3)
+        assert next(iter(reader)).shape == (2 * 128, 6 * 128, 3)
 
 
 def test_stopped_and_resumed_is_the_same(clips: Path, trained: Path, tmp_path: Path) -> None:
-    run = tmp_path / "run"
-    assert train(clips, run, "--steps", "3", "--set", "milestones=[4,5]") == 0
-    assert train(clips, run, "--steps", "6", "--resume") == 0
-    ours, theirs = RunFolder(run).latest(), RunFolder(trained).latest()
-    assert ours is not None
+    run, theirs = tmp_path / "run", RunFolder(trained).latest()
     assert theirs is not None
+    milestones = ",".join(map(str, theirs.training_config.milestones))
+    assert train(clips, run, "--steps", "3", "--set", f"milestones=[{milestones}]") == 0
+    assert train(clips, run, "--steps", "6", "--resume") == 0
+    ours = RunFolder(run).latest()
+    assert ours is not None
     assert ours.step == theirs.step == 6
     assert all(torch.equal(value, theirs.model[key]) for key, value in ours.model.items())
 

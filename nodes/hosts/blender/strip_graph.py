@@ -22,7 +22,7 @@ class Look:
     source shows nothing. flow: also write where each pixel comes from (see Save Flow).
     """
 
-    model: str = "demo-64 (built-in)"
+    model: str = "demo-128 (built-in)"
     preset: str = "auto"
     size: str = "auto"
     width: int = 256

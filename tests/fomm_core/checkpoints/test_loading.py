@@ -144,11 +144,11 @@ def test_saving_a_model(tmp_path, make) -> None:
 
 def test_the_built_in_model_loads_and_has_a_card() -> None:
     model = load_builtin()
-    assert model.config == PRESETS["demo-64"]
-    card = read_checkpoint(builtin_models()["demo-64"]).metadata
-    assert "weak" in card["about"].lower()
+    assert model.config == PRESETS["demo-128"]
+    card = read_checkpoint(builtin_models()["demo-128"]).metadata
+    assert "mouths" in card["about"].lower()
     assert card["licence"] == "MIT"
-    with pytest.raises(CheckpointError, match="demo-64; got 'best'"):
+    with pytest.raises(CheckpointError, match="demo-128; got 'best'"):
         load_builtin("best")
 
 

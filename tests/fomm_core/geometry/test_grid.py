@@ -11,6 +11,7 @@ from fomm_nodes.fomm_core.geometry import (
     resize_maps,
     warp,
 )
+from torch import Tensor
 
 LIKE = torch.zeros(1)
 SIZES = pytest.mark.parametrize(("height", "width"), [(8, 8), (5, 12), (33, 7)])
@@ -84,13 +85,25 @@ def test_resize_maps_is_not_corner_aligned() -> None:
     assert resize_maps(maps, 1, 2) is maps
 
 
-def test_resize_flow_resizes_each_coordinate() -> None:
+@pytest.mark.parametrize("align_corners", [True, False])
+def test_resize_flow_resizes_each_coordinate(align_corners: bool) -> None:
     flow = torch.rand(2, 4, 6, 2)
-    got = resize_flow(flow, 8, 9)
+    got = resize_flow(flow, 8, 9, align_corners=align_corners)
     assert got.shape == (2, 8, 9, 2)
     for axis in range(2):
-        torch.testing.assert_close(got[..., axis], resize_maps(flow[..., axis][:, None], 8, 9)[:, 0])
-    assert torch.equal(resize_flow(flow, 4, 6), flow)
+        expected = resize_maps(flow[..., axis][:, None], 8, 9, align_corners=align_corners)[:, 0]
+        torch.testing.assert_close(got[..., axis], expected)
+    assert torch.equal(resize_flow(flow, 4, 6, align_corners=align_corners), flow)
+
+
+def test_an_affine_flow_stays_itself_at_any_size() -> None:
+    matrix, shift = torch.randn(2, 2), torch.randn(2)
+
+    def affine(height: int, width: int) -> Tensor:
+        return (coordinate_grid(height, width, like=LIKE) @ matrix.T + shift)[None]
+
+    for size in ((2, 3), (7, 19), (128, 64)):
+        torch.testing.assert_close(resize_flow(affine(5, 8), *size), affine(*size), rtol=0, atol=1e-5)
 
 
 def test_as_pixels() -> None:

@@ -77,10 +77,10 @@ def test_resumed_with_the_same_words() -> None:
     ("wishes", "named"),
     [
         (Wishes(batch_size=16), r"training\.batch_size was 8, is 16"),
-        (Wishes(size=(128, 128)), "frame_size"),
+        (Wishes(size=(256, 256)), "frame_size"),
         (Wishes(preset="vox-256"), r"training\.losses|training\.backbone|discriminator|training\.batch_size"),
         (Wishes(changes={"model.num_keypoints": 11}), "num_keypoints was 10, is 11"),
-        (Wishes(preset="demo", lr=1.0), "lr_detector was 0.0002, is 1.0"),
+        (Wishes(preset="demo", lr=1.0), "lr_detector was 0.0004, is 1.0"),
     ],
 )
 def test_resumed_with_other_words_is_refused(wishes: Wishes, named: str) -> None:

@@ -11,7 +11,9 @@ import torch
 import torch.nn.functional as F
 from fomm_nodes.fomm_core.config import MotionModelConfig
 from fomm_nodes.fomm_core.errors import TrainingError
+from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.model import MotionModel
+from fomm_nodes.fomm_core.training import losses
 from fomm_nodes.fomm_core.training.config import TrainingConfig
 from fomm_nodes.fomm_core.training.optimise import build_optimizers
 from fomm_nodes.fomm_core.training.presets import training_preset
@@ -32,8 +34,8 @@ class Squares(nn.Module):
 
 def configured(**changes: Any) -> TrainingConfig:
     _, config = training_preset("nemo-256")
-    losses = replace(config.losses, perceptual=(10.0, 5.0), feature_matching=(10.0, 10.0), **changes.pop("losses", {}))
-    return replace(config, losses=losses, scales=(1.0, 0.5), **changes)
+    weights = replace(config.losses, perceptual=(10.0, 5.0), feature_matching=(10.0, 10.0), **changes.pop("losses", {}))
+    return replace(config, losses=weights, scales=(1.0, 0.5), **changes)
 
 
 def networks_for(config: TrainingConfig, make: Callable[..., MotionModel], **model_changes: Any) -> TrainingNetworks:
@@ -90,6 +92,26 @@ def test_perceptual_loss_is_the_weighted_sum(make: Callable[..., MotionModel]) -
     differences = [(passed.generated.at(s) - passed.real.at(s)).abs().mean() for s in config.scales]
     torch.testing.assert_close(passed.losses["perceptual"], 20 * torch.stack(differences).sum())
     torch.testing.assert_close(passed.losses["l1"], 3 * (passed.frames.images - driving).abs().mean())
+
+
+def test_crowding_is_nothing_where_keypoints_are_apart_and_pushes_where_not() -> None:
+    grid = torch.cartesian_prod(torch.linspace(-0.8, 0.8, 3), torch.linspace(-0.8, 0.8, 3))[None]
+    assert losses.crowding(Keypoints(grid)) == 0
+    crowded = (grid * 0.1).requires_grad_()
+    crowding = losses.crowding(Keypoints(crowded))
+    assert 0 < crowding < 1
+    crowding.backward()
+    moved = crowded - 0.1 * crowded.grad
+    assert torch.pdist(moved[0]).min() > torch.pdist(crowded[0]).min()
+
+
+def test_keypoints_are_spread_where_that_is_asked_for(make: Callable[..., MotionModel]) -> None:
+    config = configured(losses={"spread": 2.0})
+    passed, _, _ = run(networks_for(config, make), config)
+    both = losses.crowding(passed.source_keypoints) + losses.crowding(passed.driving_keypoints)
+    torch.testing.assert_close(passed.losses["spread"], both)
+    frozen = configured(losses={"spread": 2.0}, freeze_detector=True)
+    assert "spread" not in run(networks_for(frozen, make), frozen)[0].losses
 
 
 def test_zero_order_models_have_no_jacobian_loss(make: Callable[..., MotionModel]) -> None:

@@ -24,7 +24,7 @@ def animate() -> dict[str, Any]:
     """A picture that is shown, and the built-in example as a video: 46 frames of 64x64."""
     return {
         "1": node("FOMM_LoadExample", picture="astronaut"),
-        "2": node("FOMM_LoadModel", model="demo-64 (built-in)"),
+        "2": node("FOMM_LoadModel", model="demo-128 (built-in)"),
         "3": node("FOMM_AnimateVideo", model=["2", 0], source=["1", 0], driving=["1", 1], size="model"),
         "4": node("SaveVideo", video=["3", 0], filename_prefix="video/animated", format="auto", codec="auto"),
         "5": node("PreviewImage", images=["1", 0]),

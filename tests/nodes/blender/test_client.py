@@ -47,7 +47,7 @@ def test_a_graph_runs_and_its_files_are_named(client: Client, animate, tmp_path:
     preview = heard.progress[-1].preview
     assert preview is not None
     with Image.open(preview) as picture:
-        assert picture.size == (64, 64)
+        assert picture.size == (128, 128)
 
 
 def test_a_second_run_is_warm_and_the_same(client: Client, animate, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_failing_node_is_named(client: Client) -> None:
 def test_choices_are_told(client: Client) -> None:
     client.describe()
     wait(client, lambda: client.choices)
-    assert "demo-64 (built-in)" in client.choices["models"]
+    assert "demo-128 (built-in)" in client.choices["models"]
 
 
 @posix

@@ -150,7 +150,7 @@ def test_schemas_that_are_none(tmp_path: Path) -> None:
 
 
 def test_our_blocks_look_as_their_adapter_shows_them(schemas: Schemas) -> None:
-    ours, known = schemas_of(known_blocks(), choices=lambda name: ("demo-64 (built-in)",)), schemas
+    ours, known = schemas_of(known_blocks(), choices=lambda name: ("demo-128 (built-in)",)), schemas
     common = [kind for kind in ours.entries if kind.startswith("FOMM_") and kind in known]
     assert len(common) > 10
     for kind in common:

@@ -39,7 +39,7 @@ ANIMATION = {
     "2": {"class_type": "LoadVideo", "inputs": {"file": "clip.mp4"}, "_meta": {"title": "Load Video"}},
     "3": {
         "class_type": "FOMM_LoadModel",
-        "inputs": {"model": "demo-64 (built-in)", "preset": "auto"},
+        "inputs": {"model": "demo-128 (built-in)", "preset": "auto"},
         "_meta": {"title": "Load Motion Model"},
     },
     "4": {

@@ -73,7 +73,7 @@ def test_the_model_is_part_of_the_key(batch, planned, animation, tmp_path) -> No
 
     models = tmp_path / "models"
     (models / "fomm").mkdir(parents=True)
-    weights = builtin_models()["demo-64"].read_bytes()
+    weights = builtin_models()["demo-128"].read_bytes()
     animation["3"]["inputs"]["model"] = "mine.safetensors"
     folders = Folders((tmp_path / "inputs",), (models,))
     keys = set()
