@@ -65,7 +65,7 @@ def link(tree, origin, output, target, port):
 
 
 def small_tree():
-    """The example on the built-in model at its own 64 pixels, with a viewer for the picture."""
+    """The example on the built-in model at its own 128 pixels, with a viewer for the picture."""
     tree = new_tree("Small")
     tree.use_fake_user = True
     example, model = add(tree, "FOMM_LoadExample"), add(tree, "FOMM_LoadModel")
@@ -308,7 +308,7 @@ def check_build_run_save_reopen_run_again():
     save = next(node for node in tree.nodes if node.bl_idname == "FommNode_SaveVideo")
     view = next(node for node in tree.nodes if node.bl_idname == "FommNode_PreviewImage")
     clip, still = part("results").result_of(save), part("results").result_of(view)
-    assert (clip.source, clip.frame_duration, tuple(clip.size)) == ("MOVIE", 46, (64, 64))
+    assert (clip.source, clip.frame_duration, tuple(clip.size)) == ("MOVIE", 46, (128, 128))
     assert (still.source, tuple(still.size)) == ("FILE", (256, 256))
     name = tree.name
     bpy.ops.wm.save_as_mainfile(filepath=str(FOLDER / "tree.blend"))

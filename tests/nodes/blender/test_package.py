@@ -127,7 +127,7 @@ def test_it_installs_as_an_extension_and_runs(package: Path, tmp_path: Path) -> 
     resources = tmp_path / "resources"
     resources.mkdir()
     said = in_blender(EXTENSION, str(package), sys.executable, str(tmp_path), resources=resources)
-    assert "RAN 46 64 64" in said.splitlines(), said
+    assert "RAN 46 128 128" in said.splitlines(), said
     assert (tmp_path / "fomm" / "animate.mp4").is_file()
 
 

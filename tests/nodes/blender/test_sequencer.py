@@ -159,7 +159,7 @@ def test_flow_leads_into_the_source(inside: dict[str, dict[str, Any]]) -> None:
     with av.open(str(first)) as file:
         u, v, shown = next(file.decode(video=0)).to_ndarray(format="gbrpf32le").transpose(2, 0, 1)
     # The first frame is the anchor: it hardly moves.
-    across, down = (np.arange(64) + 0.5) / 64, 1 - (np.arange(64) + 0.5) / 64
+    across, down = (np.arange(128) + 0.5) / 128, 1 - (np.arange(128) + 0.5) / 128
     assert np.abs(u - across).mean() < 0.1
     assert np.abs(v - down[:, None]).mean() < 0.1
     assert 0 <= shown.min() <= shown.max() <= 1

@@ -25,7 +25,7 @@ def prepare() -> None:
             _registered.add(module)
     scene = bpy.context.scene
     scene.sequence_editor_create()
-    scene.render.fps, scene.render.resolution_x, scene.render.resolution_y = 25, 64, 64
+    scene.render.fps, scene.render.resolution_x, scene.render.resolution_y = 25, 128, 128
     scene.fomm_strips.size, scene.fomm_strips.folder = "model", str(FILES / "results")
 
 
@@ -240,7 +240,7 @@ def check_compositor() -> dict[str, Any]:
         assert (node.frame_start, node.frame_duration) == (15, 6)
         assert node.image.source == "SEQUENCE"
         assert node.image.colorspace_settings.name == "Non-Color"
-        assert tuple(node.image.size) == (64, 64)
+        assert tuple(node.image.size) == (128, 128)
     assert made["flow"].image.is_float
     assert not made["occlusion"].image.is_float
     return {name: path(node.image) for name, node in made.items()}
