@@ -278,14 +278,7 @@ _DEMO_64 = MotionModelConfig(
 
 _DEMO_128 = replace(
     _DEMO_64.reduced(2),
-    generator=GeneratorConfig(
-        block_expansion=16,
-        max_features=64,
-        num_down_blocks=2,
-        num_bottleneck_blocks=3,
-        estimate_occlusion_map=True,
-        blend_source=True,
-    ),
+    generator=replace(_DEMO_64.generator, block_expansion=16, max_features=64, blend_source=True),
 )
 
 PRESETS: Mapping[str, MotionModelConfig] = MappingProxyType(

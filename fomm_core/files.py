@@ -1,11 +1,13 @@
 """Files that are either whole or not there, and names that stay inside their folder."""
 
+import hashlib
 import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import IO
 
 
 @contextmanager
@@ -35,6 +37,14 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
         else:
             temporary.unlink(missing_ok=True)
+
+
+def digest_of(file: IO[bytes]) -> str:
+    """The SHA-256 of an open file from where it stands, in hexadecimal, read in pieces."""
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def is_inside(name: str) -> bool:

