@@ -17,14 +17,14 @@ NAIVE = """
 import numpy as np, torch
 from benchmarks.speed import naive_loop
 from fomm_nodes.fomm_core import load_model
-from fomm_nodes.fomm_core.fitting import fit, from_uint8
+from fomm_nodes.fomm_core.fitting import fit_uint8
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 weights, picture, driving, result = sys.argv[1:]
 with torch.inference_mode():
     model = load_model(weights)
-    source = fit(from_uint8(read_image(picture)), 256, 256)
+    source = fit_uint8(read_image(picture), 256, 256)
     clip = list(VideoReader(driving))
-    clip = [fit(from_uint8(frame), 256, 256)[0].permute(1, 2, 0).double().numpy() for frame in clip]
+    clip = [fit_uint8(frame, 256, 256)[0].permute(1, 2, 0).double().numpy() for frame in clip]
     clip_tensor = torch.tensor(np.array(clip)[np.newaxis].astype(np.float32)).permute(0, 4, 1, 2, 3)
     loop = naive_loop(model, source, model.detect(clip_tensor[:, :, 0]))
     images = [loop(clip_tensor[:, :, number])[0].permute(1, 2, 0).numpy() for number in range(clip_tensor.shape[2])]

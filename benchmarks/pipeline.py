@@ -1,7 +1,7 @@
 """The whole of `fomm animate` against its networks alone, and from the start to the first frame.
 
 Networks alone: the same model detects and renders the same frames, decoded and fitted beforehand, in a loop that keeps
-nothing. Both in processes of their own, in turn, on all the threads given; wall time.
+nothing. Both in processes of their own on all the threads given, a second of wall time each in turn.
 """
 
 from __future__ import annotations
@@ -12,23 +12,23 @@ from pathlib import Path
 
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 
-from .processes import example_clip, published_size, run
+from .processes import COMMAND, example_clip, published_size, run, run_in_turns
 
 NETWORKS = """
 import time, torch
 from fomm_nodes.fomm_core import AnimationOptions, AnimationSession, drive, load_model, prepare_source
-from fomm_nodes.fomm_core.fitting import fit, from_uint8
+from fomm_nodes.fomm_core.fitting import fit_uint8, from_uint8
 from fomm_nodes.fomm_core.video import VideoReader, read_image
 model, picture, clip = sys.argv[1:]
 session = AnimationSession(load_model(model))
 source = prepare_source(session, from_uint8(read_image(picture)))
-frames = [fit(from_uint8(frame), *source.size) for frame in VideoReader(clip)]
+frames = [fit_uint8(frame, *source.size) for frame in VideoReader(clip)]
 session.detect(frames[0])
-began = time.perf_counter()
+print("from", time.perf_counter())
 driving = session.detect(frames)
 for rendered in session.render(source, drive(source.keypoints, driving, AnimationOptions())):
     pass
-print(time.perf_counter() - began)
+print("to", time.perf_counter())
 """
 
 
@@ -40,15 +40,13 @@ def measure(*, frames: int, threads: int, rounds: int, model: Path | None, clip:
         weights = str(model or published_size(here / "random-vox.safetensors"))
         driving = str(clip or example_clip(here / "clip.mp4", frames))
         result = str(here / "result.mp4")
-        whole, alone = [], []
+        command = ["animate", picture, driving, "-o", result, "-y", "-q", "--model", weights, "--device", "cpu"]
+        ratios = []
         for _ in range(rounds):
-            command = ["animate", picture, driving, "-o", result, "-y", "-q", "--model", weights, "--device", "cpu"]
-            whole.append(run(command, threads=threads).wall)
-            alone.append(float(run([weights, picture, driving], threads=threads, work=NETWORKS).printed[-1]))
-            print(
-                f"whole {whole[-1]:.1f} s, networks alone {alone[-1]:.1f} s: {whole[-1] / alone[-1]:.3f}x", flush=True
-            )
-        ratio = statistics.median(w / a for w, a in zip(whole, alone, strict=True))
+            whole, alone = run_in_turns((command, COMMAND), ([weights, picture, driving], NETWORKS), threads=threads)
+            ratios.append(whole.wall / alone.wall)
+            print(f"whole {whole.wall:.1f} s, networks alone {alone.wall:.1f} s: {ratios[-1]:.3f}x", flush=True)
+        ratio = statistics.median(ratios)
         print(f"{Path(driving).name}, {threads} thread(s), float32: wall time {ratio:.3f}x of the networks alone")
 
 

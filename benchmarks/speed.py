@@ -19,7 +19,7 @@ import torch
 from fomm_nodes.fomm_core import AnimationSession, Keypoints, MotionModel, transfer
 from fomm_nodes.fomm_core.checkpoints import ASSETS, load_builtin
 from fomm_nodes.fomm_core.config import PRESETS
-from fomm_nodes.fomm_core.fitting import fit, from_uint8
+from fomm_nodes.fomm_core.fitting import fit_uint8
 from fomm_nodes.fomm_core.video import VideoReader, read_image
 from kornia.metrics import psnr
 from torch import Tensor, nn
@@ -79,9 +79,9 @@ def peak_work(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
 
 def example(size: int, *, trained: bool) -> tuple[MotionModel, Tensor, list[Tensor]]:
     """The built-in model, or random weights of the published size; the example picture; its clip, frame by frame."""
-    source = fit(from_uint8(read_image(ASSETS / "source.png")), size, size)
+    source = fit_uint8(read_image(ASSETS / "source.png"), size, size)
     with VideoReader(ASSETS / "driving.mp4") as reader:
-        clip = [fit(from_uint8(frame), size, size) for frame in reader]
+        clip = [fit_uint8(frame, size, size) for frame in reader]
     return load_builtin() if trained else lively_model(torch.cat([source, *clip[::6]])), source, clip
 
 

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from fomm_nodes.fomm_core import MotionModel
 from fomm_nodes.fomm_core.checkpoints import ASSETS
-from fomm_nodes.fomm_core.fitting import fit, from_uint8
+from fomm_nodes.fomm_core.fitting import fit_uint8
 from fomm_nodes.fomm_core.geometry import (
     Keypoints,
     Motion,
@@ -199,7 +199,7 @@ def measure(*, rounds: int, preset: str, size: int, batch: int, backbone: str, t
     ways["ours"] = our_step(second, config)
     ways["ours, one pass of the detector"] = our_step(together, replace(config, joint_detector=True))
     with VideoReader(ASSETS / "driving.mp4") as reader:
-        clip = torch.cat([fit(from_uint8(frame), size, size) for frame in reader])
+        clip = torch.cat([fit_uint8(frame, size, size) for frame in reader])
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     totals: dict[str, float] = {}
     for index in range(rounds + 1):

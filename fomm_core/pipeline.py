@@ -21,7 +21,7 @@ from torch import Tensor
 from .animation import AnimationOptions, Size, anchor_index, drive, prepare_source
 from .background import read_ahead, write_behind
 from .errors import FommError, ImageError, KeypointError
-from .fitting import FitMode, fit, from_uint8, to_uint8
+from .fitting import FitMode, fit_uint8, from_uint8, to_uint8
 from .geometry import Keypoints
 from .motion import Performance, save_keypoints
 from .session import AnimationSession, PreparedSource, Rendered
@@ -294,7 +294,7 @@ def _anchored(source: Keypoints, driving: Keypoints, options: AnimationOptions) 
 def _fitted(reader: VideoReader, size: tuple[int, int], mode: FitMode) -> Iterator[Tensor]:
     """Each frame as [1, 3, height, width]."""
     for frame in reader:
-        yield fit(from_uint8(frame), *size, mode=mode)
+        yield fit_uint8(frame, *size, mode=mode)
 
 
 def _grouped(frames: Iterable[Tensor], count: int) -> Iterator[Tensor]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import errno
+import gc
 import logging
 import os
 import signal
@@ -81,6 +82,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _explain(problem, debug=arguments.debug)
 
 
+def program() -> int:
+    """`main` for a process that ends with it."""
+    code = main()
+    gc.freeze()  # Python looks through all objects before it ends; for those of torch that takes half a second
+    return code
+
+
 def _explain(problem: BaseException, *, debug: bool) -> int:
     """Tell the user in one paragraph; returns the exit code."""
     if isinstance(problem, KeyboardInterrupt):
@@ -151,4 +159,4 @@ def _stopped_like_ctrl_c(number: signal.Signals) -> Iterator[None]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(program())

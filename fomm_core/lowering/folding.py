@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
@@ -35,23 +36,24 @@ def fold_upsampling(block: UpBlock) -> None:
     block.conv, block.upsample = transposed, nn.Identity()
 
 
-def transposed_kernel(weight: Tensor) -> Tensor:
-    """The 4x4 stride-2 transposed kernel [in, out, 4, 4] that equals upsampling by 2 and then `weight` [out, in, 3, 3].
+TAPS = (
+    (0.0, 0.0, 1.0),  # odd output, pixel on the right
+    (0.0, 1.0, 1.0),  # even output, this pixel
+    (1.0, 1.0, 0.0),  # odd output, this pixel
+    (1.0, 0.0, 0.0),  # even output, pixel on the left
+)
+"""Behind upsampling by 2, two of the three taps of a row always read the same small pixel: an even output reads (left,
+here, here), an odd one (here, here, right). Which taps make each of the four numbers of the transposed kernel's row.
+"""
 
-    Of the three taps of a row, two always read the same small pixel: an even output reads (left, here, here), an odd
-    one (here, here, right), so 4 instead of 9 products make one output.
+
+def transposed_kernel(weight: Tensor) -> Tensor:
+    """The 4x4 stride-2 transposed kernel [in, out, 4, 4] that equals upsampling by 2 and then `weight` [out, in, 3, 3];
+    4 instead of 9 products make one output.
     """
-    taps = torch.tensor(
-        [
-            [0.0, 0.0, 1.0],  # odd output, pixel on the right
-            [0.0, 1.0, 1.0],  # even output, this pixel
-            [1.0, 1.0, 0.0],  # odd output, this pixel
-            [1.0, 0.0, 0.0],  # even output, pixel on the left
-        ],
-        dtype=weight.dtype,
-        device=weight.device,
-    )
-    return torch.einsum("oiyx,vy,ux->iovu", weight, taps, taps).contiguous()
+    taps = weight.new_tensor(TAPS)
+    flat = rearrange(weight, "o i y x -> i o (y x)") @ torch.kron(taps, taps).T
+    return rearrange(flat, "i o (v u) -> i o v u", v=len(TAPS))
 
 
 def four_at_once(conv: nn.Conv2d) -> nn.Sequential:

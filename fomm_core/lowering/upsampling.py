@@ -6,11 +6,21 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .folding import transposed_kernel
+from .folding import TAPS
 from .scratch import Scratch
 
-_ROWS = [[3, 1], [2, 0]]
-"""Rows of the transposed kernel: an even output reads (the pixel before it, this one), an odd one (this, the next)."""
+_ROWS = ((TAPS[3], TAPS[1]), (TAPS[2], TAPS[0]))
+"""What an even output makes of (the pixel before it, this one), an odd one of (this, the next)."""
+
+
+def four_kernels(weight: Tensor) -> Tensor:
+    """What `weight` [out, in, 3, 3] makes of the 2x2 small pixels that an output reads, for even and odd rows and
+    columns of outputs: [(row column), (2 2 in), out].
+    """
+    rows = weight.new_tensor(_ROWS)  # [parity, small pixel, tap]
+    taps = torch.einsum("avy,bux->abvuyx", rows, rows).reshape(16, 9)
+    flat = taps @ rearrange(weight, "o i y x -> (y x) (i o)")
+    return rearrange(flat, "(ab vu) (i o) -> ab (vu i) o", ab=4, i=weight.shape[1])
 
 
 class UpsampledConv2d(nn.Module):
@@ -25,10 +35,7 @@ class UpsampledConv2d(nn.Module):
 
     def __init__(self, conv: nn.Conv2d, scratch: Scratch | None = None) -> None:
         super().__init__()
-        kernel = transposed_kernel(conv.weight.data)[:, :, _ROWS][..., _ROWS]  # [in, out, 2, 2, 2, 2]
-        self.register_buffer(
-            "kernel", rearrange(kernel, "i o a v b u -> (a b) (v u i) o").contiguous(), persistent=False
-        )
+        self.register_buffer("kernel", four_kernels(conv.weight.data), persistent=False)
         self.register_buffer("bias", None if conv.bias is None else conv.bias.data, persistent=False)
         self.scratch = scratch or Scratch()
 

@@ -39,17 +39,7 @@ FLAT = 1 * TILE + 1
 
 
 def transformed_kernel(weight: Tensor) -> Tensor:
-    """A kernel [out, in, 3, 3] in Winograd's domain, [36, in, out]; computed in float64, a few outputs at a time."""
-    kernel = torch.tensor(_KERNEL, dtype=torch.float64)
-    transformed = weight.new_empty(TILE * TILE, weight.shape[1], weight.shape[0])
-    for outputs in torch.arange(len(weight)).split(64):
-        part = torch.einsum("uy,oiyx,vx->uvio", kernel, weight[outputs].double(), kernel)
-        transformed[:, :, outputs] = part.flatten(0, 1).to(weight.dtype)
-    return transformed
-
-
-def kernel_of_the_step(weight: Tensor) -> Tensor:
-    """`transformed_kernel` in one product, in the number format of `weight`: for weights that change all the time."""
+    """A kernel [out, in, 3, 3] in Winograd's domain, [36, in, out]."""
     kernel = torch.tensor(_KERNEL, dtype=weight.dtype)
     flat = torch.kron(kernel, kernel) @ rearrange(weight, "o i y x -> (y x) (i o)")
     return rearrange(flat, "uv (i o) -> uv i o", i=weight.shape[1])

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ..lowering import WinogradConv2d, transposed_kernel, wide_kernel
-from ..lowering.winograd import kernel_of_the_step
+from ..lowering.winograd import transformed_kernel
 from ..model import MotionModel
 from ..networks import ResidualBlock, UpBlock
 
@@ -73,13 +73,13 @@ class _Winograd(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, way: WinogradConv2d) -> Tensor:
         ctx.save_for_backward(x, weight)
         ctx.way = way
-        way.kernel, way.bias = kernel_of_the_step(weight), bias
+        way.kernel, way.bias = transformed_kernel(weight), bias
         return way(x)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         x, weight = ctx.saved_tensors
-        ctx.way.kernel, ctx.way.bias = kernel_of_the_step(weight.flip(2, 3).transpose(0, 1)), None
+        ctx.way.kernel, ctx.way.bias = transformed_kernel(weight.flip(2, 3).transpose(0, 1)), None
         _, to_weight, to_bias = torch.ops.aten.convolution_backward(
             gradient, x, weight, [len(weight)], [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [False, True, True]
         )

@@ -243,7 +243,7 @@ def _inputs(arguments: argparse.Namespace) -> tuple[Path, Path | None]:
     if arguments.example:
         if source is not None or arguments.keypoints is not None:
             arguments.usage_error("--example brings its own SOURCE and DRIVING: leave them out")
-        from ...fomm_core.checkpoints import ASSETS
+        from ...fomm_core.shipped import ASSETS
 
         return ASSETS / "source.png", ASSETS / "driving.mp4"
     if source is None:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.errors import ImageError
 from fomm_nodes.fomm_core.files import atomic_path
-from fomm_nodes.fomm_core.fitting import as_rgb, fit, from_uint8, to_uint8
+from fomm_nodes.fomm_core.fitting import FIT_MODES, as_rgb, fit, fit_uint8, from_uint8, to_uint8
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,3 +112,10 @@ def test_bytes_round_trip() -> None:
     frames = np.random.default_rng(0).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
     assert np.array_equal(to_uint8(from_uint8(frames)), frames)
     assert from_uint8(frames[0]).shape == (1, 3, 5, 7)
+
+
+@pytest.mark.parametrize("mode", FIT_MODES)
+@pytest.mark.parametrize("size", [(5, 7), (4, 4), (9, 20), (20, 9)])
+def test_bytes_are_fitted_as_their_floats_are(mode, size) -> None:
+    frames = np.random.default_rng(1).integers(0, 256, (2, 5, 7, 3), dtype=np.uint8)
+    assert torch.equal(fit_uint8(frames, *size, mode=mode), fit(from_uint8(frames), *size, mode=mode))

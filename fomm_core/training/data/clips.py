@@ -14,7 +14,7 @@ import numpy as np
 from torch import Tensor
 
 from ...errors import DataError, ImageError
-from ...fitting import as_rgb, fit, from_uint8, to_uint8
+from ...fitting import as_rgb, fit, fit_uint8, to_uint8
 from ...video import VideoReader, read_image
 from ...video.pixels import Pixels
 
@@ -159,7 +159,7 @@ class TensorClip(Clip):
 
 
 def _fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
-    return picture if picture.shape[:2] == size else to_uint8(fit(from_uint8(picture), *size))[0]
+    return picture if picture.shape[:2] == size else to_uint8(fit_uint8(picture, *size))[0]
 
 
 def _file_key(paths: Sequence[Path]) -> str:
