@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +42,8 @@ def _load(path: Path) -> ModuleType:
 
 
 small_trainer = _load(SCRIPT).small_trainer
+killing = _load(SCRIPT.with_name("killing.py"))
+kill_and_finish, started, wait_for_line = killing.kill_and_finish, killing.started, killing.wait_for_line
 
 
 def losses_of(**changes: Any) -> list[dict[str, float]]:
@@ -137,48 +138,15 @@ def test_killed_between_the_last_state_and_the_model(tmp_path: Path) -> None:
 
 
 def test_killed_at_random_moments(tmp_path: Path, uninterrupted: RunFolder) -> None:
-    rng = random.Random(5)
-    changes = json.dumps({"save_steps": 2})
-    kills = 0
-    while kills < 2:
-        with started(tmp_path, changes) as process:
-            wait_for_line(tmp_path, rng.randint(1, 4))
-            time.sleep(rng.uniform(0, 0.2))
-            process.kill()
-        kills += 1
-        RunFolder(tmp_path).latest()  # whatever is there can be read
-    with started(tmp_path, changes) as process:
-        assert process.wait(120) == 0
+    """Two times; the one of 20 is `python tests/fomm_core/training/killing.py`."""
+
+    def whatever_is_there_can_be_read() -> None:
+        RunFolder(tmp_path).latest()
+
+    changes, rng = json.dumps({"save_steps": 2}), random.Random(5)
+    kill_and_finish(tmp_path, changes, kills=2, lines=4, rng=rng, look=whatever_is_there_can_be_read)
     assert_same_run(RunFolder(tmp_path), uninterrupted)
     assert not list(tmp_path.rglob("*.part*"))
-
-
-class started:
-    """A run in a process of its own."""
-
-    def __init__(self, folder: Path, changes: str = "{}") -> None:
-        self.command = [sys.executable, str(SCRIPT), str(folder), changes]
-
-    def __enter__(self) -> subprocess.Popen[str]:
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        self.process = subprocess.Popen(self.command, stderr=subprocess.PIPE, text=True, env=environment)
-        return self.process
-
-    def __exit__(self, *problem: object) -> None:
-        self.process.kill()
-        self.process.communicate()
-
-
-def wait_for_line(folder: Path, count: int, *, seconds: float = 60) -> None:
-    """Until the log has `count` lines more than now."""
-    log = folder / "log.jsonl"
-
-    def lines() -> int:
-        return log.read_text().count("\n") if log.exists() else 0
-
-    wanted, end = lines() + count, time.monotonic() + seconds
-    while lines() < wanted and time.monotonic() < end:
-        time.sleep(0.02)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signals")
