@@ -29,7 +29,7 @@ EXAMPLES = """examples, in the checkout's folder:
   pip install -r tools/demo_clips/requirements.txt
   python -m tools.demo_clips trial --limit 6        a few clips of each part, in minutes
   python -m tools.demo_clips clips                  all of them; interrupted, it goes on when called again
-  fomm train clips -o runs/demo --preset demo --repeat portrait=3 --repeat ai=5
+  fomm train clips -o runs/demo --preset demo --repeat portrait=5 --repeat ai=3
 """
 
 
