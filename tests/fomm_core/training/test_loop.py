@@ -42,8 +42,8 @@ def _load(path: Path) -> ModuleType:
 
 
 small_trainer = _load(SCRIPT).small_trainer
-killing = _load(SCRIPT.with_name("killing.py"))
-kill_and_finish, started, wait_for_line = killing.kill_and_finish, killing.started, killing.wait_for_line
+killed_runs = _load(SCRIPT.with_name("killed_runs.py"))
+kill_and_finish, started, wait_for_line = killed_runs.kill_and_finish, killed_runs.started, killed_runs.wait_for_line
 
 
 def losses_of(**changes: Any) -> list[dict[str, float]]:
@@ -138,7 +138,7 @@ def test_killed_between_the_last_state_and_the_model(tmp_path: Path) -> None:
 
 
 def test_killed_at_random_moments(tmp_path: Path, uninterrupted: RunFolder) -> None:
-    """Two times; the one of 20 is `python tests/fomm_core/training/killing.py`."""
+    """Two times; the one of 20 is `python tests/fomm_core/training/killed_runs.py`."""
 
     def whatever_is_there_can_be_read() -> None:
         RunFolder(tmp_path).latest()

@@ -1,4 +1,4 @@
-"""Training runs killed -9 at random moments. Also a command: `python tests/fomm_core/training/killing.py`."""
+"""Training runs killed -9 at random moments. Also a command: `python tests/fomm_core/training/killed_runs.py`."""
 
 from __future__ import annotations
 
