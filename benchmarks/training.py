@@ -9,6 +9,7 @@ turns, so that a machine whose speed drifts slows both alike; the figures are me
 from __future__ import annotations
 
 import copy
+import math
 import statistics
 import time
 from collections.abc import Callable
@@ -137,6 +138,10 @@ def plain_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
         terms["equivariance_jacobian"] = weights.equivariance_jacobian * losses.mean_difference(
             identity_like(around), around
         )
+        if weights.l1:
+            terms["l1"] = weights.l1 * losses.mean_difference(frames.images, driving)
+        if weights.spread:
+            terms["spread"] = weights.spread * (losses.crowding(at_source) + losses.crowding(at_driving)) / 2
         torch.stack(list(terms.values())).sum().backward()
         for optimizer in optimizers[:2]:
             optimizer.step()
@@ -212,6 +217,8 @@ def measure(*, rounds: int, preset: str, size: int, batch: int, backbone: str, t
             if index:
                 seconds[name].append(time.process_time() - began)
             totals.setdefault(name, torch.stack(list(terms.values())).sum().item())
+    if not math.isclose(totals["ours"], totals["plain step"], rel_tol=1e-4):
+        raise AssertionError(f"expected both ways to begin with the same loss; got {totals}")
     base = statistics.median(seconds["plain step"])
     print(
         f"{preset}, {size}x{size}, batch {batch}, backbone {backbone}, {threads} thread(s), torch {torch.__version__}, "
