@@ -56,6 +56,12 @@ def transposed_kernel(weight: Tensor) -> Tensor:
     return rearrange(flat, "i o (v u) -> i o v u", v=len(TAPS))
 
 
+def combined_taps(weight: Tensor, shares: Tensor) -> Tensor:
+    """`weight` [out, in, 3, 3] as [n, in, out]: for each row of `shares` [n, 9] the sum of the taps by these shares."""
+    flat = shares @ rearrange(weight, "o i y x -> (y x) (i o)")
+    return rearrange(flat, "n (i o) -> n i o", i=weight.shape[1])
+
+
 def four_at_once(conv: nn.Conv2d) -> nn.Sequential:
     """A same-size convolution with few output channels as one of stride 2 with four times as many, then a shuffle.
 

@@ -6,7 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
-from .folding import TAPS
+from .folding import TAPS, combined_taps
 from .scratch import Scratch
 
 _ROWS = ((TAPS[3], TAPS[1]), (TAPS[2], TAPS[0]))
@@ -18,9 +18,8 @@ def four_kernels(weight: Tensor) -> Tensor:
     columns of outputs: [(row column), (2 2 in), out].
     """
     rows = weight.new_tensor(_ROWS)  # [parity, small pixel, tap]
-    taps = torch.einsum("avy,bux->abvuyx", rows, rows).reshape(16, 9)
-    flat = taps @ rearrange(weight, "o i y x -> (y x) (i o)")
-    return rearrange(flat, "(ab vu) (i o) -> ab (vu i) o", ab=4, i=weight.shape[1])
+    shares = torch.einsum("avy,bux->abvuyx", rows, rows).reshape(16, 9)
+    return rearrange(combined_taps(weight, shares), "(ab vu) i o -> ab (vu i) o", ab=4)
 
 
 class UpsampledConv2d(nn.Module):

@@ -6,6 +6,7 @@ import torch
 from einops import rearrange
 from torch import Tensor, nn
 
+from .folding import combined_taps
 from .scratch import Scratch
 
 OUT, TAPS = 4, 3
@@ -41,8 +42,7 @@ FLAT = 1 * TILE + 1
 def transformed_kernel(weight: Tensor) -> Tensor:
     """A kernel [out, in, 3, 3] in Winograd's domain, [36, in, out]."""
     kernel = torch.tensor(_KERNEL, dtype=weight.dtype)
-    flat = torch.kron(kernel, kernel) @ rearrange(weight, "o i y x -> (y x) (i o)")
-    return rearrange(flat, "uv (i o) -> uv i o", i=weight.shape[1])
+    return combined_taps(weight, torch.kron(kernel, kernel))
 
 
 class WinogradConv2d(nn.Module):
