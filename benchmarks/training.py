@@ -164,6 +164,7 @@ def our_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
     optimizers = build_optimizers(networks, config)
 
     def step(source: Tensor, driving: Tensor, transform: RandomTransform) -> dict[str, Tensor]:
+        source, driving = (images.contiguous(memory_format=torch.channels_last) for images in (source, driving))
         passed = generator_losses(networks, source, driving, transform, config)
         terms = passed.losses
         torch.stack(list(terms.values())).sum().backward()
@@ -199,7 +200,6 @@ def measure(*, rounds: int, preset: str, size: int, batch: int, backbone: str, t
     for networks in (second, together):
         if networks.discriminator is not None and plain.discriminator is not None:
             networks.discriminator.load_state_dict(plain.discriminator.state_dict())
-        networks.to(memory_format=torch.channels_last)
     ways["plain step"] = plain_step(plain.train(), config)
     ways["ours"] = our_step(second, config)
     ways["ours, one pass of the detector"] = our_step(together, replace(config, joint_detector=True))

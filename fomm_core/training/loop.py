@@ -20,8 +20,8 @@ from ..errors import TrainingError
 from ..model import MotionModel
 from .average import averaged
 from .config import TrainingConfig
-from .hardware import Hardware, average_gradients, share_batch_norm, share_of_batch
-from .optimise import build_optimizers
+from .hardware import Hardware, average_gradients, share_batch_norm, share_of_batch, to_device
+from .optimise import build_optimizers, lay_out_as_parameters
 from .seeds import generator_at
 from .start import Start, build_networks
 from .state import RunFolder, RunState, writing
@@ -150,7 +150,7 @@ class Trainer:
             state.check_same(model_config, config, options.seed)
         self.passes = share_of_batch(config.batch_size, config.accumulate, fabric.global_rank, fabric.world_size)
         self.networks = build_networks(model_config, config, start, options.seed, options.backbone_weights)
-        self.networks.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        to_device(self.networks, fabric.device)
         self.average = None if config.ema_decay is None else averaged(self.networks.model, config.ema_decay)
         if fabric.world_size > 1:
             share_batch_norm(self.networks, fabric.device)
@@ -335,6 +335,7 @@ class Trainer:
             self.average.load_state_dict(state.average)
         for name, optimiser in self.optimisers.items():
             optimiser.load_state_dict(dict(state.optimisers[name]))
+            lay_out_as_parameters(optimiser)
         if state.scaler is not None:
             self.fabric.strategy.precision.load_state_dict(dict(state.scaler))
         self.step, self.seconds = state.step, state.seconds

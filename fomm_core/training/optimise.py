@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch.optim import Adam
+from torch.optim import Adam, Optimizer
 
 from .config import TrainingConfig
 from .step import TrainingNetworks
@@ -47,3 +47,14 @@ def build_optimizers(networks: TrainingNetworks, config: TrainingConfig, *, fuse
         if discriminator is None
         else torch.optim.Adam(discriminator.parameters(), lr=config.lr_discriminator, betas=BETAS, fused=fused),
     )
+
+
+def lay_out_as_parameters(optimizer: Optimizer) -> None:
+    """Give what an optimiser remembers of each parameter that parameter's order in memory.
+
+    Fused Adam reads both front to back and does not ask; states that were written on another device may differ.
+    """
+    for parameter, remembered in optimizer.state.items():
+        for name, tensor in remembered.items():
+            if tensor.shape == parameter.shape and tensor.stride() != parameter.stride():
+                remembered[name] = torch.empty_like(parameter, dtype=tensor.dtype).copy_(tensor)

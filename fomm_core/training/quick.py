@@ -9,17 +9,35 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from ..lowering import WinogradConv2d, transposed_kernel, wide_kernel
 from ..lowering.winograd import transformed_kernel
 from ..model import MotionModel
-from ..networks import ResidualBlock, UpBlock
+from ..networks import DownBlock, ResidualBlock, UpBlock
 
 ENOUGH_PIXELS = 512
 """Pixels of a batch from which making another kernel pays for itself."""
+FEW_PIXELS = 1024
+"""A layer of in x out channels sees few pixels, in a batch, where it has so many pairs of channels for each of them."""
 WINOGRAD_CHANNELS, WINOGRAD_PIXELS = 128, 2048
 """Winograd's way, its kernel made twice in each step, pays from so many channels, and pixels of one picture."""
+
+
+class SameConv2d(nn.Module):
+    """A same-size convolution; where its input is small, as in the depths of an hourglass, one matrix product.
+
+    There the weight is all that is read and its gradient all that is written, once each; a convolution rearranges both.
+    """
+
+    def __init__(self, conv: nn.Conv2d) -> None:
+        super().__init__()
+        self.weight, self.bias = conv.weight, conv.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in, H, W] -> [B, out, H, W]."""
+        return same_convolution(x, self.weight, self.bias)
 
 
 class UpsamplingConv2d(nn.Module):
@@ -33,7 +51,7 @@ class UpsamplingConv2d(nn.Module):
         """[B, in, H, W] -> [B, out, 2 H, 2 W]."""
         if pays(x):
             return F.conv_transpose2d(x, transposed_kernel(self.weight), self.bias, stride=2, padding=1)
-        return F.conv2d(F.interpolate(x, scale_factor=2, mode="nearest"), self.weight, self.bias, padding=1)
+        return same_convolution(F.interpolate(x, scale_factor=2, mode="nearest"), self.weight, self.bias)
 
 
 class FourAtOnceConv2d(nn.Module):
@@ -86,6 +104,17 @@ class _Winograd(torch.autograd.Function):
         return ctx.way(gradient), to_weight, to_bias, None
 
 
+def same_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """[B, in, H, W], [out, in, k, k] with k odd, [out] -> [B, out, H, W]; zeros lie around the input."""
+    side, (batch, channels, height, width) = weight.shape[-1], x.shape
+    pixels = batch * height * width
+    if x.device.type != "cpu" or len(weight) * channels < FEW_PIXELS * pixels:
+        return F.conv2d(x, weight, bias, padding=side // 2)
+    around = F.pad(x, (side // 2,) * 4).unfold(2, side, 1).unfold(3, side, 1)
+    out = F.linear(rearrange(around, "b c h w i j -> (b h w) (c i j)"), weight.flatten(1), bias)
+    return rearrange(out, "(b h w) c -> b c h w", b=batch, h=height)
+
+
 def pays(x: Tensor) -> bool:
     """Whether the rewritten form is the faster one for this input."""
     return x.device.type == "cpu" and x.shape[0] * x.shape[-2] * x.shape[-1] >= ENOUGH_PIXELS
@@ -99,6 +128,8 @@ def quicken(model: MotionModel) -> None:
     for block in model.modules():
         if isinstance(block, UpBlock) and isinstance(block.conv, nn.Conv2d):
             block.upsample, block.conv = nn.Identity(), UpsamplingConv2d(block.conv)
+        if isinstance(block, DownBlock) and isinstance(block.conv, nn.Conv2d):
+            block.conv = SameConv2d(block.conv)
     way: WinogradConv2d | None = None
     for block in model.generator.bottleneck:
         assert isinstance(block, ResidualBlock)

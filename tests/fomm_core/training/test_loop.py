@@ -79,13 +79,17 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     return RunFolder(folder)
 
 
-def assert_same_run(folder: RunFolder, expected: RunFolder) -> None:
+def assert_same_state(folder: RunFolder, expected: RunFolder) -> None:
     ours, theirs = folder.latest(), expected.latest()
     assert ours is not None
     assert theirs is not None
     assert ours.step == theirs.step
     for part in ("model", "discriminator", "average", "optimisers"):
         assert same(getattr(ours, part), getattr(theirs, part)), part
+
+
+def assert_same_run(folder: RunFolder, expected: RunFolder) -> None:
+    assert_same_state(folder, expected)
     assert [line["losses"] for line in read_losses(folder)] == [line["losses"] for line in read_losses(expected)]
 
 
@@ -126,6 +130,23 @@ def test_resumed_after_any_stop_is_bit_equal(tmp_path: Path, uninterrupted: RunF
     with RunLog(folder, step=trainer.step, tensorboard=False) as log:
         assert trainer.run(log)
     assert_same_run(folder, uninterrupted)
+
+
+def test_a_state_with_its_numbers_in_another_order_is_the_same_state(tmp_path: Path, uninterrupted: RunFolder) -> None:
+    """As of a run that began on a GPU."""
+
+    def channels_last(part: Any) -> Any:
+        if isinstance(part, dict):
+            return {key: channels_last(value) for key, value in part.items()}
+        four = isinstance(part, torch.Tensor) and part.dim() == 4
+        return part.contiguous(memory_format=torch.channels_last) if four else part
+
+    state = RunState.read(uninterrupted.states()[0])
+    folder = RunFolder(tmp_path)
+    folder.prepare()
+    folder.save(replace(state, model=channels_last(state.model), optimisers=channels_last(state.optimisers)))
+    assert small_trainer(tmp_path).run()
+    assert_same_state(folder, uninterrupted)
 
 
 def test_killed_between_the_last_state_and_the_model(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.training.backbones import IMAGENET_MEAN, IMAGENET_STD, mobilenet_v2, vgg19
 from fomm_nodes.fomm_core.training.perceptual import BACKBONES, build_backbone, usual_path
 from fomm_nodes.fomm_core.training.pyramid import Pyramid
-from fomm_nodes.fomm_core.training.quick import FourAtOnceConv2d, UpsamplingConv2d, WideConv2d, quicken
+from fomm_nodes.fomm_core.training.quick import FourAtOnceConv2d, SameConv2d, UpsamplingConv2d, WideConv2d, quicken
 from torch import Tensor, nn
 
 
@@ -51,10 +51,11 @@ def test_pyramid_makes_each_size_once_and_lets_go() -> None:
 @pytest.mark.parametrize(
     ("quick", "plain", "conv"),
     [
+        (SameConv2d, lambda conv, x: conv(x), nn.Conv2d(5, 7, 3, padding=1)),
         (UpsamplingConv2d, lambda conv, x: conv(F.interpolate(x, scale_factor=2)), nn.Conv2d(5, 7, 3, padding=1)),
         (FourAtOnceConv2d, lambda conv, x: conv(x), nn.Conv2d(6, 3, 7, padding=3)),
     ],
-    ids=["upsampling", "last layer"],
+    ids=["same size", "upsampling", "last layer"],
 )
 def test_quick_layers_and_their_gradients(
     quick: type[nn.Module], plain: Callable[[nn.Module, Tensor], Tensor], conv: nn.Conv2d, side: int
@@ -72,6 +73,23 @@ def test_quick_layers_and_their_gradients(
         strict=True,
     ):
         torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("make", [SameConv2d, UpsamplingConv2d])
+@pytest.mark.parametrize("size", [(1, 1), (2, 2), (3, 5)])
+def test_layers_with_more_weights_than_pixels(make: type[nn.Module], size: tuple[int, int]) -> None:
+    plain = nn.Conv2d(192, 320, 3, padding=1)
+    x = torch.randn(1, 192, *size, requires_grad=True)
+    wide = F.interpolate(x, scale_factor=2) if make is UpsamplingConv2d else x
+    expected, got = plain(wide), make(plain)(x)
+    assert got.grad_fn.next_functions[0][0].name() != "ConvolutionBackward0"
+    into = torch.randn_like(expected)
+    assert plain.bias is not None
+    wanted = [x, plain.weight, plain.bias]
+    ours = torch.autograd.grad((got * into).sum(), wanted)
+    theirs = torch.autograd.grad((expected * into).sum(), wanted)
+    for a, b in zip((got, *ours), (expected, *theirs), strict=True):
+        assert ((a - b).norm() / b.norm()).item() < 1e-5
 
 
 @pytest.mark.parametrize("side", [8, 46], ids=["too small to pay", "rewritten"])
@@ -194,7 +212,7 @@ def test_weights_from_a_file(tmp_path: Path) -> None:
     image = torch.rand(1, 3, 32, 32)
     got = build_backbone("mobilenet_v2", tmp_path / "mine.pth")(image, 3)
     for ours, theirs in zip(got, mobilenet_v2(state)(image, 3), strict=True):
-        assert torch.equal(ours, theirs)
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
