@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import copy
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import torch
@@ -23,6 +25,7 @@ from .fitting import as_rgb
 from .geometry import Keypoints, Motion, resize_maps
 from .lowering import cast, compiled, lower
 from .model import MotionModel
+from .team import Team
 
 log = logging.getLogger("fomm.session")
 
@@ -31,9 +34,11 @@ JOINED = 64
 heap in pieces, and memory would grow by up to 70 kB a frame."""
 
 Result = TypeVar("Result")
+Span = tuple[Callable[[slice], Result], slice]
+"""What to do, and with which frames."""
 
 CPU_CHUNK, ACCELERATOR_CHUNK = 1, 16
-"""Frames at once: on a CPU more than one gains nothing in float32 and costs memory."""
+"""Frames at once: in one thread of a CPU more than one gains nothing in float32 and costs memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +118,8 @@ class AnimationSession:
         self.chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else ACCELERATOR_CHUNK)
         self.model = model
         self._networks: dict[MotionModelConfig, MotionModel] = {}
+        self._making = threading.Lock()
+        self._last_team = Team(1)
 
     @property
     def config(self) -> MotionModelConfig:
@@ -123,14 +130,17 @@ class AnimationSession:
         """The networks for one picture size, lowered and on the device; made at first use."""
         config = self.config.for_size(height, width)
         config.check_size(height, width)
-        if config not in self._networks:
-            model = self.model.with_config(config)
-            if self.exact:
-                network = cast(copy.deepcopy(model).eval().requires_grad_(False), self.dtype).to(self.device)
-            else:
-                network = lower(model, dtype=self.dtype, device=self.device)
-            self._networks[config] = compiled(network) if self.compile else network
-        return self._networks[config]
+        with self._making:
+            if config not in self._networks:
+                self._networks[config] = self._make(self.model.with_config(config))
+            return self._networks[config]
+
+    def _make(self, model: MotionModel) -> MotionModel:
+        if self.exact:
+            network = cast(copy.deepcopy(model).eval().requires_grad_(False), self.dtype).to(self.device)
+        else:
+            network = lower(model, dtype=self.dtype, device=self.device)
+        return compiled(network) if self.compile else network
 
     @torch.inference_mode()
     def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
@@ -163,22 +173,23 @@ class AnimationSession:
         `on_frames(n)` is called after each chunk with the number of frames done; what it raises ends the detection.
         Only a chunk of frames is held at a time. Raises ImageError for a clip without frames.
         """
+        batches = [frames] if isinstance(frames, Tensor) else frames
+        parts = ((len(batch), partial(self._detect_part, batch)) for batch in batches)
         found: list[Keypoints] = []
         done = 0
-        for batch in [frames] if isinstance(frames, Tensor) else frames:
-            for keypoints in self._detect_batch(batch):
-                found.append(keypoints)
-                if len(found) == JOINED:
-                    found = [Keypoints.cat(found)]
-                done += len(keypoints)
-                if on_frames is not None:
-                    on_frames(done)
+        for keypoints in self._in_chunks(parts):
+            found.append(keypoints)
+            if len(found) == JOINED:
+                found = [Keypoints.cat(found)]
+            done += len(keypoints)
+            if on_frames is not None:
+                on_frames(done)
         if not found:
             raise ImageError("expected at least one driving frame; got none. Check the video and its first frame.")
         return Keypoints.cat(found)
 
-    def _detect_batch(self, batch: Tensor) -> Iterator[Keypoints]:
-        yield from self._chunks(len(batch), lambda span: self._detect(batch[span]))
+    def _detect_part(self, batch: Tensor, span: slice) -> Keypoints:
+        return self._detect(batch[span])
 
     @torch.inference_mode()
     def _detect(self, frames: Tensor) -> Keypoints:
@@ -193,7 +204,7 @@ class AnimationSession:
         self.model.check_keypoints(keypoints)
         if source.network.dense_motion is None:
             raise KeypointError(f"expected a model with dense motion; '{self.model.name}' has none.")
-        yield from self._chunks(len(keypoints), lambda span: self._motion(source, keypoints[span]))
+        yield from self._in_chunks([(len(keypoints), lambda span: self._motion(source, keypoints[span]))])
 
     @torch.inference_mode()
     def _motion(self, source: PreparedSource, keypoints: Keypoints) -> Motion:
@@ -205,7 +216,7 @@ class AnimationSession:
 
     def generate(self, source: PreparedSource, motion: Motion) -> Iterator[Rendered]:
         """Paint the frames of a motion, in chunks."""
-        yield from self._chunks(len(motion), lambda span: self._generate(source, motion[span].to(self.device)))
+        yield from self._in_chunks([(len(motion), lambda span: self._generate(source, motion[span].to(self.device)))])
 
     @torch.inference_mode()
     def _generate(self, source: PreparedSource, motion: Motion) -> Rendered:
@@ -215,7 +226,7 @@ class AnimationSession:
     def render(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Rendered]:
         """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number."""
         self.model.check_keypoints(keypoints)
-        yield from self._chunks(len(keypoints), lambda span: self._render(source, keypoints[span]))
+        yield from self._in_chunks([(len(keypoints), lambda span: self._render(source, keypoints[span]))])
 
     @torch.inference_mode()
     def _render(self, source: PreparedSource, keypoints: Keypoints) -> Rendered:
@@ -232,23 +243,48 @@ class AnimationSession:
             )
         return rendered
 
-    def _chunks(self, count: int, work: Callable[[slice], Result]) -> Iterator[Result]:
-        """`work` on successive slices of at most `self.chunk`; the chunk halves when memory runs out."""
-        start = 0
-        while start < count:
-            span = slice(start, min(start + self.chunk, count))
+    def _in_chunks(self, parts: Iterable[tuple[int, Callable[[slice], Result]]]) -> Iterator[Result]:
+        """For (number of frames, work) of each part, in order: `work` on slices of at most `self.chunk`.
+
+        The chunk halves when memory runs out.
+        """
+        for results in self._team().map(self._attempt, self._spans(parts)):
+            yield from results
+
+    def _spans(self, parts: Iterable[tuple[int, Callable[[slice], Result]]]) -> Iterator[Span[Result]]:
+        for count, work in parts:
+            start = 0
+            while start < count:
+                stop = min(start + self.chunk, count)
+                yield work, slice(start, stop)
+                start = stop
+
+    def _attempt(self, span: Span[Result]) -> list[Result]:
+        work, frames = span
+        results = []
+        start = frames.start
+        while start < frames.stop:
+            part = slice(start, min(start + self.chunk, frames.stop))
             try:
-                result = work(span)
+                results.append(work(part))
             except RuntimeError as problem:
-                frames = span.stop - span.start
-                if not is_out_of_memory(problem) or frames == 1:
+                count = part.stop - part.start
+                if not is_out_of_memory(problem) or count == 1:
                     raise
-                self.chunk = max(1, frames // 2)
-                log.warning("out of memory with %d frames at once; going on with %d", frames, self.chunk)
+                self.chunk = max(1, count // 2)
+                log.warning("out of memory with %d frames at once; going on with %d", count, self.chunk)
                 free_memory(self.device)
                 continue
-            yield result
-            start = span.stop
+            start = part.stop
+        return results
+
+    def _team(self) -> Team:
+        """Of all threads that torch may use now; of one where the device, or the compiler, has its own ways."""
+        alone = self.device.type != "cpu" or self.compile
+        threads = 1 if alone else torch.get_num_threads()
+        if threads != self._last_team.threads:
+            self._last_team = Team(threads)
+        return self._last_team
 
     def _to_device(self, images: Tensor) -> Tensor:
         return images.to(self.device).contiguous(memory_format=torch.channels_last)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -83,28 +84,40 @@ class WarmSession(AnimationSession):
 
     def __init__(self, model: MotionModel, **options: Any) -> None:
         super().__init__(model, **options)
-        self._sources: OrderedDict[bytes, PreparedSource] = OrderedDict()
-        self._seen: OrderedDict[bytes, Keypoints] = OrderedDict()
+        self._sources: Recent[PreparedSource] = Recent(SOURCES_KEPT)
+        self._seen: Recent[Keypoints] = Recent(CHUNKS_KEPT)
 
     def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
         """As ever; at once where the same picture was prepared before."""
         if keypoints is not None:
             return super().prepare(image, keypoints=keypoints)
-        return _kept(self._sources, image, super().prepare, SOURCES_KEPT)
+        return self._sources.of(image, super().prepare)
 
     def _detect(self, frames: Tensor) -> Keypoints:
-        return _kept(self._seen, frames, super()._detect, CHUNKS_KEPT)
+        return self._seen.of(frames, super()._detect)
 
 
-def _kept(kept: OrderedDict[bytes, Made], pictures: Tensor, make: Callable[[Tensor], Made], limit: int) -> Made:
-    """What was made of the same pixels before, or is made now; the `limit` used last stay."""
-    key = hashlib.sha256(pictures.cpu().float().numpy().tobytes()).digest() + str(tuple(pictures.shape)).encode()
-    if key not in kept:
-        kept[key] = make(pictures)
-        if len(kept) > limit:
-            kept.popitem(last=False)
-    kept.move_to_end(key)
-    return kept[key]
+class Recent(Generic[Made]):
+    """What was made of pictures; the `limit` results used last stay. For any number of threads."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._made: OrderedDict[bytes, Made] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, pictures: Tensor, make: Callable[[Tensor], Made]) -> Made:
+        """What was made of the same pixels before, or is made now."""
+        key = hashlib.sha256(pictures.cpu().float().numpy().tobytes()).digest() + str(tuple(pictures.shape)).encode()
+        with self._lock:
+            made = self._made.get(key)
+        if made is None:
+            made = make(pictures)
+        with self._lock:
+            self._made[key] = made
+            self._made.move_to_end(key)
+            if len(self._made) > self._limit:
+                self._made.popitem(last=False)
+        return made
 
 
 class HeadlessHost:

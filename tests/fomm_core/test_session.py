@@ -25,6 +25,25 @@ def session(make) -> AnimationSession:
     return AnimationSession(make(), chunk=2)
 
 
+@pytest.fixture(params=[1, 2], ids=["one thread", "side by side"])
+def threads(request) -> Iterator[int]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(request.param)
+    yield request.param
+    torch.set_num_threads(before)
+
+
+def test_frames_side_by_side_are_the_same_frames(make, threads) -> None:
+    source, driving = torch.rand(1, 3, 64, 64), torch.rand(7, 3, 64, 64)
+    results = []
+    for count in (1, threads, threads):
+        torch.set_num_threads(count)
+        session = AnimationSession(make())
+        results.append(images_of(session.render(session.prepare(source), session.detect(driving))))
+    torch.testing.assert_close(results[1], results[0], rtol=0, atol=1e-5)
+    assert torch.equal(results[1], results[2])
+
+
 def test_chunks_change_nothing(make) -> None:
     source, driving = torch.rand(1, 3, 64, 64), torch.rand(5, 3, 64, 64)
     results = []
@@ -63,31 +82,32 @@ def test_the_source_is_encoded_once(session, monkeypatch) -> None:
     assert len(images_of(session.render(source, session.detect(torch.rand(4, 3, 64, 64))))) == 4
 
 
-def test_rendering_is_lazy(session, monkeypatch) -> None:
-    """Only the chunks that were asked for are computed: this is what keeps memory constant and cancel quick."""
+def test_rendering_is_lazy(session, threads, monkeypatch) -> None:
+    """Only the chunks that were asked for are computed, and one for each thread: memory stays flat, cancel quick."""
     source = session.prepare(torch.rand(1, 3, 64, 64))
     calls = []
     decode = source.network.generator.decode
     monkeypatch.setattr(source.network.generator, "decode", lambda x: calls.append(len(x)) or decode(x))
     stream = session.render(source, session.detect(torch.rand(1, 3, 64, 64)).expand(20_000))
     next(stream), next(stream)
-    assert calls == [2, 2]
+    assert 2 <= len(calls) <= 2 * threads
+    assert set(calls) == {2}
 
 
-def test_detection_holds_one_batch_at_a_time(session) -> None:
+def test_detection_holds_few_batches_at_a_time(session, threads) -> None:
     alive = []
 
     def batches() -> Iterator[Tensor]:
         import weakref
 
-        for _ in range(6):
+        for _ in range(12):
             batch = torch.rand(2, 3, 64, 64)
             alive.append(weakref.ref(batch))
             yield batch
             del batch
-            assert sum(ref() is not None for ref in alive) <= 2
+            assert sum(ref() is not None for ref in alive) <= 2 * threads
 
-    assert len(session.detect(batches())) == 12
+    assert len(session.detect(batches())) == 24
 
 
 @pytest.mark.parametrize("size", [(64, 64), (32, 96), (128, 128), (192, 64)])
