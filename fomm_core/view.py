@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 import cv2
 import numpy as np
 import torch
-from kornia.color import hsv_to_rgb
 from torch import Tensor
 
 from .errors import ImageError, KeypointError
@@ -29,13 +28,19 @@ SMALLEST_MAXIMUM = 0.01
 SUBPIXEL_BITS = 4
 
 
+def _rgb(hue_saturation_value: Tensor) -> Tensor:
+    from kornia.color import hsv_to_rgb  # a fifth of a second to import: whoever draws nothing need not wait for it
+
+    return hsv_to_rgb(hue_saturation_value)
+
+
 def keypoint_colours(count: int) -> Tensor:
     """`count` distinct colours around the hue wheel, [count, 3] RGB 0..1; neighbours differ in lightness as well."""
     index = torch.arange(count, dtype=torch.float32)
     hue = index / max(count, 1) * 2 * math.pi
     saturation = 0.62 + 0.33 * (index % 2)
     value = 1 - 0.05 * (index % 2)
-    return hsv_to_rgb(torch.stack((hue, saturation, value))[None, :, :, None])[0, :, :, 0].T
+    return _rgb(torch.stack((hue, saturation, value))[None, :, :, None])[0, :, :, 0].T
 
 
 def draw_keypoints(
@@ -118,7 +123,7 @@ def flow_colours(motion: Motion | Tensor, height: int, width: int, *, maximum: f
         maximum = max(float(distance.max()) if distance.numel() else 0.0, SMALLEST_MAXIMUM)
     hue = torch.atan2(shift[..., 1], shift[..., 0]) % (2 * math.pi)
     saturation = (distance / maximum).clamp(0, 1)
-    return hsv_to_rgb(torch.stack((hue, saturation, 1 - 0.15 * saturation), 1))
+    return _rgb(torch.stack((hue, saturation, 1 - 0.15 * saturation), 1))
 
 
 def displacement(flow: Tensor, height: int, width: int) -> Tensor:

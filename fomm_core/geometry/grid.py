@@ -6,13 +6,13 @@ Coordinates are (x, y) in -1..1; -1 and 1 are the *centres* of the first and las
 import torch
 import torch.nn.functional as F
 from einops import rearrange
-from kornia.geometry import create_meshgrid
 from torch import Tensor
 
 
 def coordinate_grid(height: int, width: int, *, like: Tensor) -> Tensor:
     """Coordinates of every pixel centre, [height, width, 2] as (x, y), in the dtype and on the device of `like`."""
-    return create_meshgrid(height, width, normalized_coordinates=True, device=like.device, dtype=like.dtype)[0]
+    y, x = (torch.linspace(-1, 1, length, device=like.device, dtype=like.dtype) for length in (height, width))
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
 def warp(image: Tensor, flow: Tensor, *, align_corners: bool, padding: str = "zeros") -> Tensor:
