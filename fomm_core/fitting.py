@@ -23,7 +23,7 @@ def from_uint8(frames: np.ndarray) -> Tensor:
 
 def to_uint8(images: Tensor) -> np.ndarray:
     """Float [B, 3, H, W] in 0..1 to uint8 [B, H, W, 3], rounded."""
-    scaled = (images.detach().float().clamp(0, 1) * 255).round().to(torch.uint8)
+    scaled = (images.detach().float() * 255).round_().clamp_(0, 255).to(torch.uint8)
     return rearrange(scaled, "b c h w -> b h w c").contiguous().cpu().numpy()
 
 

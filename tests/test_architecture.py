@@ -28,10 +28,11 @@ CORE: dict[str, set[str]] = {
     "checkpoints": {"model", "networks", "config", "official", "files", "shipped"},
     "lowering": {"networks", "model", "geometry", "config"},
     "fitting": {"config"},
-    "session": {"model", "motion", "geometry", "lowering", "fitting", "config"},
+    "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team"},
     "video": {"files"},
     "view": {"geometry"},
     "background": set(),
+    "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
     "pipeline": EVERYTHING,  # from files to files
     "training": EVERYTHING,  # above all of them but the pipeline

@@ -111,18 +111,11 @@ def test_nothing_runs_once_it_is_closed() -> None:
 
 
 def test_threads_end_with_their_team() -> None:
-    def members() -> int:
-        return sum(thread.name.startswith("fomm-frames") for thread in threading.enumerate())
-
-    gc.collect()
-    before = members()
     team = Team(4)
-    list(team.map(str, range(10)))
-    assert members() == before + 4
+    members = set(team.map(lambda _: threading.current_thread(), range(100)))
+    assert all(member.is_alive() for member in members)
     del team
     gc.collect()
-    for _ in range(100):
-        if members() == before:
-            break
-        time.sleep(0.02)
-    assert members() == before
+    for member in members:
+        member.join(5)
+    assert not any(member.is_alive() for member in members)
