@@ -40,6 +40,7 @@ def main() -> None:
     speed.add_argument("--half", action="store_true", help="measure bfloat16 as well")
     speed.add_argument("--compile", action="store_true", help="measure compiled networks as well (minutes)")
     commands.add_parser("int8", parents=[networks], help="the decoder in 8-bit integers against bfloat16")
+    commands.add_parser("team", parents=[networks], help="frames side by side against all threads on each in turn")
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
     memory.add_argument("--short", type=int, default=200, help="frames of the short clip (default: %(default)s)")
     memory.add_argument("--long", type=int, default=2000, help="frames of the long clip (default: %(default)s)")
@@ -79,6 +80,8 @@ def main() -> None:
         from .speed import measure
     elif command == "int8":
         from .int8 import measure
+    elif command == "team":
+        from .team import measure
     elif command == "pipeline":
         from .pipeline import measure
     elif command == "start":

@@ -22,7 +22,7 @@ import threading
 import traceback
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from ..spec import LISTS
 from .engine import CancelledError, JobError, Progress
@@ -71,7 +71,7 @@ class _Worker:
                 self._say(self._served(remote or engine, order))
 
     def _listen(self) -> None:
-        """When nobody listens any more, nothing is worth finishing: not even a job in the middle."""
+        """Until the driver is gone: then nothing is worth finishing, not even a job in the middle."""
         for line in sys.stdin:
             order = json.loads(line)
             if "cancel" not in order:
@@ -80,9 +80,15 @@ class _Worker:
             self._cancelled.add(order["cancel"])
             if order["cancel"] == self._job:
                 _thread.interrupt_main()
+        self._leave()
+
+    def _leave(self) -> NoReturn:
+        """End at once, whatever other threads are at, and leave nothing behind."""
         for folder in (self._folder, self._previews.path.parent if self._previews else None):
-            if folder is not None:
+            tries = 10  # they may be about to write one more file
+            while folder is not None and folder.exists() and tries:
                 shutil.rmtree(folder, ignore_errors=True)
+                tries -= 1
         os._exit(0)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
@@ -133,7 +139,7 @@ class _Worker:
                 self._replies.write(json.dumps(message) + "\n")
                 self._replies.flush()
         except OSError:  # the driver is gone
-            os._exit(0)
+            self._leave()
 
 
 def _as_job_error(problem: Exception) -> JobError:
