@@ -89,12 +89,12 @@ class Rendered:
 
 
 class AnimationSession:
-    """Runs a MotionModel over clips. Holds no state between calls but the networks themselves.
+    """Runs a MotionModel over clips. Holds nothing between calls but the networks and their threads.
 
     device: 'cpu', 'cuda', 'mps' or a torch.device. dtype: of the layers that bear it (float32, bfloat16, float16; see
-    `lowering.cast`); keypoints, jacobians, flows and pictures are float32 always. chunk: frames at once, halved
-    whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering). compile: compile
-    them as well; it pays for long clips only (see `lowering.compiled`).
+    `lowering.cast`); keypoints, jacobians, flows and pictures are float32 always. chunk: frames at once, on a CPU for
+    each member of the `Team`; halved whenever memory runs out. exact: use the plain networks instead of the fast ones
+    (see lowering). compile: compile them as well; it pays for long clips only (see `lowering.compiled`).
     """
 
     def __init__(

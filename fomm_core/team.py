@@ -34,7 +34,7 @@ def shares(threads: int) -> tuple[int, int]:
 
 def _settle(threads: int) -> None:
     torch.get_num_threads()  # torch sets up a thread at its first question: its limit has to come after that
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads)  # reaches MKL inside torch, which threadpoolctl does not
 
 
 class Team:

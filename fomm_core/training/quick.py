@@ -25,27 +25,27 @@ WINOGRAD_CHANNELS, WINOGRAD_PIXELS = 128, 2048
 """Winograd's way, its kernel made twice in each step, pays from so many channels, and pixels of one picture."""
 
 
-class SameConv2d(nn.Module):
-    """A same-size convolution; where its input is small, as in the depths of an hourglass, one matrix product.
-
-    There the weight is all that is read and its gradient all that is written, once each; a convolution rearranges both.
-    """
+class _Quick(nn.Module):
+    """With the very parameters of a plain convolution, by the same names."""
 
     def __init__(self, conv: nn.Conv2d) -> None:
         super().__init__()
         self.weight, self.bias = conv.weight, conv.bias
+
+
+class SameConv2d(_Quick):
+    """A same-size convolution; where its input is small, as in the depths of an hourglass, one matrix product.
+
+    There the weight is all that is read and its gradient all that is written, once each; a convolution rearranges both.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, H, W]."""
         return same_convolution(x, self.weight, self.bias)
 
 
-class UpsamplingConv2d(nn.Module):
+class UpsamplingConv2d(_Quick):
     """Nearest upsampling by 2 and a 3x3 convolution, as one transposed convolution: 4 products for 9."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.weight, self.bias = conv.weight, conv.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, 2 H, 2 W]."""
@@ -54,12 +54,8 @@ class UpsamplingConv2d(nn.Module):
         return same_convolution(F.interpolate(x, scale_factor=2, mode="nearest"), self.weight, self.bias)
 
 
-class FourAtOnceConv2d(nn.Module):
+class FourAtOnceConv2d(_Quick):
     """A same-size convolution with few outputs, four pixels at a time (see `lowering.four_at_once`)."""
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.weight, self.bias = conv.weight, conv.bias
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, H, W]; H and W even."""
@@ -70,12 +66,11 @@ class FourAtOnceConv2d(nn.Module):
         return F.pixel_shuffle(F.conv2d(x, wide_kernel(self.weight), bias, stride=2, padding=reach), 2)
 
 
-class WideConv2d(nn.Module):
+class WideConv2d(_Quick):
     """A 3x3 convolution that goes Winograd's way, forwards and back to its input, not to its weight."""
 
     def __init__(self, conv: nn.Conv2d, way: WinogradConv2d) -> None:
-        super().__init__()
-        self.weight, self.bias = conv.weight, conv.bias
+        super().__init__(conv)
         self._way = (way,)  # shared by all layers of one size, and no part of their state
 
     def forward(self, x: Tensor) -> Tensor:

@@ -84,11 +84,10 @@ class _Worker:
 
     def _leave(self) -> NoReturn:
         """End at once, whatever other threads are at, and leave nothing behind."""
-        for folder in (self._folder, self._previews.path.parent if self._previews else None):
-            tries = 10  # they may be about to write one more file
-            while folder is not None and folder.exists() and tries:
+        folders = [self._folder, self._previews.path.parent if self._previews else None]
+        for folder in folders * 10:  # other threads may be about to write one more file
+            if folder is not None and folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)
-                tries -= 1
         os._exit(0)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
