@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -63,15 +64,17 @@ def subcommands() -> dict[str, argparse.ArgumentParser]:
 
 
 def check_parses(command: str) -> None:
+    code = 0
     try:
         build_parser().parse_args(shlex.split(command, comments=True)[1:])
     except SystemExit as ended:
-        assert not ended.code, f"`{command}` is wrong usage"
+        code = ended.code or 0
+    assert code == 0, f"`{command}` is wrong usage"
 
 
 def outputs(command: str) -> list[str]:
     words = shlex.split(command, comments=True)
-    return [value for option, value in zip(words, words[1:], strict=False) if option in ("-o", "--output")]
+    return [value for option, value in pairwise(words) if option in ("-o", "--output")]
 
 
 def run(command: str, folder: Path, environment: dict[str, str]) -> tuple[int, str]:

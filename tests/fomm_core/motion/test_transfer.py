@@ -51,10 +51,10 @@ def assert_published(path: Path) -> None:
                 continue
             expected = keypoints(mode, "/kp_norm_value", "/kp_norm_jacobian")
             got = transfer(source, driving, driving[0], options)
-            assert (got.position - expected.position).abs().max() <= 2e-6, mode
+            near(got.position, expected.position, about=mode)
             assert (got.jacobian is None) == (expected.jacobian is None), mode
             if got.jacobian is not None and expected.jacobian is not None:
-                assert (got.jacobian - expected.jacobian).abs().max() <= 5e-6, mode
+                near(got.jacobian, expected.jacobian, about=mode)
             compared += 1
     assert compared >= 2
 

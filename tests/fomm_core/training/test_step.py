@@ -151,7 +151,7 @@ def test_one_pass_of_the_detector_differs_by_its_statistics_alone(make: Callable
         networks = networks_for(config, make).double()
         values.append(generator_losses(networks, picture, picture, transform, config).losses)
     for name in values[0]:
-        near(values[0][name], values[1][name], about=name)
+        near(values[0][name], values[1][name], of=sum(values[1].values()).item(), about=name)
 
 
 def test_the_discriminators_verdicts_are_kept_only_where_they_stay_true(
