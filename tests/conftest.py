@@ -28,16 +28,19 @@ def _bind_checkout() -> None:
 if PACKAGE not in sys.modules:
     _bind_checkout()
 
-torch.set_num_threads(1)
+THREADS = int(os.environ.get("FOMM_TEST_THREADS") or 1)
+"""Of torch. Tests that hold runs of several processes to each other bit by bit stay at one."""
+
+torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(autouse=True)
 def _seeded() -> Iterator[None]:
-    """The same random numbers for each test, whatever ran before it; one thread, so that sums keep their order."""
+    """The same random numbers for each test, whatever ran before it, and the same threads."""
     torch.manual_seed(0)
     np.random.seed(0)
     yield
-    torch.set_num_threads(1)
+    torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session")

@@ -37,7 +37,12 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("graph", metavar="GRAPH", type=Path, help="JSON, or a PNG, WebP, MP4, WebM... with a workflow")
-    parser.add_argument("--input", metavar="DIR", type=Path, help="folder in which the files it loads should be")
+    parser.add_argument(
+        "--input",
+        metavar="DIR",
+        type=Path,
+        help="folder in which the files that it loads should be; without it they are not looked for",
+    )
     parser.add_argument("--models", metavar="DIR", type=Path, help="ComfyUI's models folder, or one laid out like it")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--json", action="store_true", help="print a JSON list of problems")
@@ -60,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
         print(json.dumps([asdict(problem) for problem in problems], indent=2, ensure_ascii=False))
     else:
         _tell(graph, problems, quiet=arguments.quiet)
+        if not arguments.quiet and arguments.input is None and (files := _files(graph, schemas)):
+            print(f"files are looked for with --input FOLDER only; not looked for: {', '.join(files)}")
     return int(any(problem.severity == "error" for problem in problems))
 
 
@@ -69,6 +76,14 @@ def _tell(graph: Graph, problems: list[Problem], *, quiet: bool) -> None:
     if not quiet:
         errors = sum(problem.severity == "error" for problem in problems)
         print(f"{len(graph.nodes)} nodes, {errors} errors, {len(problems) - errors} warnings")
+
+
+def _files(graph: Graph, schemas: Schemas) -> list[str]:
+    """The input files that a graph names, as “node.port: name”."""
+    from ..render.ports import file_ports
+
+    named = [(str(port), port.node.inputs[port.port]) for port in file_ports(graph, schemas)]
+    return [f"{port}: {name}" for port, name in named if isinstance(name, str) and name]
 
 
 def _list(graph: Graph, schemas: Schemas) -> int:

@@ -76,20 +76,25 @@ def run_batch(
         KeyboardInterrupt: Stopped by the user; the report says what is done.
     """
     name, began = uuid.uuid4().hex, time.monotonic()
+    page = batch.output / REPORT if report else None
     with Manifest(batch.output) as manifest:
         digests = Digests(manifest.digest, manifest.learn)
         counts = manifest.register(plan(batch, digests), name)
         reused = manifest.numbers(name, DONE)
-        try:
+        with contextlib.ExitStack() as stack:
+            engine = None
             if counts.pending:
-                with _passing_folder(manifest.folder) as folder, _closing(make_engine(folder)) as engine:
-                    started(counts, engine)
+                folder = stack.enter_context(_passing_folder(manifest.folder))
+                engine = stack.enter_context(_closing(make_engine(folder)))
+                started(counts, engine)
+            manifest.keep()
+            try:
+                if engine is not None:
                     runner = Runner(engine, manifest, name, tries or Tries(), watch or Watch())
                     runner.run(plan(batch, digests, only=manifest.numbers(name, PENDING)))
-        finally:
-            page = batch.output / REPORT if report else None
-            if page is not None:
-                write_report(manifest, name, page, title=f"{batch.name}: batch render", reused=reused)
+            finally:
+                if page is not None:
+                    write_report(manifest, name, page, title=f"{batch.name}: batch render", reused=reused)
         return _summary(manifest, name, batch.output, page, len(reused), time.monotonic() - began)
 
 

@@ -30,7 +30,8 @@ LOG_LINES = 30
 
 # Ends as soon as our end of its standard input is closed: by us, or by the system where we were killed.
 _GUARDED_MAIN = """
-import os, runpy, shutil, sys, threading
+import os, runpy, shutil, signal, sys, threading
+signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where the driver runs in a shell's background
 def follow():
     while os.read(line, 1):
         pass

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -57,12 +59,14 @@ class Manifest:
 
     A write-ahead log makes each job's line cheap: what the system was told outlives a killed process, and a power cut
     costs the last lines, never the file. Held exclusively, it needs no shared memory, which network folders lack.
+    One that is new and closed before `keep()` goes, with the folders that were made for it.
     """
 
     def __init__(self, output: Path) -> None:
         """Raises FommError where another driver is at work in the folder, or the file is of another kind."""
         self.output = output
         self.folder = output / FOLDER
+        made = [folder for folder in (output, *output.parents) if not folder.exists()]
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock = FileLock(self.folder / "lock", timeout=0)
         try:
@@ -77,12 +81,14 @@ class Manifest:
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
             self._file.executescript(_TABLES)
+            is_new = self._file.execute("SELECT 1 FROM jobs LIMIT 1").fetchone() is None
         except sqlite3.DatabaseError as problem:
             self._lock.release()
             raise FommError(
                 f"expected the record of earlier jobs in '{self.folder}'; it can't be read ({problem}). Delete that "
                 "folder to render all jobs anew."
             ) from problem
+        self._passing: list[Path] | None = made if is_new else None
 
     def __enter__(self) -> Manifest:
         return self
@@ -94,6 +100,16 @@ class Manifest:
         """Let go of the folder."""
         self._file.close()
         self._lock.release()
+        if self._passing is None:
+            return
+        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in self._passing:
+            with contextlib.suppress(OSError):  # somebody else has put something there
+                folder.rmdir()
+
+    def keep(self) -> None:
+        """The batch makes sense and an engine is there: from now on the record stays."""
+        self._passing = None
 
     def name_of(self, output: Path) -> str:
         """A job's output below the folder."""

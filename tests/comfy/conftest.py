@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from children import INTERRUPTIBLE
 from fomm_nodes.fomm_core import convert
 from fomm_nodes.fomm_core.checkpoints import builtin_models
 
@@ -76,6 +77,7 @@ class Server:
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
+                **INTERRUPTIBLE,
             )
 
     def wait(self) -> None:

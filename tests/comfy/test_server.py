@@ -14,7 +14,9 @@ from fomm_nodes.fomm_core.checkpoints import builtin_models
 from fomm_nodes.fomm_core.motion import load_keypoints
 from fomm_nodes.fomm_core.video import VideoReader
 from fomm_nodes.nodes.declarations import BY_ID
+from PIL import Image
 
+ASSETS = Path(__file__).parents[2] / "fomm_core" / "assets"
 WORKFLOWS = sorted(Path(__file__).parents[2].glob("workflows/*.json"))
 DEMO = "demo-128 (built-in)"
 
@@ -77,6 +79,9 @@ def test_the_saved_graphs_are_offered_as_templates(server) -> None:
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_saved_graphs_run(server, as_graph, path: Path) -> None:
+    with Image.open(ASSETS / "source.png") as picture:
+        picture.convert("RGB").save(server.base / "input" / "face.jpg")
+    shutil.copyfile(ASSETS / "driving.mp4", server.base / "input" / "talk.mp4")
     graph = as_graph(json.loads(path.read_text()))
     for node in graph.values():
         if "size" in node["inputs"]:

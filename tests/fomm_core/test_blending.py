@@ -12,6 +12,7 @@ from fomm_nodes.fomm_core.errors import CheckpointError
 from fomm_nodes.fomm_core.geometry import Motion, coordinate_grid
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.session import AnimationSession
+from nearness import NETWORK, near
 from torch import Tensor
 
 
@@ -33,7 +34,7 @@ def still(source: Tensor, shown: float) -> Motion:
 
 
 def test_what_is_not_occluded_is_the_source_itself(blending, source) -> None:
-    torch.testing.assert_close(blending.generator(source, still(source, 1.0)), source, rtol=0, atol=1e-5)
+    near(blending.generator(source, still(source, 1.0)), source)
 
 
 def test_what_is_occluded_is_painted(blending, source) -> None:
@@ -46,7 +47,7 @@ def test_what_is_occluded_is_painted(blending, source) -> None:
 def test_between_them_it_is_a_mixture(blending, source) -> None:
     motion, generator = still(source, 0.25), blending.generator
     painted = generator.decode(generator.move(generator.encode(source), motion))
-    torch.testing.assert_close(generator(source, motion), 0.75 * painted + 0.25 * source)
+    near(generator(source, motion), 0.75 * painted + 0.25 * source)
 
 
 @torch.no_grad()
@@ -63,7 +64,7 @@ def test_a_session_blends_as_the_model_does(blending, source, exact: bool) -> No
     prepared, keypoints = session.prepare(source), session.detect(driving)
     images = torch.cat([rendered.images for rendered in session.render(prepared, keypoints)])
     expected = blending(source, blending.detect(source), blending.detect(driving)).images
-    torch.testing.assert_close(images, expected, rtol=0, atol=1e-4)
+    near(images, expected, NETWORK)
 
 
 def test_files_keep_it_and_older_ones_do_without(blending, tmp_path) -> None:

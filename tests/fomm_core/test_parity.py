@@ -15,6 +15,7 @@ from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.motion import TransferOptions, transfer
 from fomm_nodes.fomm_core.official import config_from_official
 from fomm_nodes.fomm_core.session import AnimationSession
+from nearness import HALF_SIDE, NETWORK, ROUNDING, near
 from torch import Tensor
 
 HERE = Path(__file__).parent.parent / "data" / "parity"
@@ -23,7 +24,8 @@ LARGE = [
     *("vox-256", "vox-adv-256", "taichi-256", "taichi-adv-256", "fashion-256", "mgif-256", "bair-256", "nemo-256"),
     *("vox-256-aligncorners0", "vox-256-nojacobian"),
 ]
-KEYPOINTS, FLOW, PREDICTION = 1e-5, 1e-4, 1e-4
+# Of the greatest value of each: float32 through other kernels than those of the machine on which they were made.
+KEYPOINTS, JACOBIANS, FLOW, PREDICTION, VERDICT = ROUNDING, NETWORK, NETWORK, NETWORK, ROUNDING
 
 MODES = {
     "abs": TransferOptions(mode="absolute"),
@@ -50,8 +52,8 @@ class Case:
     def keypoints(self, prefix: str, value: str = "value", jacobian: str = "jacobian") -> Keypoints:
         return Keypoints(self.arrays[f"{prefix}/{value}"], self.arrays.get(f"{prefix}/{jacobian}"))
 
-    def assert_close(self, got: Tensor, name: str, tolerance: float) -> None:
-        torch.testing.assert_close(got, self.arrays[name], rtol=0, atol=tolerance)
+    def is_near(self, got: Tensor, name: str, part: float, *, of: float | None = None) -> None:
+        near(got, self.arrays[name], part, of=of, about=name)
 
 
 def large_name(name: str) -> str:
@@ -73,15 +75,15 @@ def test_detected_keypoints(case: Case) -> None:
     model = case.model()
     for who in ("source", "driving"):
         keypoints = model.detect(case.arrays[who])
-        case.assert_close(keypoints.position, f"kp_{who}/value", KEYPOINTS)
+        case.is_near(keypoints.position, f"kp_{who}/value", KEYPOINTS, of=HALF_SIDE)
         if case.config.estimate_jacobian:
             assert keypoints.jacobian is not None
-            case.assert_close(keypoints.jacobian, f"kp_{who}/jacobian", 1e-4)
+            case.is_near(keypoints.jacobian, f"kp_{who}/jacobian", JACOBIANS)
         else:
             assert keypoints.jacobian is None
         heatmaps, _ = model.detector.heads(model.detector.features(case.arrays[who]))
         if f"kp_{who}/heatmap" in case.arrays:
-            case.assert_close(heatmaps, f"kp_{who}/heatmap", KEYPOINTS)
+            case.is_near(heatmaps, f"kp_{who}/heatmap", KEYPOINTS, of=1)  # heat sums to 1
 
 
 @torch.no_grad()
@@ -89,7 +91,7 @@ def test_detected_keypoints(case: Case) -> None:
 def test_prediction(case: Case, mode: str) -> None:
     driving = case.keypoints(mode, "kp_norm_value", "kp_norm_jacobian")
     out = case.model()(case.arrays["source"], case.keypoints("kp_source"), driving)
-    case.assert_close(out.images, f"{mode}/prediction", PREDICTION)
+    case.is_near(out.images, f"{mode}/prediction", PREDICTION)
     if out.motion is None:
         assert case.config.dense_motion is None
         return
@@ -102,7 +104,7 @@ def test_prediction(case: Case, mode: str) -> None:
     ):
         if f"{mode}/{name}" in case.arrays:
             assert got is not None
-            case.assert_close(got, f"{mode}/{name}", tolerance)
+            case.is_near(got, f"{mode}/{name}", tolerance)
 
 
 @torch.no_grad()
@@ -113,10 +115,10 @@ def test_candidate_motions(case: Case) -> None:
     driving = case.keypoints("abs", "kp_norm_value", "kp_norm_jacobian")
     source = case.keypoints("kp_source").expand(len(driving))
     sparse = dense_motion.candidates(dense_motion.reduce(case.arrays["source"]), source, driving)
-    case.assert_close(sparse.warped, "abs/sparse_deformed", FLOW)
+    case.is_near(sparse.warped, "abs/sparse_deformed", FLOW)
     if "abs/sparse_motion" in case.arrays:
-        case.assert_close(sparse.flows, "abs/sparse_motion", FLOW)
-        case.assert_close(sparse.heatmaps.unsqueeze(2), "abs/heatmap_representation", FLOW)
+        case.is_near(sparse.flows, "abs/sparse_motion", FLOW)
+        case.is_near(sparse.heatmaps.unsqueeze(2), "abs/heatmap_representation", FLOW)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -128,7 +130,7 @@ def test_the_whole_path(case: Case, mode: str, exact: bool) -> None:
     driving = session.detect(case.arrays["driving"])
     keypoints = transfer(source.keypoints, driving, driving[0], MODES[mode])
     images = torch.cat([rendered.images for rendered in session.render(source, keypoints)])
-    case.assert_close(images, f"{mode}/prediction", PREDICTION)
+    case.is_near(images, f"{mode}/prediction", PREDICTION)
 
 
 def test_another_anchor_frame(case: Case) -> None:
@@ -140,7 +142,7 @@ def test_another_anchor_frame(case: Case) -> None:
     driving = session.detect(case.arrays["driving"])
     keypoints = transfer(source.keypoints, driving, driving[anchor])
     images = torch.cat([rendered.images for rendered in session.render(source, keypoints)])
-    case.assert_close(images, "best_frame/prediction_rel", PREDICTION)
+    case.is_near(images, "best_frame/prediction_rel", PREDICTION)
 
 
 @torch.no_grad()
@@ -155,8 +157,8 @@ def test_discriminator(name: str) -> None:
     pyramid = [case.arrays[f"discriminator/{scale}/input"] for scale in scales]
     verdicts = discriminator.eval()(pyramid, case.keypoints("kp_driving"))
     for scale, verdict in zip(scales, verdicts, strict=True):
-        case.assert_close(verdict.scores, f"discriminator/{scale}/scores", 1e-4)
-        case.assert_close(verdict.features[0], f"discriminator/{scale}/features0", 1e-4)
+        case.is_near(verdict.scores, f"discriminator/{scale}/scores", VERDICT)
+        case.is_near(verdict.features[0], f"discriminator/{scale}/features0", VERDICT)
 
 
 def test_many_sources_equal_one_each(make: Callable[..., MotionModel]) -> None:
@@ -167,4 +169,4 @@ def test_many_sources_equal_one_each(make: Callable[..., MotionModel]) -> None:
     together = model(images, model.detect(images), driving).images
     for i in range(3):
         alone = model(images[i : i + 1], model.detect(images[i : i + 1]), driving[i]).images
-        torch.testing.assert_close(together[i : i + 1], alone, rtol=0, atol=1e-5)
+        near(together[i : i + 1], alone)

@@ -15,6 +15,7 @@ from fomm_nodes.fomm_core.errors import ImageError, KeypointError, SizeError
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
 from fomm_nodes.nodes.declarations.border import MotionClip
 from fomm_nodes.nodes.spec import Absent
+from nearness import NETWORK, PICTURE, near
 from torch import Tensor
 
 Run = Callable[..., dict]
@@ -95,12 +96,12 @@ def test_detection_reports_each_chunk_and_can_be_cancelled(run: Run, held: Any, 
 
 def test_transfer(run: Run, moved: dict) -> None:
     still = run("TransferMotion", source=moved["source"], driving=moved["driving"], strength=0.0)["keypoints"]
-    assert torch.allclose(still.position, moved["source"].position.expand_as(still.position), atol=1e-6)
+    near(still.position, moved["source"].position.expand_as(still.position))
     absolute = run("TransferMotion", source=moved["source"], driving=moved["driving"], mode="absolute")["keypoints"]
     assert torch.equal(absolute.position, moved["driving"].position)
     numbered = run("TransferMotion", source=moved["source"], driving=moved["driving"], anchor="number", anchor_frame=2)
     assert numbered["frame"] == 2
-    assert torch.allclose(numbered["keypoints"].position[2], moved["source"].position[0], atol=1e-6)
+    near(numbered["keypoints"].position[2], moved["source"].position[0])
     with pytest.raises(KeypointError, match="from 0 to 4; got 9"):
         run("TransferMotion", source=moved["source"], driving=moved["driving"], anchor="number", anchor_frame=9)
 
@@ -118,7 +119,7 @@ def test_best_frame_is_the_one_with_the_same_pose(run: Run, moved: dict) -> None
     posed.position[3] = moved["source"].position[0] * 0.9 + 0.05  # the same shape, elsewhere and smaller
     made = run("FindBestFrame", source=moved["source"], driving=posed)
     assert made["frame"] == 3
-    assert made["distance"] == pytest.approx(0, abs=1e-4)
+    near(made["distance"], 0, NETWORK, of=1)  # of a hull whose area is 1
     assert torch.equal(made["keypoints"].position, posed.position[3:4])
     assert run("TransferMotion", source=moved["source"], driving=posed, anchor="best")["frame"] == 3
 
@@ -175,9 +176,9 @@ def test_steps_equal_the_whole_path(run: Run, held: Any, portrait: Tensor, clip:
     whole = run("Animate", model=held, source=portrait, driving=clip)
     assert whole["images"].shape == (5, 128, 128, 3)
     assert whole["repaint"].shape == (5, 128, 128)
-    assert torch.allclose(whole["images"], stepwise["images"], atol=1e-5)
-    assert torch.allclose(whole["repaint"], stepwise["repaint"], atol=1e-5)
-    assert torch.allclose(whole["keypoints"].position, moved["keypoints"].position, atol=1e-6)
+    near(whole["images"], stepwise["images"])
+    near(whole["repaint"], stepwise["repaint"])
+    near(whole["keypoints"].position, moved["keypoints"].position)
 
 
 def test_the_mask_is_white_where_the_source_shows_nothing(run: Run, held: Any, portrait: Tensor, moved: dict) -> None:
@@ -205,7 +206,7 @@ def test_animate_tells_how_far_it_is(run: Run, held: Any, portrait: Tensor, clip
 def test_animate_takes_keypoints(run: Run, held: Any, portrait: Tensor, clip: Tensor, moved: dict) -> None:
     from_frames = run("Animate", model=held, source=portrait, driving=clip)
     from_keypoints = run("Animate", model=held, source=portrait, driving=moved["driving"])
-    assert torch.allclose(from_frames["images"], from_keypoints["images"], atol=1e-5)
+    near(from_frames["images"], from_keypoints["images"])
     other = Keypoints(moved["driving"].position[:, :5], moved["driving"].jacobian[:, :5])
     with pytest.raises(KeypointError, match="10"):
         run("Animate", model=held, source=portrait, driving=other)
@@ -271,8 +272,8 @@ def test_warp_of_standing_still_changes_nothing(run: Run, moved: dict, portrait:
     still = MotionClip(Motion(torch.stack((columns, rows), -1).expand(3, -1, -1, -1)), (64, 64), "stretch", True)
     latent = {"samples": torch.randn(1, 4, 10, 9)}
     made = run("WarpImage", motion=still, image=portrait[:, :16, :16], mask=portrait[:, :16, :16, 2], latent=latent)
-    assert torch.allclose(made["moved_image"], portrait[:, :16, :16].expand(3, -1, -1, -1), atol=1e-5)
-    assert torch.allclose(made["moved_mask"], portrait[:, :16, :16, 2].expand(3, -1, -1), atol=1e-5)
+    near(made["moved_image"], portrait[:, :16, :16].expand(3, -1, -1, -1))
+    near(made["moved_mask"], portrait[:, :16, :16, 2].expand(3, -1, -1), of=PICTURE)
     assert made["moved_latent"]["samples"].shape == (3, 4, 10, 9)
 
 

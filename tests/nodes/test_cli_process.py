@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from children import INTERRUPTIBLE
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = f"""
@@ -30,7 +31,7 @@ ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1"}
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", PROGRAM, *arguments]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command, cwd=folder, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True, **INTERRUPTIBLE)
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["animate", "--help"], ["--version"], ["animate"]])

@@ -12,6 +12,7 @@ from fomm_nodes.fomm_core.checkpoints import load_model
 from fomm_nodes.fomm_core.training.state import RunFolder
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
 from fomm_nodes.nodes.cli import main
+from nearness import near
 
 pytest.importorskip("lightning_fabric")
 SMALL = [
@@ -88,7 +89,7 @@ def test_from_another_run_at_another_size(clips: Path, trained: Path, tmp_path: 
     assert start is not None
     for key, value in model.state_dict().items():
         if key.endswith("weight"):
-            assert (value - start.learned()[key]).abs().max() < 1e-3
+            near(value, start.learned()[key], 0.001, of=1)  # a step of Adam is at most its learning rate
 
 
 def test_words_for_what_cannot_be(

@@ -10,12 +10,14 @@ import pytest
 from fomm_nodes.nodes.declarations import ALL, BY_ID
 
 FOLDER = Path(__file__).parents[2] / "workflows"
-NAMES = ("animate", "animate-step-by-step", "occlusion-to-inpaint", "reuse-a-performance", "train")
+NAMES = ("animate", "animate-files", "animate-step-by-step", "occlusion-to-inpaint", "reuse-a-performance", "train")
 CORE = {
     *("CLIPTextEncode", "CreateVideo", "EmptyImage", "GrowMask", "ImageBlur", "ImageCompositeMasked", "ImageFromBatch"),
     *(
         "ImageToMask",
         "KSampler",
+        "LoadImage",
+        "LoadVideo",
         "MarkdownNote",
         "MaskToImage",
         "PreviewAny",

@@ -18,6 +18,7 @@ import pytest
 from demo_clips import clips, crops, emoji, faces, sources, splits, tracks
 from fomm_nodes.fomm_core.errors import DataError
 from fomm_nodes.fomm_core.video import VideoReader
+from nearness import HALF_STEP, steps_near
 from PIL import Image
 
 # Splits
@@ -215,7 +216,7 @@ def test_alpha_lays_a_picture_over_its_background(rng: np.random.Generator) -> N
     laid = emoji.over(picture, behind)
     assert (laid[0] == np.rint(behind[0])).all()
     assert (laid[1] == picture[1, :, :3]).all()
-    np.testing.assert_allclose(laid[2], 0.2 * picture[2, :, :3] + 0.8 * behind[2], atol=0.51)
+    steps_near(laid[2], 0.2 * picture[2, :, :3] + 0.8 * behind[2], HALF_STEP)
 
 
 def test_windows_lie_in_the_track_and_apart() -> None:

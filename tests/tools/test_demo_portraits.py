@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from demo_clips import acting, faces, head, landmarks, mesh, people, puppet
+from nearness import DOUBLE, NETWORK, ROUNDING, near
 
 
 def smooth_picture(rng: np.random.Generator, side: int, channels: int = 3) -> np.ndarray:
@@ -29,7 +30,7 @@ def square_mesh(rng: np.random.Generator, side: int) -> tuple[mesh.Mesh, np.ndar
 def test_an_unmoved_mesh_looks_up_every_pixel_where_it_is(rng: np.random.Generator) -> None:
     net, points = square_mesh(rng, 64)
     y, x = np.mgrid[:64, :64]
-    np.testing.assert_allclose(net.lookup(points, (64, 64)), np.stack([x, y], -1), atol=1e-3)
+    near(net.lookup(points, (64, 64)), np.stack([x, y], -1))
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -48,7 +49,7 @@ def test_a_moved_mesh_moves_pixels_as_the_affine_map_says(seed: int) -> None:
     inside = ((wanted > 0) & (wanted < 63)).all(-1)
     outside = ((wanted < -3 / scale) | (wanted > 63 + 3 / scale)).any(-1)
     assert inside.sum() > 400
-    np.testing.assert_allclose(found[inside], wanted[inside], atol=2e-3)
+    near(found[inside], wanted[inside], 3 * ROUNDING)  # a triangle's map is the inverse of its corners
     assert (found[outside] == -1).all()
 
     texture = np.dstack([smooth_picture(rng, 64), np.full((64, 64), 255, np.uint8)]).astype(np.float32)
@@ -64,7 +65,7 @@ def test_the_nearer_triangle_hides_the_farther_one() -> None:
     net = mesh.Mesh(np.concatenate([corners[:, :2], corners[:, :2] + 100]), np.array([[0, 1, 2], [3, 4, 5]], np.int32))
     for depths, begin in (((0, 5), 0), ((5, 0), 100)):
         points[:3, 2], points[3:, 2] = depths
-        np.testing.assert_allclose(net.lookup(points, (24, 24))[5, 6], [begin + 6, begin + 5], atol=1e-4)
+        near(net.lookup(points, (24, 24))[5, 6], [begin + 6, begin + 5], NETWORK)
 
 
 def test_a_triangle_seen_from_its_edge_is_not_drawn() -> None:
@@ -81,7 +82,7 @@ def test_a_person_is_filled_in_and_the_rest_stays() -> None:
     filled = puppet.without_person(picture, mask)
     assert np.abs(filled.astype(int) - 90).max() <= 4  # of the step of 150
     opaque = puppet.opacity(mask)
-    assert opaque[65, 65] == pytest.approx(1, abs=1e-3)
+    near(opaque[65, 65], 1, 0.001)  # a blur of finite width
     assert opaque[20, 20] == 0
 
 
@@ -121,19 +122,19 @@ def test_a_pose_is_found_again(seed: int) -> None:
     pose = head.Pose(rng.uniform(20, 80), rotation(*rng.uniform(-1, 1, 3)), rng.uniform(-50, 50, 3))
     shape = rng.normal(size=(30, 3))
     found = head.Pose.between(shape, pose.to_picture(shape))
-    assert found.scale == pytest.approx(pose.scale)
-    np.testing.assert_allclose(found.rotation, pose.rotation, atol=1e-9)
-    np.testing.assert_allclose(found.shift, pose.shift, atol=1e-7)
-    np.testing.assert_allclose(pose.to_head(pose.to_picture(shape)), shape, atol=1e-9)
+    near(found.scale, pose.scale, DOUBLE)
+    near(found.rotation, pose.rotation, DOUBLE)
+    near(found.shift, pose.shift, DOUBLE)
+    near(pose.to_head(pose.to_picture(shape)), shape, DOUBLE)
 
 
 def test_an_upright_symmetric_face_is_not_turned_and_one_width_wide() -> None:
     shape = face().astype(float)
     shape[:, 2] = 0
     pose = head.Pose.of(shape)
-    np.testing.assert_allclose(pose.rotation, np.eye(3), atol=1e-6)
+    near(pose.rotation, np.eye(3))
     turned = head.Pose.of(shape @ rotation(0, 0.3, 0).T)
-    np.testing.assert_allclose(turned.rotation, rotation(0, 0.3, 0), atol=1e-6)
+    near(turned.rotation, rotation(0, 0.3, 0))
 
 
 def test_a_motion_knows_turns_from_expressions() -> None:
@@ -141,10 +142,10 @@ def test_a_motion_knows_turns_from_expressions() -> None:
     angles = 0.3 * np.sin(np.linspace(0, 2 * np.pi, 41))
     track = np.stack([30 + shape @ rotation(0, angle, 0).T for angle in angles])
     motion = head.Motion.of(track)
-    assert np.abs(motion.expression).max() < 1e-3
-    np.testing.assert_allclose(motion.turn[5:-5, 1], angles[5:-5], atol=0.01)
-    assert np.abs(motion.turn[:, [0, 2]]).max() < 1e-3
-    np.testing.assert_allclose(motion.scale, 1, atol=0.01)
+    near(motion.expression, 0, 0.001, of=1)  # widths of a face; smoothing leaves a trace
+    near(motion.turn[5:-5, 1], angles[5:-5], 0.03)  # smoothing flattens its peaks
+    near(motion.turn[:, [0, 2]], 0, 0.001, of=1)  # radians; likewise
+    near(motion.scale, 1, 0.01)  # the width is that of the turned face
     track[20:, 14, 1] += 3  # the lower lip
     said = head.Motion.of(track).expression
     assert said[30:, 14, 1].mean() - said[:10, 14, 1].mean() > 0.04
@@ -178,7 +179,7 @@ def test_a_face_is_known_again_turned_larger_and_brighter(rng: np.random.Generat
     marks[[33, 263], :2] = (40, 45), (56, 45)
     turned = np.column_stack([marks[:, :2] @ turn[:, :2].T + turn[:, 2], marks[:, 2]]).astype(np.float32)
     one = people.signature(picture, faces.Face(marks, 1.0))
-    assert one @ one == pytest.approx(1, abs=1e-5)
+    near(one @ one, 1)
     assert one @ people.signature(moved, faces.Face(turned, 1.0)) > people.SAME
     assert one @ people.signature(other, faces.Face(marks, 1.0)) < people.SAME
 
@@ -193,7 +194,7 @@ def test_a_mesh_of_gentle_depth_hardly_folds(rng: np.random.Generator, degrees: 
     points = puppet.gentle(steep)
     assert (points[:, 2] <= steep[:, 2]).all()
     assert points[:, 2].min() == steep[:, 2].min()
-    np.testing.assert_allclose(puppet.gentle(points), points)
+    near(puppet.gentle(points), points)
     apart = np.linalg.norm(points[:, None, :2] - points[None, :, :2], axis=-1)
     assert (np.abs(points[:, None, 2] - points[None, :, 2]) <= puppet.STEEPEST * apart + 1e-9).all()
 

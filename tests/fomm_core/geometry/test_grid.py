@@ -11,6 +11,7 @@ from fomm_nodes.fomm_core.geometry import (
     resize_maps,
     warp,
 )
+from nearness import HALF_SIDE, near
 from torch import Tensor
 
 LIKE = torch.zeros(1)
@@ -34,14 +35,14 @@ def test_grid_follows_the_formula(height: int, width: int) -> None:
     for y in range(height):
         for x in range(width):
             expected = torch.tensor([2 * x / (width - 1) - 1, 2 * y / (height - 1) - 1], dtype=torch.float64)
-            torch.testing.assert_close(grid[y, x], expected)
+            near(grid[y, x], expected, of=HALF_SIDE)
 
 
 @SIZES
 def test_identity_flow_returns_the_image(height: int, width: int) -> None:
     image = torch.rand(2, 3, height, width)
     flow = identity_flow(2, height, width, like=image)
-    torch.testing.assert_close(warp(image, flow, align_corners=True), image, rtol=0, atol=1e-5)
+    near(warp(image, flow, align_corners=True), image)
     assert (warp(image, flow, align_corners=False) - image).abs().max() > 0.01
 
 
@@ -56,13 +57,13 @@ def test_constant_offset_moves_by_whole_pixels(right: int, down: int) -> None:
         for x in range(width):
             if 0 <= y + down < height and 0 <= x + right < width:
                 expected[..., y, x] = image[..., y + down, x + right]
-    torch.testing.assert_close(got, expected, rtol=0, atol=1e-5)
+    near(got, expected)
 
 
 def test_warp_takes_the_size_of_the_flow() -> None:
     image = torch.rand(1, 3, 9, 17)
     got = warp(image, identity_flow(1, 5, 9, like=image), align_corners=True)
-    torch.testing.assert_close(got, image[..., ::2, ::2], rtol=0, atol=1e-5)
+    near(got, image[..., ::2, ::2])
 
 
 def test_half_precision_images_are_sampled_at_full_precision() -> None:
@@ -70,7 +71,7 @@ def test_half_precision_images_are_sampled_at_full_precision() -> None:
     flow = identity_flow(1, 4, 512, like=LIKE)
     got = warp(image, flow, align_corners=True)
     assert got.dtype == torch.float16
-    torch.testing.assert_close(got, image, rtol=0, atol=1e-3)
+    near(got, image, 2**-10)  # two steps of float16, whose mantissa has 10 bits
 
 
 def test_warp_passes_gradients_to_image_and_flow() -> None:
@@ -92,7 +93,7 @@ def test_resize_flow_resizes_each_coordinate(align_corners: bool) -> None:
     assert got.shape == (2, 8, 9, 2)
     for axis in range(2):
         expected = resize_maps(flow[..., axis][:, None], 8, 9, align_corners=align_corners)[:, 0]
-        torch.testing.assert_close(got[..., axis], expected)
+        near(got[..., axis], expected)
     assert torch.equal(resize_flow(flow, 4, 6, align_corners=align_corners), flow)
 
 
@@ -103,14 +104,14 @@ def test_an_affine_flow_stays_itself_at_any_size() -> None:
         return (coordinate_grid(height, width, like=LIKE) @ matrix.T + shift)[None]
 
     for size in ((2, 3), (7, 19), (128, 64)):
-        torch.testing.assert_close(resize_flow(affine(5, 8), *size), affine(*size), rtol=0, atol=1e-5)
+        near(resize_flow(affine(5, 8), *size), affine(*size))
 
 
 def test_as_pixels() -> None:
     position = torch.tensor([[-1.0, -1.0], [1.0, 1.0], [0.0, 0.0], [1.0, -1.0]])
     assert as_pixels(position, 64, 101).tolist() == [[0, 0], [100, 63], [50, 31.5], [100, 0]]
     grid = as_pixels(coordinate_grid(5, 9, like=LIKE.double()), 5, 9)
-    torch.testing.assert_close(grid[3, 7], torch.tensor([7.0, 3.0], dtype=torch.float64))
+    near(grid[3, 7], torch.tensor([7.0, 3.0], dtype=torch.float64))
 
 
 @pytest.mark.parametrize(("scale", "factor"), [(1, 1), (0.5, 2), (0.25, 4), (1 / 3, 3), (0.125, 8), (0.0625, 16)])

@@ -5,6 +5,7 @@ import threading
 
 import torch
 from fomm_nodes.fomm_core.lowering import Scratch, WinogradConv2d
+from nearness import NETWORK, near
 from torch import nn
 
 LIKE = torch.empty(0)
@@ -41,18 +42,18 @@ def test_layers_that_share_memory_do_not_disturb_each_others_results() -> None:
     x = torch.randn(2, 4, 9, 6, dtype=torch.float64)
     kept = [layer(x) for layer in layers]
     for conv, result in zip(convs, kept, strict=True):
-        torch.testing.assert_close(result, conv(x))
+        near(result, conv(x))
 
 
 def test_threads_share_a_layer_but_not_its_memory() -> None:
     conv = nn.Conv2d(16, 16, 3, padding=1).requires_grad_(False)
     layer = WinogradConv2d(conv)
     pictures = [torch.randn(1, 16, 40, 40) for _ in range(4)]
-    worst: dict[int, float] = {}
+    worst: dict[int, float] = {}  # relative to the greatest value
 
     def work(index: int) -> None:
         want = conv(pictures[index])
-        worst[index] = max(float((layer(pictures[index]) - want).abs().max()) for _ in range(30))
+        worst[index] = max(float((layer(pictures[index]) - want).abs().max() / want.abs().max()) for _ in range(30))
 
     threads = [threading.Thread(target=work, args=(index,)) for index in range(len(pictures))]
     for thread in threads:
@@ -60,4 +61,4 @@ def test_threads_share_a_layer_but_not_its_memory() -> None:
     for thread in threads:
         thread.join()
     assert len(worst) == len(pictures)
-    assert max(worst.values()) < 1e-3
+    near(max(worst.values()), 0, NETWORK, of=1)

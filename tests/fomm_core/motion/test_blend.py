@@ -5,6 +5,7 @@ import torch
 from fomm_nodes.fomm_core.errors import KeypointError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import blend
+from nearness import near
 
 
 def clip(frames: int, count: int = 4, *, jacobian: bool = True) -> Keypoints:
@@ -23,8 +24,8 @@ def test_ends_are_exact() -> None:
 def test_is_a_weighted_mean(weight: float) -> None:
     first, second = clip(6), clip(6)
     got = blend(first, second, weight)
-    torch.testing.assert_close(got.position, (1 - weight) * first.position + weight * second.position)
-    torch.testing.assert_close(got.jacobian, (1 - weight) * first.jacobian + weight * second.jacobian)
+    near(got.position, (1 - weight) * first.position + weight * second.position)
+    near(got.jacobian, (1 - weight) * first.jacobian + weight * second.jacobian)
 
 
 @pytest.mark.parametrize("kind", [list, torch.tensor])
@@ -33,8 +34,8 @@ def test_a_weight_for_each_keypoint(kind: type) -> None:
     got = blend(first, second, kind([0.0, 0.25, 0.5, 1.0]))
     for index, weight in enumerate((0.0, 0.25, 0.5, 1.0)):
         alone = blend(first, second, weight)
-        torch.testing.assert_close(got.position[:, index], alone.position[:, index])
-        torch.testing.assert_close(got.jacobian[:, index], alone.jacobian[:, index])
+        near(got.position[:, index], alone.position[:, index])
+        near(got.jacobian[:, index], alone.jacobian[:, index])
 
 
 def test_select_leaves_the_others_as_in_the_first() -> None:
@@ -51,8 +52,8 @@ def test_one_frame_is_held() -> None:
     one, many = clip(1), clip(5)
     for first, second in ((one, many), (many, one)):
         got = blend(first, second, 0.5)
-        torch.testing.assert_close(got.position, (one.position + many.position) / 2)
-        torch.testing.assert_close(got.jacobian, (one.jacobian + many.jacobian) / 2)
+        near(got.position, (one.position + many.position) / 2)
+        near(got.jacobian, (one.jacobian + many.jacobian) / 2)
 
 
 def test_positions_alone() -> None:

@@ -7,6 +7,7 @@ import torch
 from fomm_nodes.fomm_core.errors import KeypointError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import movement_scale
+from nearness import near
 
 SQUARE = Keypoints(torch.tensor([[[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0], [0.5, 0.5]]]) - 0.5)
 
@@ -17,8 +18,8 @@ def scaled(factor: float, shift: float = 0.0) -> Keypoints:
 
 @pytest.mark.parametrize("factor", [0.25, 1.0, 1.9])
 def test_is_the_ratio_of_sizes(factor: float) -> None:
-    assert movement_scale(scaled(factor, 0.1), SQUARE) == pytest.approx(factor, rel=1e-6)
-    assert movement_scale(SQUARE, scaled(factor, 0.1)) == pytest.approx(1 / factor, rel=1e-6)
+    near(movement_scale(scaled(factor, 0.1), SQUARE), factor)
+    near(movement_scale(SQUARE, scaled(factor, 0.1)), 1 / factor)
 
 
 @pytest.mark.parametrize(

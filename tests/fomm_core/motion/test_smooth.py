@@ -9,6 +9,7 @@ import torch
 from fomm_nodes.fomm_core.errors import KeypointError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import smooth_gaussian, smooth_one_euro
+from nearness import HALF_SIDE, near
 
 Smooth = Callable[[Keypoints], Keypoints]
 BOTH = pytest.mark.parametrize(
@@ -50,8 +51,8 @@ def test_keypoints_are_filtered_apart(smooth: Smooth) -> None:
     rough = noise(60)
     whole = smooth(rough)
     alone = smooth(Keypoints(rough.position[:, 2:3], rough.jacobian[:, 2:3]))
-    torch.testing.assert_close(whole.position[:, 2:3], alone.position)
-    torch.testing.assert_close(whole.jacobian[:, 2:3], alone.jacobian)
+    near(whole.position[:, 2:3], alone.position)
+    near(whole.jacobian[:, 2:3], alone.jacobian)
 
 
 @BOTH
@@ -75,7 +76,7 @@ def test_one_euro_is_causal_and_starts_at_the_first_frame() -> None:
     rough = noise(50)
     got = smooth_one_euro(rough)
     assert torch.equal(got.position[0], rough.position[0])
-    torch.testing.assert_close(smooth_one_euro(rough[:20]).position, got.position[:20], rtol=0, atol=0)
+    near(smooth_one_euro(rough[:20]).position, got.position[:20])
 
 
 def test_one_euro_without_beta_is_a_first_order_low_pass() -> None:
@@ -83,7 +84,7 @@ def test_one_euro_without_beta_is_a_first_order_low_pass() -> None:
     got = smooth_one_euro(step, fps=30, min_cutoff=2.0, beta=0).position[:, 0, 0]
     gain = 1 / (1 + 30 / (2 * torch.pi * 2.0))
     expected = 1 - (1 - gain) ** torch.arange(31, dtype=torch.float64)
-    torch.testing.assert_close(got.double(), expected, rtol=1e-5, atol=1e-6)
+    near(got.double(), expected)
 
 
 def test_one_euro_follows_a_moving_head_within_a_frame() -> None:
@@ -114,21 +115,21 @@ def test_gaussian_follows_the_definition(sigma: float) -> None:
     mirrored = np.pad(rough.position[:, 1, 0].double().numpy(), 100, mode="symmetric")
     expected = np.convolve(mirrored, weight / weight.sum(), mode="valid")
     got = smooth_gaussian(rough, sigma=sigma).position[:, 1, 0].double()
-    torch.testing.assert_close(got, torch.from_numpy(expected), rtol=0, atol=1e-5)
+    near(got, torch.from_numpy(expected), of=HALF_SIDE)
 
 
 def test_gaussian_passes_a_ramp() -> None:
     ramp = signal(torch.linspace(-0.8, 0.8, 60))
     got = smooth_gaussian(ramp, sigma=2.0)
-    torch.testing.assert_close(got.position[8:-8], ramp.position[8:-8], rtol=0, atol=1e-6)
-    torch.testing.assert_close(got.jacobian[8:-8], ramp.jacobian[8:-8], rtol=0, atol=1e-6)
+    near(got.position[8:-8], ramp.position[8:-8])
+    near(got.jacobian[8:-8], ramp.jacobian[8:-8])
 
 
 def test_gaussian_keeps_the_ends_and_the_mean() -> None:
     raised = signal(0.9 + 0.01 * torch.randn(50))
     got = smooth_gaussian(raised, sigma=3.0)
     assert (got.position - 0.9).abs().max() < 0.02
-    torch.testing.assert_close(got.position.mean(0), raised.position.mean(0))
+    near(got.position.mean(0), raised.position.mean(0))
 
 
 def test_gaussian_of_zero_changes_nothing() -> None:
@@ -139,7 +140,7 @@ def test_gaussian_of_zero_changes_nothing() -> None:
 def test_gaussian_of_any_width_tends_to_the_mean() -> None:
     rough = noise(6, 0.3)
     got = smooth_gaussian(rough, sigma=1e9)
-    torch.testing.assert_close(got.position, rough.position.mean(0).expand(6, -1, -1), rtol=0, atol=0.05)
+    near(got.position, rough.position.mean(0).expand(6, -1, -1), 0.05, of=HALF_SIDE)  # the ends repeat their own frame
 
 
 @pytest.mark.parametrize(

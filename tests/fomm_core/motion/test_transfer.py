@@ -8,6 +8,7 @@ import torch
 from fomm_nodes.fomm_core.errors import KeypointError
 from fomm_nodes.fomm_core.geometry import Keypoints, inverse
 from fomm_nodes.fomm_core.motion import TransferOptions, movement_scale, transfer
+from nearness import NETWORK, near
 
 PARITY = Path(__file__).parents[2] / "data" / "parity"
 COMMITTED = sorted(path for path in PARITY.glob("*.npz") if not path.name.startswith("train-"))
@@ -50,10 +51,10 @@ def assert_published(path: Path) -> None:
                 continue
             expected = keypoints(mode, "/kp_norm_value", "/kp_norm_jacobian")
             got = transfer(source, driving, driving[0], options)
-            assert (got.position - expected.position).abs().max() <= 2e-6, mode
+            near(got.position, expected.position, about=mode)
             assert (got.jacobian is None) == (expected.jacobian is None), mode
             if got.jacobian is not None and expected.jacobian is not None:
-                assert (got.jacobian - expected.jacobian).abs().max() <= 5e-6, mode
+                near(got.jacobian, expected.jacobian, about=mode)
             compared += 1
     assert compared >= 2
 
@@ -82,7 +83,7 @@ def test_strength_one_is_the_formula_to_the_bit() -> None:
     a = anchor.jacobian.double()
     expected = driving.jacobian.double() @ torch.linalg.inv(a) @ source.jacobian.double()
     assert got.jacobian.dtype == torch.float32
-    torch.testing.assert_close(got.jacobian.double(), expected, rtol=1e-4, atol=1e-5)
+    near(got.jacobian.double(), expected, NETWORK)
 
     absolute = transfer(source, driving, None, TransferOptions(mode="absolute", strength=1))
     assert torch.equal(absolute.position, driving.position)
@@ -111,16 +112,16 @@ def test_strength_is_linear_in_positions_and_maps(mode: str, strength: float) ->
     source, driving = clip(1), clip(4)
     full = transfer(source, driving, driving[1], TransferOptions(mode=mode))
     some = transfer(source, driving, driving[1], TransferOptions(mode=mode, strength=strength))
-    torch.testing.assert_close(some.position - source.position, strength * (full.position - source.position))
+    near(some.position - source.position, strength * (full.position - source.position))
     expected = source.jacobian + strength * (full.jacobian - source.jacobian)  # (I + s (R - I)) J = J + s (R J - J)
-    torch.testing.assert_close(some.jacobian, expected, rtol=1e-4, atol=1e-5)
+    near(some.jacobian, expected, NETWORK)
 
 
 def test_anchor_frame_gives_the_source_pose() -> None:
     source, driving = clip(1), clip(6)
     got = transfer(source, driving, driving[3])
     assert torch.equal(got.position[3], source.position[0])
-    torch.testing.assert_close(got.jacobian[3], source.jacobian[0], rtol=1e-4, atol=1e-5)
+    near(got.jacobian[3], source.jacobian[0], NETWORK)
 
 
 def test_parts_of_a_clip_give_the_whole() -> None:
@@ -128,7 +129,7 @@ def test_parts_of_a_clip_give_the_whole() -> None:
     whole = transfer(source, driving, driving[2])
     parts = Keypoints.cat([transfer(source, driving[start : start + 3], driving[2]) for start in (0, 3, 6)])
     assert torch.equal(whole.position, parts.position)
-    torch.testing.assert_close(whole.jacobian, parts.jacobian, rtol=1e-6, atol=1e-6)
+    near(whole.jacobian, parts.jacobian)
 
 
 def test_given_scale_replaces_the_computed_one() -> None:
@@ -136,7 +137,7 @@ def test_given_scale_replaces_the_computed_one() -> None:
     expected = source.position + (driving.position - driving.position[:1]) * 0.25
     for adapt in (True, False):
         got = transfer(source, driving, driving[0], TransferOptions(adapt_scale=adapt), scale=0.25)
-        torch.testing.assert_close(got.position, expected)
+        near(got.position, expected)
 
 
 def test_inputs_are_left_alone() -> None:

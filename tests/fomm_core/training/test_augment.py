@@ -11,6 +11,7 @@ import torch
 from fomm_nodes.fomm_core.training.config import AugmentationConfig
 from fomm_nodes.fomm_core.training.data.augment import Augmentation, augment, turned_hue
 from kornia import enhance
+from nearness import NETWORK, near
 
 OFF = AugmentationConfig(
     horizontal_flip=False,
@@ -78,7 +79,7 @@ def test_a_colour_stays_one_colour_in_both_frames():
     result = augment(pairs, [replace(NONE, contrast=1.5)], config)
     assert torch.equal(result[0, 0, :, 0], result[0, 1, :, 0])
     mean = 0.4 * 0.75 + 0.9 * 0.25
-    torch.testing.assert_close(result[0, 0, :, 0], torch.full((3, 4), mean + 1.5 * (0.4 - mean)))
+    near(result[0, 0, :, 0], torch.full((3, 4), mean + 1.5 * (0.4 - mean)))
 
 
 def test_hue_by_the_standard_library():
@@ -88,7 +89,7 @@ def test_hue_by_the_standard_library():
     result = augment(pairs, [replace(NONE, hue=0.25 * 2 * math.pi)], config)[0, 0, :, 0, 0]
     hue, saturation, value = colorsys.rgb_to_hsv(red, green, blue)
     expected = colorsys.hsv_to_rgb((hue + 0.25) % 1, saturation, value)
-    torch.testing.assert_close(result, torch.tensor(expected), atol=1e-4, rtol=0)
+    near(result, torch.tensor(expected), NETWORK)
 
 
 def test_hue_by_kornia():
@@ -97,7 +98,7 @@ def test_hue_by_kornia():
     pictures[0, 1, 4:8] = pictures[0, 0, 4:8]  # two channels equal
     pictures[0, :, 8:] = pictures[0, :, 8:].round()  # pure colours, black and white
     angles = torch.tensor([0.3, 0.0, -3.0, 2.5, math.pi])
-    torch.testing.assert_close(turned_hue(pictures, angles), enhance.adjust_hue(pictures, angles), atol=2e-5, rtol=0)
+    near(turned_hue(pictures, angles), enhance.adjust_hue(pictures, angles), 2e-5)  # a hue is a quotient of differences
 
 
 def test_flips():
@@ -113,7 +114,8 @@ def test_a_quarter_turn_of_a_square():
     config = replace(OFF, rotation_degrees=90.0)
     pairs = torch.rand(1, 2, 3, 9, 9)
     result = augment(pairs, [replace(NONE, rotation=math.pi / 2)], config)
-    assert min((result - torch.rot90(pairs, way, (-2, -1))).abs().max() for way in (1, -1)) < 1e-5
+    ways = [torch.rot90(pairs, way, (-2, -1)) for way in (1, -1)]
+    near(result, min(ways, key=lambda turned: (result - turned).abs().max()))
 
 
 def test_rotation_keeps_angles_in_a_wide_picture():
@@ -122,7 +124,7 @@ def test_rotation_keeps_angles_in_a_wide_picture():
     pairs = torch.zeros(1, 2, 3, 21, 61)
     pairs[..., 6:15, 26:35] = 1
     result = augment(pairs, [replace(NONE, rotation=math.pi / 2)], config)
-    torch.testing.assert_close(result, pairs, atol=1e-4, rtol=0)
+    near(result, pairs, NETWORK)
 
 
 @pytest.mark.parametrize("zoom", [0.8, 1.25])
@@ -144,7 +146,7 @@ def test_an_enlarged_picture_is_moved_to_the_edge_and_no_further(shift):
     config = replace(OFF, zoom=0.5)
     result = augment(smooth(), [replace(NONE, zoom=1.5, shift=shift)], config)[0, 0]
     row, column = (0 if way < 0 else -1 for way in reversed(shift))
-    torch.testing.assert_close(result[:, row, column], smooth()[0, 0, :, row, column], atol=1e-5, rtol=0)
+    near(result[:, row, column], smooth()[0, 0, :, row, column])
 
 
 def test_no_sample_depends_on_another(varied):

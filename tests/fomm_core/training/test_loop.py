@@ -26,6 +26,7 @@ from fomm_nodes.fomm_core.training.hardware import Hardware
 from fomm_nodes.fomm_core.training.loop import Event, PicturesDrawn, Saved, StepDone
 from fomm_nodes.fomm_core.training.run_log import RunLog, read_losses
 from fomm_nodes.fomm_core.training.state import RunFolder, RunState
+from nearness import near
 
 pytest.importorskip("lightning_fabric")
 SCRIPT = Path(__file__).with_name("small_run.py")
@@ -97,7 +98,7 @@ def test_a_run_learns_and_leaves_a_model(uninterrupted: RunFolder) -> None:
     lines = read_losses(uninterrupted)
     assert [line["step"] for line in lines] == list(range(1, 13))
     assert lines[-1]["losses"]["l1"] < 0.95 * lines[0]["losses"]["l1"]
-    assert [line["learning_rate"] for line in lines[6:10]] == pytest.approx([1e-3, 1e-3, 1e-4, 1e-4])
+    near([line["learning_rate"] for line in lines[6:10]], [1e-3, 1e-3, 1e-4, 1e-4])
     assert [path.name for path in uninterrupted.states()] == ["step-00000010.pt", "step-00000012.pt"]
     state = uninterrupted.latest()
     assert state is not None
@@ -192,14 +193,15 @@ def test_two_processes_are_as_one_with_the_same_batch(tmp_path: Path) -> None:
         losses.append([line["losses"] for line in read_losses(RunFolder(folder))])
     ours, expected = losses
     assert len(ours) == len(expected) == 20
+    assert [line.keys() for line in ours] == [line.keys() for line in expected]
     for got, one in zip(ours, expected, strict=True):
-        assert got == pytest.approx(one, rel=1e-6)
+        near(list(got.values()), list(one.values()), 1e-6)  # 20 steps let the rounding of float64 grow
 
 
 def test_accumulated_passes_see_the_same_pairs() -> None:
     one, two = losses_of(steps=1), losses_of(steps=1, accumulate=2)
     assert one[0].keys() == two[0].keys()
-    assert two[0]["l1"] == pytest.approx(one[0]["l1"], rel=0.05)  # statistics of half the batch each
+    near(two[0]["l1"], one[0]["l1"], 0.05)  # statistics of half the batch each
     with pytest.raises(TrainingError, match="multiple of 3"):
         small_trainer(accumulate=3)
 

@@ -19,6 +19,7 @@ from fomm_nodes.fomm_core.training.metrics import (
 )
 from fomm_nodes.fomm_core.training.metrics import faces as faces_module
 from fomm_nodes.fomm_core.training.metrics.faces import Face
+from nearness import NETWORK, near
 
 
 def compared(metric, result, truth):
@@ -37,9 +38,9 @@ def test_pixels_by_hand():
     truth = torch.zeros(2, 3, 16, 16)
     result = torch.stack((torch.full((3, 16, 16), 0.1), torch.zeros(3, 16, 16)))
     values = compared(PixelDistance(), result, truth)
-    torch.testing.assert_close(values["l1"], torch.tensor([0.1, 0.0]))
-    torch.testing.assert_close(values["psnr"], torch.tensor([20.0, 100.0]))
-    torch.testing.assert_close(values["ssim"][1], torch.tensor(1.0))
+    near(values["l1"], torch.tensor([0.1, 0.0]))
+    near(values["psnr"], torch.tensor([20.0, 100.0]))
+    near(values["ssim"][1], torch.tensor(1.0), NETWORK)  # variances are differences of squares
 
 
 def test_pixels_as_scikit_image_has_them():
@@ -52,8 +53,8 @@ def test_pixels_as_scikit_image_has_them():
         similarity = metrics.structural_similarity(
             a, b, channel_axis=2, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=1.0
         )
-        assert abs(float(values["ssim"][index]) - similarity) < 1e-4
-        assert abs(float(values["psnr"][index]) - metrics.peak_signal_noise_ratio(b, a, data_range=1.0)) < 1e-3
+        near(float(values["ssim"][index]), similarity, NETWORK, of=1)
+        near(float(values["psnr"][index]), metrics.peak_signal_noise_ratio(b, a, data_range=1.0))
 
 
 def test_pictures_too_small_for_ssim():
@@ -81,7 +82,7 @@ def test_lpips_is_the_packages(perceptual_distance, monkeypatch):
     result, truth = torch.rand(2, 3, 64, 48), torch.rand(2, 3, 64, 48)
     with torch.no_grad():
         expected = network(result, truth, normalize=True).flatten()
-    torch.testing.assert_close(compared(perceptual_distance, result, truth)["lpips"], expected, atol=1e-5, rtol=1e-4)
+    near(compared(perceptual_distance, result, truth)["lpips"], expected, NETWORK)
 
 
 def test_lpips_orders_pictures(perceptual_distance):
@@ -91,7 +92,7 @@ def test_lpips_orders_pictures(perceptual_distance):
     values = [
         float(compared(perceptual_distance, truth + strength * noise, truth)["lpips"]) for strength in (0, 0.1, 0.4)
     ]
-    assert values[0] < 1e-6
+    near(values[0], 0, of=values[2])
     assert values[0] < values[1] < values[2]
     assert torch.equal(
         compared(perceptual_distance, noise + 0.5, truth.repeat(2, 1, 1, 1))["lpips"][:1],
@@ -108,7 +109,7 @@ def test_faces_by_hand():
     values = Faces.compare(Faces.__new__(Faces), [face(3.0), None, face(), face(-1.0, 0.5)], truth)
     assert values["akd"].nan_to_num(-1).tolist() == [3, -1, -1, 1]
     assert values["mkr"].nan_to_num(-1).tolist() == [0, 1, -1, 0]
-    np.testing.assert_allclose(values["aed"].nan_to_num(-1), [0, -1, -1, 0.5 * 128**0.5], rtol=1e-6)
+    near(values["aed"].nan_to_num(-1), [0, -1, -1, 0.5 * 128**0.5])
     one_for_all = Faces.compare(Faces.__new__(Faces), [face()], truth)
     assert one_for_all["mkr"].nan_to_num(-1).tolist() == [0, 0, -1, 0]
 

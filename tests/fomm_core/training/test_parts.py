@@ -17,6 +17,7 @@ from fomm_nodes.fomm_core.training.backbones import IMAGENET_MEAN, IMAGENET_STD,
 from fomm_nodes.fomm_core.training.perceptual import BACKBONES, build_backbone, usual_path
 from fomm_nodes.fomm_core.training.pyramid import Pyramid
 from fomm_nodes.fomm_core.training.quick import FourAtOnceConv2d, SameConv2d, UpsamplingConv2d, WideConv2d, quicken
+from nearness import DOUBLE, NETWORK, near
 from torch import Tensor, nn
 
 
@@ -27,10 +28,10 @@ def test_pyramid_is_the_published_filter(size: tuple[int, int], scale: float) ->
     kernel = antialias_kernel(scale).expand(3, 1, -1, -1)
     expected = downsample(image, kernel, scale)
     got = Pyramid(image).at(scale)
-    torch.testing.assert_close(got, expected, rtol=0, atol=1e-6)
+    near(got, expected)  # kernels are float32
     into = torch.rand_like(expected)
     gradients = [torch.autograd.grad((out * into).sum(), image)[0] for out in (got, expected)]
-    torch.testing.assert_close(*gradients, rtol=0, atol=1e-6)
+    near(*gradients)
 
 
 def test_pyramid_stays_exact_under_autocast() -> None:
@@ -71,7 +72,7 @@ def test_quick_layers_and_their_gradients(
     expected, got = plain(conv, x), quick(conv)(x)
     into = torch.rand_like(expected)
     for ours, theirs in zip(with_gradients(got, into, x, conv), with_gradients(expected, into, x, conv), strict=True):
-        torch.testing.assert_close(ours, theirs)
+        near(ours, theirs, DOUBLE)
 
 
 @pytest.mark.parametrize("make", [SameConv2d, UpsamplingConv2d])
@@ -88,7 +89,7 @@ def test_layers_with_more_weights_than_pixels(make: type[nn.Module], size: tuple
     ours = torch.autograd.grad((got * into).sum(), wanted)
     theirs = torch.autograd.grad((expected * into).sum(), wanted)
     for a, b in zip((got, *ours), (expected, *theirs), strict=True):
-        assert ((a - b).norm() / b.norm()).item() < 1e-5
+        near((a - b).norm(), 0, of=b.norm().item())
 
 
 @pytest.mark.parametrize("side", [8, 46], ids=["too small to pay", "rewritten"])
@@ -99,7 +100,7 @@ def test_winograd_and_its_gradients(side: int) -> None:
     expected, got = conv(x), quick(x)
     into = torch.randn_like(expected)
     for a, b in zip(with_gradients(got, into, x, conv), with_gradients(expected, into, x, conv), strict=True):
-        assert ((a - b).norm() / b.norm()).item() < 1e-5
+        near((a - b).norm(), 0, of=b.norm().item())
     assert (got.grad_fn.name() == "_WinogradBackward") == (side == 46)
     assert list(quick.state_dict()) == list(conv.state_dict())
 
@@ -115,12 +116,12 @@ def test_a_quick_model_is_the_same_model(make: Callable[..., MotionModel]) -> No
         driving = plain.detect(images.flip(0))
         expected = plain(images, keypoints, driving)
         got = quick(images, quick.detect(images), quick.detect(images.flip(0)))
-    torch.testing.assert_close(got.images, expected.images, rtol=0, atol=1e-4)
+    near(got.images, expected.images, NETWORK)
     assert any(isinstance(layer, UpsamplingConv2d) for layer in quick.modules())
     assert isinstance(quick.generator.final, FourAtOnceConv2d)
     quicken(quick)  # a second time changes nothing
     again = MotionModel.from_state(plain.config, quick.state_dict(), name="again").eval()
-    torch.testing.assert_close(again(images, keypoints, driving).images, expected.images, rtol=0, atol=1e-6)
+    near(again(images, keypoints, driving).images, expected.images)
 
 
 def mobilenet_state() -> dict[str, Tensor]:
@@ -172,7 +173,7 @@ def test_mobilenet_layers() -> None:
     out = F.conv2d(out, state["features.1.conv.0.0.weight"], padding=1, groups=32)
     out = F.relu6(norm(out, "features.1.conv.0.1"))
     out = norm(F.conv2d(out, state["features.1.conv.1.weight"]), "features.1.conv.2")
-    torch.testing.assert_close(layers[0], out, rtol=1e-4, atol=1e-4)
+    near(layers[0], out, NETWORK)
 
 
 def test_vgg_layers() -> None:

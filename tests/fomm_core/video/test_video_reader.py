@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from fomm_nodes.fomm_core.errors import ImageError
 from fomm_nodes.fomm_core.video import VideoReader, batches, frame_rate, write_image
+from nearness import steps_near
 from PIL import Image
 
 BT709 = (0.2126, 0.0722)
@@ -206,7 +207,7 @@ def test_transparency_is_laid_over_the_background(tmp_path, suffix):
     for background in ((255, 255, 255), (0, 90, 0)):
         for index, frame in enumerate(VideoReader(path, background=background)):
             assert frame[0, 0].tolist() == list(background)
-            np.testing.assert_allclose(frame[5, 5 + index], (200, 40, 40), atol=4)
+            steps_near(frame[5, 5 + index], (200, 40, 40), 4)  # H.264 at its best
             assert frame[5, 3 + index].tolist() == list(background)  # what the frame before had drawn is gone
 
 
@@ -221,8 +222,8 @@ def test_transparent_webm_is_laid_over_the_background(tmp_path):
         options={"crf": "4", "b": "0"},
     )
     frame = next(iter(VideoReader(path, background=(0, 200, 0))))
-    np.testing.assert_allclose(frame[16, 4], (0, 200, 0), atol=3)
-    np.testing.assert_allclose(frame[16, 28], (51, 51, 51), atol=3)  # (60 - 16) * 255 / 219
+    steps_near(frame[16, 4], (0, 200, 0), 3)  # three planes, each rounded
+    steps_near(frame[16, 28], (51, 51, 51), 3)  # (60 - 16) * 255 / 219
 
 
 def test_uneven_timing_gives_all_frames_at_their_average_rate(tmp_path, frames):

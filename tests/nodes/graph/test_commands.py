@@ -100,6 +100,21 @@ def test_check_of_our_own_graphs(capsys: pytest.CaptureFixture[str], tmp_path: P
     assert main(["check", str(tmp_path / "other.json")]) == 0  # the folder is not known: it may be there
 
 
+def test_check_says_where_it_does_not_look(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    path = str(WORKFLOWS / "animate-files.json")
+    assert main(["check", path]) == 0
+    told = capsys.readouterr().out
+    assert "files are looked for with --input FOLDER only; not looked for: Load Image.image: face.jpg, " in told
+    assert "Load Video.file: talk.mp4" in told
+    assert main(["check", path, "--input", str(tmp_path)]) == 1
+    told = capsys.readouterr().out
+    assert "'face.jpg' is not there" in told
+    assert "looked for" not in told
+    assert main(["check", path, "--quiet"]) == 0
+    assert main(["check", str(WORKFLOWS / "animate.json")]) == 0  # names no file
+    assert "looked for" not in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", ["graph", "check"])
 def test_a_file_without_a_graph(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "a.json"

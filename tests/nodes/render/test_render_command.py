@@ -68,6 +68,36 @@ def test_wrong_usage_is_said(arguments, code, words, files, capsys) -> None:
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--set", "Load Image.image=x*.png"],
+        ["--set", "Nobody.image=a.png"],
+        ["--set", "2.width=much"],
+        ["--set", "2.width=4", "--set", "2.width=8", "--name", "same"],
+        ["--jobs", "gone.csv"],
+        ["--device", "no-such-device"],
+    ],
+)
+def test_what_fails_in_planning_leaves_no_folder(arguments, files) -> None:
+    before = sorted(files.rglob("*"))
+    assert main(["render", "graph.json", "--input", "inputs", "-o", "new/out", *arguments]) == 1
+    assert sorted(files.rglob("*")) == before
+    (files / "new" / "out").mkdir(parents=True)
+    (files / "new" / "mine.txt").write_text("mine")
+    assert main(["render", "graph.json", "--input", "inputs", "-o", "new/out", *arguments]) == 1
+    assert sorted(path.name for path in (files / "new").rglob("*")) == ["mine.txt", "out"]
+
+
+def test_what_fails_in_planning_keeps_what_is_done(files, capsys) -> None:
+    assert main([*ALL, "-o", "out", "--device", "cpu"]) == 0
+    before = sorted(files.rglob("*"))
+    assert main([*ALL[:-1], "Load Image.image=x*.png", "-o", "out"]) == 1
+    assert sorted(files.rglob("*")) == before
+    assert main([*ALL, "-o", "out", "--device", "cpu"]) == 0
+    assert "(3 of them earlier)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("text", ["{broken", "[]", ""])
 def test_a_broken_graph_is_said(text, files, capsys) -> None:
     (files / "graph.json").write_text(text)
