@@ -49,7 +49,7 @@ ARROWS: dict[str, set[str]] = {
     "nodes.declarations": {"nodes.spec", "fomm_core"},
     "nodes.hosts": {"nodes.declarations", "nodes.spec", "fomm_core"},
     "nodes.hosts.blender": set(),  # runs inside Blender's Python, which has none of our libraries
-    "nodes.graph": {"nodes.spec", "fomm_core.errors", "fomm_core.files"},
+    "nodes.graph": {"nodes.spec", "fomm_core.errors", "fomm_core.files", "fomm_core.wording"},
     "nodes.render": {"nodes.graph", "nodes.declarations", "nodes.hosts", "nodes.spec", "fomm_core"},
     "nodes.commands": {"nodes.graph", "nodes.render", "nodes.declarations", "nodes.hosts", "fomm_core"},
     "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
