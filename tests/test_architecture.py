@@ -30,7 +30,7 @@ CORE: dict[str, set[str]] = {
     "lowering": {"networks", "model", "geometry", "config"},
     "fitting": {"config"},
     "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team"},
-    "video": {"files"},
+    "video": {"files", "wording"},
     "view": {"geometry"},
     "background": set(),
     "team": set(),

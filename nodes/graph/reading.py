@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -68,31 +69,32 @@ def _text(path: Path) -> str:
 def parse_graph(text: str, schemas: Schemas, *, name: str = "the text") -> Graph:
     """The graph in a JSON text, of either form. `name` is for messages; see `read_graph`."""
     try:
-        found = unwrapped(_parsed(text.removeprefix("\ufeff")), _parsed)
+        parse = partial(_parsed, name=name)
+        found = unwrapped(parse(text.removeprefix("\ufeff")), parse)
         graph = _graph(found.data, schemas)
     except GraphError as problem:
-        raise GraphError(f"{name}: {problem}") from problem
+        raise problem if name in str(problem) else GraphError(f"{name}: {problem}") from problem
     except RecursionError:
-        raise GraphError(f"{name}: expected a graph in JSON; it is nested deeper than any graph is.") from None
+        raise GraphError(f"expected a graph in JSON; {name} is nested deeper than any graph is.") from None
     if found.note:
         graph = replace(graph, problems=(Problem("warning", found.note), *graph.problems))
     return graph
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str, name: str) -> Any:
     if not text.strip():
-        raise GraphError("expected a graph in JSON; it is empty. Save the workflow again.")
+        raise GraphError(f"expected a graph in JSON; {name} is empty. Save the workflow again.")
     if text.lstrip().startswith("<"):
-        raise GraphError("expected a graph in JSON; it is a web page or XML. Download the file itself again.")
+        raise GraphError(f"expected a graph in JSON; {name} is a web page or XML. Download the file itself again.")
     try:
         return json.loads(text, object_pairs_hook=_without_repeats)
     except GraphError:
         raise
     except RecursionError:
-        raise GraphError("expected a graph in JSON; it is nested deeper than any graph is.") from None
+        raise GraphError(f"expected a graph in JSON; {name} is nested deeper than any graph is.") from None
     except ValueError as problem:
         raise GraphError(
-            f"expected a graph in JSON; it is broken ({problem}). Save the workflow again in ComfyUI."
+            f"expected a graph in JSON; {name} is broken ({problem}). Save the workflow again in ComfyUI."
         ) from problem
 
 
