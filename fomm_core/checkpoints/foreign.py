@@ -10,7 +10,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import IO
+from typing import Any
 
 from ..wording import why_missing
 
@@ -23,7 +23,7 @@ WEIGHTS = (".pth", ".pth.tar", ".pt", ".ckpt", ".safetensors")
 AGAIN = "Download it again, and compare its size with what the page states: a published model has hundreds of MB."
 AS_DOWNLOADED = "Published `.pth.tar` files are no archives in spite of their name: they are used as downloaded"
 
-PACKED: tuple[tuple[bytes, str, Callable[[Path], IO[bytes]] | None], ...] = (
+PACKED: tuple[tuple[bytes, str, Callable[[Path], Any] | None], ...] = (
     (b"\x1f\x8b", "gzip", gzip.open),
     (b"BZh", "bzip2", bz2.open),
     (b"\xfd7zXZ\0", "xz", lzma.open),

@@ -53,7 +53,9 @@ class StoredArray:
         sides = tuple(int(side) for side in shape)
         if any(side < 0 for side in sides):
             raise RefusedError("an array of a negative size")
-        self.array = _values(kind, data, int(np.prod(sides, dtype=object))).reshape(sides, order="FC"[not fortran])
+        self.array = _values(kind, data, int(np.prod(sides, dtype=object))).reshape(
+            sides, order="F" if fortran else "C"
+        )
 
 
 def _values(kind: Any, data: Any, count: int) -> NDArray[Any]:
@@ -115,7 +117,7 @@ def _named(kind: type, name: str) -> type:
     return type(qualname, (kind,), {"__module__": module, "__qualname__": qualname})
 
 
-NAMED = [_named(kind, name) for kind, names in ALLOWED.items() for name in names]
+NAMED: list[Any] = [_named(kind, name) for kind, names in ALLOWED.items() for name in names]
 
 
 @contextmanager
