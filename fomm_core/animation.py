@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Literal, get_args
@@ -39,6 +40,8 @@ class AnimationOptions:
             raise KeypointError(f"expected a smoothing out of {', '.join(get_args(Smoothing))}; got '{self.smoothing}'")
         if not (self.anchor in ("first", "best") or (isinstance(self.anchor, int) and self.anchor >= 0)):
             raise KeypointError(f"expected an anchor 'first', 'best' or a frame number from 0; got {self.anchor!r}")
+        if not (math.isfinite(self.smooth_sigma) and self.smooth_sigma >= 0):
+            raise KeypointError(f"expected a smoothing sigma of at least 0 frames; got {self.smooth_sigma}")
 
 
 def anchor_index(source: Keypoints, driving: Keypoints, anchor: Anchor) -> int:

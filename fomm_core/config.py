@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from .errors import CheckpointError, SizeError
+from .wording import did_you_mean
 
 COMFORTABLE_SIDE = 256
 """Pixels of the shorter side that a result should have at least, where the user asks for no size."""
@@ -301,5 +302,7 @@ PRESETS: Mapping[str, MotionModelConfig] = MappingProxyType(
 def preset(name: str) -> MotionModelConfig:
     """The preset of that name; raises CheckpointError naming the choices otherwise."""
     if name not in PRESETS:
-        raise CheckpointError(f"expected one of the presets {', '.join(PRESETS)}; got '{name}'.")
+        raise CheckpointError(
+            f"expected one of the presets {', '.join(PRESETS)}; got '{name}'.{did_you_mean(name, PRESETS)}"
+        )
     return PRESETS[name]

@@ -18,6 +18,7 @@ from types import FrameType
 
 from .. import __version__
 from .commands import animate, blender_package, check, convert, doctor, evaluate, graph, inspect, render, train
+from .commands.hints import Parser
 from .commands.terminal import say
 
 FINE, FAILED, USAGE = 0, 1, 2
@@ -42,7 +43,7 @@ examples:
 
 def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="fomm",
         description="Bring a still picture to life with the movement of a video (First Order Motion Model).",
         epilog=EPILOG,

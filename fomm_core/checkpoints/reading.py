@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
-import pickle
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +19,11 @@ from ..config import MotionModelConfig, preset
 from ..errors import CheckpointError
 from ..model import MotionModel
 from ..networks import MultiScaleDiscriminator
+from ..wording import counted
+from .foreign import absent, foreign_file, foreign_folder, foreign_keys, part_of_unpacked
 from .keys import PUBLISHED_NETWORKS, State, discriminator_scales, ours_from_published
+from .layouts import epoch_of, is_ours, published_networks, published_order
+from .pickles import read_pickle
 from .recognise import (
     KERNEL,
     expected_discriminator_shapes,
@@ -32,13 +33,10 @@ from .recognise import (
     recognise,
 )
 
-log = logging.getLogger("fomm.checkpoints")
-
-ASKS_TO_RUN = re.compile(r"unsupported (global|class)|blocked", re.IGNORECASE)
-"""torch's words for a pickle that names a function or class. Its own advice, to allow that, is never passed on."""
-
 FORMAT = "fomm"
 FORMAT_VERSION = 1
+MOST_HEADER = 100_000_000
+"""Bytes of a safetensors header: the limit of that format."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,17 +88,23 @@ def read_checkpoint(
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"expected a weights file at '{path}'; there is none. Check the name and the folder.")
+        raise CheckpointError(f"expected a weights file at '{path}'; there is none. {absent(path)}")
     if path.stat().st_size == 0:
         raise CheckpointError(f"expected weights in '{path}'; the file is empty. Copy or download it again.")
     if preset_name is not None:
         config = preset(preset_name)
+    if part_of_unpacked(path):
+        raise CheckpointError(
+            f"expected a weights file at '{path}'; it is a part of one. {foreign_folder(path.parent)}"
+        )
+    if (what := foreign_file(path)) is not None:
+        raise CheckpointError(f"expected a weights file at '{path}'. {what}")
     checkpoint = _read_safetensors(path, config) if _is_safetensors(path) else _read_published(path, config)
     broken = [key for key, tensor in checkpoint.state.items() if not _is_finite(tensor)]
     if broken:
         raise CheckpointError(
-            f"expected finite weights in '{path}'; {len(broken)} tensors hold NaN or Inf, first '{broken[0]}'. "
-            "The training that wrote it diverged, or the file is damaged."
+            f"expected finite weights in '{path}'; {counted(len(broken), 'tensor')} with NaN or Inf, first "
+            f"'{broken[0]}'. The training that wrote it diverged, or the file is damaged."
         )
     return checkpoint
 
@@ -111,7 +115,12 @@ def _is_finite(tensor: Tensor) -> bool:
 
 
 def _is_safetensors(path: Path) -> bool:
-    return path.suffix == ".safetensors"
+    """By the start of its header, whatever the file is called; by its name where it starts like nothing known."""
+    with path.open("rb") as file:
+        head = file.read(16)
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < MOST_HEADER:
+        return True
+    return path.suffix == ".safetensors" and not head.startswith((b"PK", b"\x80"))
 
 
 def _read_safetensors(path: Path, config: MotionModelConfig | None) -> Checkpoint:
@@ -124,10 +133,7 @@ def _read_safetensors(path: Path, config: MotionModelConfig | None) -> Checkpoin
             f"expected a safetensors file at '{path}'; it can't be read ({problem}). It may be truncated."
         ) from problem
     if metadata.get("format") != FORMAT:
-        raise CheckpointError(
-            f"expected a model written by `fomm convert` (format '{FORMAT}') at '{path}'; got format "
-            f"'{metadata.get('format')}' with keys such as {sorted(state)[:3]}. Weights of other programs don't fit."
-        )
+        return _without_format(path, state, metadata, config)
     version = metadata.get("format_version", "?")
     if not version.isdigit() or int(version) > FORMAT_VERSION:
         raise CheckpointError(
@@ -138,64 +144,65 @@ def _read_safetensors(path: Path, config: MotionModelConfig | None) -> Checkpoin
             config = MotionModelConfig.from_dict(json.loads(metadata["config"]))
         except (KeyError, json.JSONDecodeError) as problem:
             raise CheckpointError(f"expected a configuration in the metadata of '{path}'; got {problem}.") from problem
+    return _stored(path, state, config, metadata)
+
+
+def _without_format(path: Path, state: State, metadata: dict[str, str], config: MotionModelConfig | None) -> Checkpoint:
+    """A file that another program wrote: with published keys, with ours, or of another model."""
+    notes = {key: value for key, value in metadata.items() if key != "format"}
+    if is_ours(state):
+        return _stored(path, state, config or recognise(state, file_name=path.name), notes)
+    tables = dict(sorted(state.items(), key=lambda entry: published_order(entry[0])))
+    if published_networks(tables, path).state:
+        return _from_tables(tables, path, config, notes)
+    raise CheckpointError(
+        f"expected a model written by `fomm convert`, or published weights, at '{path}'; got keys such as "
+        f"{sorted(state)[:3]}. It is {foreign_keys(state, metadata)}. Weights of other programs don't fit."
+    )
+
+
+def _stored(path: Path, state: State, config: MotionModelConfig, metadata: dict[str, str]) -> Checkpoint:
     epoch = metadata.get("epoch", "")
     return Checkpoint(path, "safetensors", state, config, int(epoch) if epoch.isdigit() else None, metadata)
 
 
-def read_pickle(path: Path) -> Any:
-    """What torch stored at `path`, on the CPU; CheckpointError where it is damaged or asks to run code."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as problem:
-        if ASKS_TO_RUN.search(str(problem)):
-            raise CheckpointError(
-                f"expected plain tensors in '{path}'; it holds a pickle that asks to run code, so it was refused and "
-                "nothing was executed. Don't load it with other programs either, unless you trust who made it."
-            ) from problem
-        raise CheckpointError(
-            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it is not one, but something else or a pickle "
-            "of a kind that is refused. Nothing in it was executed."
-        ) from problem
-    except Exception as problem:  # a damaged pickle fails in any way there is: struct.error, IndexError, ...
-        raise CheckpointError(
-            f"expected a checkpoint (.pth or .pth.tar) at '{path}'; it can't be read ({_first_line(problem)}). It may "
-            "be truncated, or unpacked: published `.pth.tar` files are used as they are, not opened with an archiver."
-        ) from problem
-
-
-def _first_line(problem: Exception) -> str:
-    return (str(problem).strip() or type(problem).__name__).splitlines()[0][:200]
-
-
 def _read_published(path: Path, config: MotionModelConfig | None) -> Checkpoint:
     content = read_pickle(path)
-    if not isinstance(content, Mapping) or not {"generator", "kp_detector"} <= set(content):
-        got = f"keys {sorted(map(str, content))[:6]}" if isinstance(content, Mapping) else type(content).__name__
-        raise CheckpointError(f"expected 'generator' and 'kp_detector' in '{path}'; got {got}. It is another model's.")
-    flat: State = {}
-    for network in PUBLISHED_NETWORKS:
-        for key, tensor in (content.get(network) or {}).items():
-            if not isinstance(tensor, Tensor):
-                raise CheckpointError(
-                    f"expected tensors in '{network}' of '{path}'; '{key}' is a {type(tensor).__name__}."
-                )
-            flat[f"{network}.{key.removeprefix('module.')}"] = tensor
+    if not isinstance(content, Mapping):
+        raise CheckpointError(
+            f"expected 'generator' and 'kp_detector' in '{path}'; got {type(content).__name__}. It is another model's."
+        )
+    return _from_tables(content, path, config, {})
+
+
+def _from_tables(
+    content: Mapping[Any, Any], path: Path, config: MotionModelConfig | None, metadata: dict[str, str]
+) -> Checkpoint:
+    """A checkpoint from tables of tensors with published names, however they are nested."""
+    found = published_networks(content, path)
+    flat = found.state
+    present = {key.partition(".")[0] for key in flat} | {str(key) for key in content if key in PUBLISHED_NETWORKS}
+    if not {"generator", "kp_detector"} <= present:
+        keys = sorted(map(str, content))
+        inner = content.get("state_dict", content.get("model", content))
+        whose = foreign_keys([*keys, *map(str, inner if isinstance(inner, Mapping) else ())], metadata)
+        lacking = " and ".join(f"'{name}'" for name in ("generator", "kp_detector"))
+        raise CheckpointError(f"expected {lacking} in '{path}'; got keys {keys[:6]}. It is {whose}.")
     state, unknown = ours_from_published(flat)
     _complete_old_layers(state)
     if unknown:
         name, differences = nearest_preset(state)
         raise CheckpointError(
-            f"expected the layers of a First Order Motion Model in '{path}'; {len(unknown)} keys are of none of them: "
-            f"{_some(unknown)}. The nearest preset is '{name}' ({differences} differences)."
+            f"expected the layers of a First Order Motion Model in '{path}'; of none of them "
+            f"{'is' if len(unknown) == 1 else 'are'} {counted(len(unknown), 'key')}: {_some(unknown)}. The nearest "
+            f"preset is '{name}' ({counted(differences, 'difference')})."
         )
     if config is None:
         config = recognise(state, file_name=path.name)
         scales = discriminator_scales(flat)
         if config.discriminator is not None and scales and config.discriminator.scales != scales:
             config = replace(config, discriminator=replace(config.discriminator, scales=scales))
-    epoch = content.get("epoch")
-    left_out = tuple(str(key) for key in content if key not in {*PUBLISHED_NETWORKS, "epoch"})
-    return Checkpoint(path, "published", state, config, epoch if isinstance(epoch, int) else None, {}, left_out)
+    return Checkpoint(path, "published", state, config, epoch_of(content), metadata, tuple(found.left_out))
 
 
 def _complete_old_layers(state: State) -> None:
@@ -232,13 +239,16 @@ def check_fit(state: Mapping[str, Tensor], expected: Mapping[str, tuple[int, ...
         if keys
     ]
     raise CheckpointError(
-        f"{what} does not fit the configuration: {'; '.join(parts)}. The nearest preset is '{name}' ({differences} "
-        "differences). Leave the preset out to have it recognised, or give the model's own configuration."
+        f"{what} does not fit the configuration: {'; '.join(parts)}. The nearest preset is '{name}' "
+        f"({counted(differences, 'difference')}). Leave the preset out to have it recognised, or give "
+        "the model's own configuration."
     )
 
 
 def model_from_checkpoint(checkpoint: Checkpoint, *, name: str | None = None) -> MotionModel:
-    """A MotionModel in eval mode, strictly loaded. Kernels of anti-alias filters follow the configuration's scale."""
+    """A MotionModel in eval mode, strictly loaded, in float32 whatever the file holds. Kernels of anti-alias filters
+    follow the configuration's scale.
+    """
     expected = expected_shapes(checkpoint.config)
     state = {key: tensor for key, tensor in checkpoint.state.items() if not key.startswith("discriminator.")}
     without_kernels = {key: shape for key, shape in expected.items() if not key.endswith(KERNEL)}
@@ -247,6 +257,7 @@ def model_from_checkpoint(checkpoint: Checkpoint, *, name: str | None = None) ->
         without_kernels,
         what=f"'{checkpoint.path.name}'",
     )
+    state = {key: tensor.float() if tensor.is_floating_point() else tensor for key, tensor in state.items()}
     model = MotionModel.from_state(checkpoint.config, state, name=name or checkpoint.path.name.split(".")[0])
     return model.eval().requires_grad_(False)
 

@@ -19,6 +19,7 @@ from ..config import (
 )
 from ..errors import CheckpointError
 from ..model import MotionModel, build_discriminator
+from ..wording import counted
 
 KERNEL = ".downsample.kernel"
 
@@ -88,7 +89,7 @@ def recognise(state: Mapping[str, Tensor], *, file_name: str = "") -> MotionMode
         name, differences = nearest_preset(state)
         raise CheckpointError(
             f"expected the weights of a First Order Motion Model; got a file without {problem}. The nearest preset is "
-            f"'{name}', with {differences} keys missing, extra or of another shape."
+            f"'{name}', with {counted(differences, 'key')} missing, extra or of another shape."
         ) from problem
 
 

@@ -15,6 +15,7 @@ from ..config import MotionModelConfig
 from ..errors import CheckpointError
 from ..files import atomic_path
 from ..model import MotionModel
+from ..wording import did_you_mean
 from .keys import published_from_ours
 from .reading import FORMAT, FORMAT_VERSION, Checkpoint, check_fit, read_checkpoint
 from .recognise import expected_discriminator_shapes, expected_shapes
@@ -79,7 +80,10 @@ def convert(
     """
     target = Path(target)
     if not target.name.endswith((".safetensors", ".pth", ".pth.tar")):
-        raise CheckpointError(f"expected a target that ends in .safetensors, .pth or .pth.tar; got '{target.name}'.")
+        raise CheckpointError(
+            f"expected a target that ends in .safetensors, .pth or .pth.tar; got '{target.name}'."
+            f"{did_you_mean(''.join(target.suffixes[-2:]), ('.safetensors', '.pth', '.pth.tar'))}"
+        )
     checkpoint = read_checkpoint(source, config=config, preset_name=preset_name)
     expected = expected_shapes(checkpoint.config)
     if checkpoint.has_discriminator:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 import torch
 
-from ..checkpoints.reading import read_pickle
+from ..checkpoints.pickles import read_pickle
 from ..errors import CheckpointError, TrainingError
 from .backbones import Backbone, State, efficientnet_lite0, mobilenet_v2, vgg19
 

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..fitting import to_uint8
+from ..wording import counted
 from .evaluate import Evaluation, Score, Shown
 from .metrics import Column
 from .strips import COLUMNS
@@ -61,7 +62,7 @@ def _parts(evaluation: Evaluation) -> list[Score]:
 
 
 def _title(score: Score) -> str:
-    counts = f"{score.clips} clip{'s' if score.clips > 1 else ''}, {score.frames} frames"
+    counts = f"{counted(score.clips, 'clip')}, {counted(score.frames, 'frame')}"
     return f"{score.name}: {counts}" if score.name else counts
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from ..errors import ImageError
+from ..wording import odd_name, why_missing
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Readable: TypeAlias = PathLike | BinaryIO
@@ -87,7 +88,7 @@ class MediaSource:
             if self._source.is_dir():
                 raise ImageError(f"expected a file; got the folder {source}. Name a file inside it.")
             if not self._source.is_file():
-                raise ImageError(f"expected an existing file; {source} does not exist. Check the name.")
+                raise ImageError(f"expected an existing file; {source} does not exist. {why_missing(source)}")
         else:
             if not (hasattr(source, "seekable") and source.seekable()):
                 raise ImageError(
@@ -200,7 +201,8 @@ def still_paths(source: PathLike) -> list[Path] | None:
     else:
         return None
     if not found:
-        raise ImageError(f"expected pictures ({', '.join(STILL_SUFFIXES)}) in {source}; got none. Check the name.")
+        what = odd_name(str(source)) or "Check the name."
+        raise ImageError(f"expected pictures ({', '.join(STILL_SUFFIXES)}) in {source}; got none. {what}")
     return found
 
 

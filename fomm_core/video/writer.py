@@ -17,6 +17,7 @@ import numpy as np
 
 from ..errors import ImageError
 from ..files import atomic_path
+from ..wording import did_you_mean
 from .audio import AudioTrack
 from .encoders import CONTAINERS, ContainerEncoder, Encoder, StillsEncoder
 from .gif import GifEncoder
@@ -183,7 +184,7 @@ def _kind(path: Path) -> str:
         return "folder"
     if suffix in CONTAINERS or suffix == ".gif":
         return suffix
-    raise ImageError(f"expected one of {KINDS}; got {path.name!r}.")
+    raise ImageError(f"expected one of {KINDS}; got {path.name!r}.{did_you_mean(path.suffix, (*CONTAINERS, '.gif'))}")
 
 
 def _sound_source(audio_from: PathLike | BinaryIO | None) -> MediaSource | None:

@@ -7,7 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...fomm_core.wording import counted
 from ..hosts.devices import choose_device, dtype_of
+from .hints import picture_and_clip
 from .models import add_config_arguments, chosen_config, find_weights, hint_at_better_models
 from .terminal import progress_display
 
@@ -250,7 +252,7 @@ def _inputs(arguments: argparse.Namespace) -> tuple[Path, Path | None]:
         arguments.usage_error("SOURCE and DRIVING are missing: a picture and a video (or try --example)")
     if driving is None and arguments.keypoints is None:
         arguments.usage_error("DRIVING is missing: a video, or --keypoints FILE for saved movement")
-    return Path(source), None if driving is None else Path(driving)
+    return picture_and_clip(source, driving)
 
 
 def _options(arguments: argparse.Namespace) -> FileOptions:
@@ -322,6 +324,6 @@ def _summary(report: Report) -> str:
     rate = report.frames / report.seconds if report.seconds > 0 else 0.0
     best = "" if report.anchor in (None, 0) else f", anchor frame {report.anchor}"
     return (
-        f"{report.output.resolve()}: {report.frames} frames of {width}x{height}, {float(report.fps):.4g} frames per "
-        f"second{best}; took {report.seconds:.1f} s ({rate:.1f} fps)"
+        f"{report.output.resolve()}: {counted(report.frames, 'frame')} of {width}x{height}, {float(report.fps):.4g} "
+        f"frames per second{best}; took {report.seconds:.1f} s ({rate:.1f} fps)"
     )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...fomm_core.wording import counted
 
 EPILOG = """\
 examples:
@@ -45,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.output or Path(f"fomm-blender-{__version__}.zip")
     count = package(target)
     if not arguments.quiet:
-        print(f"{target.resolve()}: {count} files, {target.stat().st_size / 1e6:.1f} MB")
+        print(f"{target.resolve()}: {counted(count, 'file')}, {target.stat().st_size / 1e6:.1f} MB")
     return 0
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...fomm_core.wording import counted
 from .schemas import add_schema_arguments, known_schemas
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def _tell(graph: Graph, problems: list[Problem], *, quiet: bool) -> None:
         print(problem)
     if not quiet:
         errors = sum(problem.severity == "error" for problem in problems)
-        print(f"{len(graph.nodes)} nodes, {errors} errors, {len(problems) - errors} warnings")
+        counts = ((len(graph.nodes), "node"), (errors, "error"), (len(problems) - errors, "warning"))
+        print(", ".join(counted(number, noun) for number, noun in counts))
 
 
 def _files(graph: Graph, schemas: Schemas) -> list[str]:

@@ -13,7 +13,7 @@ from .terminal import say
 EPILOG = """\
 examples:
   fomm convert vox-cpk.pth.tar                            writes vox-cpk.safetensors beside it
-  fomm convert vox-cpk.pth.tar models/vox.safetensors
+  fomm convert vox-cpk.pth.tar -o models/vox.safetensors
   fomm convert own.pth.tar own.safetensors --config own.yaml
   fomm convert vox.safetensors vox.pth.tar                back to the published layout
 
@@ -35,19 +35,23 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "target", nargs="?", metavar="DST", type=Path, help="its ending decides (default: SRC with .safetensors)"
     )
+    parser.add_argument("-o", "--output", metavar="DST", type=Path, help="the same, as other commands have it")
     parser.add_argument("-y", "--overwrite", action="store_true", help="replace DST where it exists")
     add_config_arguments(parser.add_argument_group("model"))
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert; returns the exit code."""
     from ...fomm_core.checkpoints import convert
     from ...fomm_core.errors import FommError
+    from ...fomm_core.wording import counted
 
+    if arguments.target is not None and arguments.output is not None:
+        arguments.usage_error(f"expected one DST; got '{arguments.target}' and -o '{arguments.output}'")
     source = find_weights(arguments.source)
     stem = re.sub(r"\.(pth|pth\.tar|safetensors)$", "", source.name)
-    target = arguments.target or source.with_name(f"{stem}.safetensors")
+    target = arguments.target or arguments.output or source.with_name(f"{stem}.safetensors")
     if target.resolve() == source.resolve():
         raise FommError(f"expected another name to write to than what is read; got '{target}' for both.")
     if target.exists() and not arguments.overwrite:
@@ -60,5 +64,5 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"left out, as no weights of the model: {', '.join(checkpoint.left_out)}")
     if not arguments.quiet:
         kind = " or ".join(checkpoint.presets) or "a configuration of its own"
-        print(f"{target.resolve()}: {kind}, {sum(checkpoint.num_parameters.values()):,} parameters")
+        print(f"{target.resolve()}: {kind}, {counted(sum(checkpoint.num_parameters.values()), 'parameter')}")
     return 0

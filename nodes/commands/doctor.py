@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ... import __version__
+from ...fomm_core.wording import counted
 
 LIBRARIES = {
     "torch>=2.4": "torch",
@@ -262,7 +263,7 @@ def _text(found: dict[str, Any]) -> str:
 def _device_text(device: dict[str, Any]) -> str:
     parts = [f"{device['device']:<7} {device['name']}"]
     if "threads" in device:
-        parts.append(f"{device['threads']} threads")
+        parts.append(counted(device["threads"], "thread"))
     if "memory_bytes" in device:
         free = f" ({device['free_bytes'] / 2**30:.1f} free)" if "free_bytes" in device else ""
         parts.append(f"{device['memory_bytes'] / 2**30:.1f} GiB{free}")

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from ...fomm_core.wording import counted
 from .schemas import add_schema_arguments, known_schemas
 from .terminal import say
 
@@ -67,5 +68,5 @@ def run(arguments: argparse.Namespace) -> int:
     with atomic_path(target) as temporary:
         temporary.write_text(text, encoding="utf-8")
     if not arguments.quiet:
-        print(f"{target.resolve()}: {len(graph.nodes)} nodes")
+        print(f"{target.resolve()}: {counted(len(graph.nodes), 'node')}")
     return 0

@@ -8,6 +8,8 @@ import struct
 from pathlib import Path
 from typing import Any
 
+from ...fomm_core.wording import counted
+from .hints import files_like
 from .models import find_weights
 from .terminal import say
 
@@ -43,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     found: list[dict[str, Any]] = []
     failed = False
-    for name in arguments.files:
+    for name in files_like(arguments.files):
         try:
             found.append(describe(name))
         except FommError as problem:
@@ -151,9 +153,8 @@ def _weights_rows(entry: dict[str, Any]) -> dict[str, Any]:
     size, multiple = entry["frame_size"], entry["size_multiple"]
     preset = " or ".join(entry["presets"])
     if nearest is not None:
-        preset = (
-            f"none; nearest is {nearest['name']} ({nearest['differences']} keys missing, extra or of another shape)"
-        )
+        keys = counted(nearest["differences"], "key")
+        preset = f"none; nearest is {nearest['name']} ({keys} missing, extra or of another shape)"
     motion = "no dense motion" if not entry["dense_motion"] else f"{_with(entry['occlusion_map'])} occlusion map"
     rows = {
         "preset": preset,

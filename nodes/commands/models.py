@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .hints import hint_at_weights
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -66,7 +67,8 @@ def find_weights(name: str) -> Path:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "is neither"
         raise CheckpointError(
-            f"expected a weights file or a built-in model ({', '.join(builtin)}); '{name}' {what}. Check the name."
+            f"expected a weights file or a built-in model ({', '.join(builtin)}); '{name}' {what}. "
+            f"{hint_at_weights(name)}"
         )
     return path
 

@@ -8,6 +8,7 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...fomm_core.wording import counted
 from .animate import positive
 from .batch_display import batch_display, clock
 from .terminal import say
@@ -283,7 +284,7 @@ def _dry_run(batch: Batch) -> int:
         fault = f"  FAULTY: {job.message}" if isinstance(job, Faulty) else ""
         faults += bool(fault)
         print(f"{job.id}  {job.output.relative_to(batch.output).as_posix()}  {settings}{fault}")
-    say(f"{count} jobs{f', {faults} of them faulty' if faults else ''}; nothing was rendered.")
+    say(f"{counted(count, 'job')}{f', {faults} of them faulty' if faults else ''}; nothing was rendered.")
     return 1 if faults else 0
 
 

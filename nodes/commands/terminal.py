@@ -7,6 +7,8 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ...fomm_core.wording import counted
+
 if TYPE_CHECKING:
     from ...fomm_core.pipeline import Progress
 
@@ -129,7 +131,8 @@ class Lines(ProgressDisplay):
             say(f"{TITLES[progress.stage]}: {self._line(progress)}")
 
     def _line(self, progress: Progress) -> str:
-        parts = [f"{progress.done}{f' of {progress.total}' if progress.total else ''} frames"]
+        of_total = f"{progress.done:,} of " if progress.total else ""
+        parts = [of_total + counted(progress.total or progress.done, "frame")]
         fps = self._speed.fps(progress)
         if fps is not None:
             parts.append(f"{fps:.1f} fps")

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...fomm_core.wording import counted
 from .animate import picture_size, positive
 from .terminal import say
 from .training_display import training_display
@@ -184,7 +185,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(f"stopped after step {trainer.step}; the same command with --resume goes on from there.")
         return 1
     if not quiet:
-        print(f"{trainer.folder.model_path.resolve()}: trained for {trainer.step} steps")
+        print(f"{trainer.folder.model_path.resolve()}: trained for {counted(trainer.step, 'step')}")
     return 0
 
 
@@ -236,8 +237,8 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
     state = folder.latest()
     if state is not None and not arguments.resume:
         raise TrainingError(
-            f"expected a new folder for a new run; '{folder.path}' holds one that has done {state.step} steps. Go on "
-            "with it (--resume), or choose another folder."
+            f"expected a new folder for a new run; '{folder.path}' holds one that has done "
+            f"{counted(state.step, 'step')}. Go on with it (--resume), or choose another folder."
         )
     clips = find_clips(arguments.clips, split="train").repeated(dict(arguments.repeat))
     length = len({clip.identity for clip in clips} if arguments.by_identity else clips)

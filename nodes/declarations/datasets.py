@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...fomm_core.errors import DataError
 from ...fomm_core.training.data import ClipSet, find_clips
+from ...fomm_core.wording import counted
 from ..spec import DATASET, IMAGE, STRING, Host, NodeSpec, category, choice, decimal, integer, socket
 from .border import MODEL_IN, PRECISION_IN, images_from_graph, images_to_graph
 
@@ -35,8 +36,9 @@ class DataSet:
     def report(self) -> str:
         """Counts, and what was left out."""
         lines = [
-            f"{len(self.train)} clips to train with, {sum(len(clip) for clip in self.train)} frames",
-            f"{len(self.held_out)} clips to evaluate with" + (" (the same)" if self.held_out is self.train else ""),
+            f"{counted(len(self.train), 'clip')} to train with, {counted(sum(map(len, self.train)), 'frame')}",
+            f"{counted(len(self.held_out), 'clip')} to evaluate with"
+            + (" (the same)" if self.held_out is self.train else ""),
         ]
         lines += [f"left out: {problem.name} ({problem.reason})" for problem in self.train.problems]
         return "\n".join(lines)

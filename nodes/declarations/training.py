@@ -17,6 +17,7 @@ from ...fomm_core.training.perceptual import BACKBONES, usual_path
 from ...fomm_core.training.plan import Wishes
 from ...fomm_core.training.presets import TRAINING_PRESETS
 from ...fomm_core.training.start import Start
+from ...fomm_core.wording import counted
 from ..spec import (
     IMAGE,
     MODEL,
@@ -111,7 +112,7 @@ def _train(host: Host, model: Any, dataset: DataSet, **values: Any) -> tuple[Any
     trained.name = settings.run_name
     last = ", ".join(f"{name} {value:.4g}" for name, value in lines[-1]["losses"].items())
     report = (
-        f"{trainer.step} steps in {trainer.seconds / 60:.1f} minutes; losses of the last one: {last}.\n"
+        f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes; losses of the last one: {last}.\n"
         f"Its states and pictures are in {trainer.folder.path}"
     )
     strip = from_uint8(latest_strip(trainer.folder))

@@ -120,7 +120,7 @@ class _Converter:
             self._tell(scope, node, "warning", TOO_MANY.format(values.surplus))
         for name in values.missing if node.values else ():
             self._tell(scope, node, "warning", f"saved before it had this; set to {values.inputs[name]!r}", name)
-        return values.inputs
+        return {**values.inputs, **_shown_outside(scope, node)}
 
     def _guessed_values(self, scope: Scope, node: SavedNode) -> Mapping[str, Any]:
         """What newer files tell of a class without its schema: the names of its widgets."""
@@ -162,6 +162,16 @@ class _Converter:
 
     def _title(self, node: SavedNode) -> str:
         return node.title or self.schemas.title(node.type)
+
+
+def _shown_outside(scope: Scope, node: SavedNode) -> Mapping[str, Any]:
+    """The values that a node inside of a subgraph has from the node that stands for it; null stands for its own."""
+    host = None if scope.host is None else scope.host[1]
+    shown = None if host is None else host.shown_widgets
+    if host is None or shown is None:
+        return {}
+    named = zip(shown, host.positional, strict=True)
+    return {name: value for (inner, name), value in named if inner == node.id and value is not None}
 
 
 def _models(node: SavedNode) -> tuple[ModelFile, ...]:

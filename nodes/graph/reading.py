@@ -1,26 +1,32 @@
-"""Graphs from files: JSON in either form of ComfyUI's, or a picture or clip that carries it."""
+"""Graphs from files: JSON in any form of ComfyUI's, or what carries it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from ...fomm_core.errors import GraphError
-from .carried import CLIPS, PICTURES, carried_graph
+from ...fomm_core.wording import why_missing
+from .carried import carried_graphs, carrier
+from .carried_pictures import MOST_TEXT
 from .convert import convert
-from .model import Graph
+from .model import Graph, Problem
 from .saved import is_saved_canvas, saved_graph
 from .schemas import Schemas
+from .unwrapping import decoded, unwrapped
 
 
 def read_graph(path: str | Path, schemas: Schemas) -> Graph:
-    """The graph that a file holds.
+    """The graph that a file holds, told by its content.
 
     Args:
-        path: JSON as ComfyUI saves it ("API format" or the canvas), or what ComfyUI saved with its workflow inside:
-            PNG, WebP, JPEG, MP4, WebM and others, see `carried_graph`.
+        path: JSON as ComfyUI saves it ("API format" or the canvas), as it is posted to a server, or as a server tells
+            of it (/history, /queue); or what ComfyUI saved with its workflow inside: a picture, clip or sound, a latent
+            or model, a 3D model.
         schemas: of the classes in it; only a canvas needs them, whose values are saved by position.
 
     Returns:
@@ -31,42 +37,65 @@ def read_graph(path: str | Path, schemas: Schemas) -> Graph:
     """
     path = Path(path)
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is not there"
-        raise GraphError(f"expected a graph's file; '{path}' {what}. Check the name.")
-    if path.suffix.lower() in PICTURES | CLIPS:
-        return parse_graph(carried_graph(path), schemas, name=str(path))
+        what = "is a folder. Name a file in it." if path.is_dir() else f"is not there. {why_missing(path)}"
+        raise GraphError(f"expected a graph's file; '{path}' {what}")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        read = carrier(path)
+        if read is None:
+            return parse_graph(_text(path), schemas, name=str(path))
     except (OSError, UnicodeDecodeError) as problem:
         raise GraphError(
             f"expected JSON, or a picture or clip that ComfyUI saved; '{path}' is neither ({problem})."
         ) from problem
-    return parse_graph(text, schemas, name=str(path))
+    first, *others = carried_graphs(path, read)
+    try:
+        return parse_graph(first, schemas, name=str(path))
+    except GraphError:
+        if not others:
+            raise
+    return parse_graph(others[0], schemas, name=str(path))
+
+
+def _text(path: Path) -> str:
+    size = path.stat().st_size
+    if size > MOST_TEXT:
+        raise GraphError(
+            f"expected a graph's file, of {MOST_TEXT >> 20} MB at most; '{path}' has {size >> 20} MB and is of no kind "
+            "that carries one."
+        )
+    return decoded(path.read_bytes())
 
 
 def parse_graph(text: str, schemas: Schemas, *, name: str = "the text") -> Graph:
     """The graph in a JSON text, of either form. `name` is for messages; see `read_graph`."""
+    try:
+        parse = partial(_parsed, name=name)
+        found = unwrapped(parse(text.removeprefix("\ufeff")), parse)
+        graph = _graph(found.data, schemas)
+    except GraphError as problem:
+        raise problem if name in str(problem) else GraphError(f"{name}: {problem}") from problem
+    except RecursionError:
+        raise GraphError(f"expected a graph in JSON; {name} is nested deeper than any graph is.") from None
+    if found.note:
+        graph = replace(graph, problems=(Problem("warning", found.note), *graph.problems))
+    return graph
+
+
+def _parsed(text: str, name: str) -> Any:
     if not text.strip():
         raise GraphError(f"expected a graph in JSON; {name} is empty. Save the workflow again.")
+    if text.lstrip().startswith("<"):
+        raise GraphError(f"expected a graph in JSON; {name} is a web page or XML. Download the file itself again.")
     try:
-        data = json.loads(text, object_pairs_hook=_without_repeats)
-    except GraphError as problem:
-        raise GraphError(f"{name}: {problem}") from None
+        return json.loads(text, object_pairs_hook=_without_repeats)
+    except GraphError:
+        raise
     except RecursionError:
         raise GraphError(f"expected a graph in JSON; {name} is nested deeper than any graph is.") from None
     except ValueError as problem:
         raise GraphError(
             f"expected a graph in JSON; {name} is broken ({problem}). Save the workflow again in ComfyUI."
         ) from problem
-    if isinstance(data, Mapping) and not is_saved_canvas(data):
-        for key in ("prompt", "workflow"):  # as it is posted to a server, or wrapped by other programs
-            if isinstance(data.get(key), Mapping) and "class_type" not in data[key]:
-                data = data[key]
-                break
-    try:
-        return _graph(data, schemas)
-    except GraphError as problem:
-        raise GraphError(f"{name}: {problem}") from problem
 
 
 def _graph(data: Any, schemas: Schemas) -> Graph:

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 
 from ...fomm_core.errors import GraphError
 from ..spec import COMBO
+from .unwrapping import decoded
 from .widgets import Input, inputs_of
 
 TITLES = {
@@ -103,7 +104,7 @@ def _fetched(url: str) -> str:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return decoded(path.read_bytes())
     except (OSError, UnicodeDecodeError) as problem:
         raise GraphError(f"expected a file that holds a ComfyUI's /object_info; '{path}': {problem}.") from None
 

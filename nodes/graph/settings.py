@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...fomm_core.errors import GraphError
+from ...fomm_core.wording import did_you_mean
 from .model import Graph, Link, Node
 from .schemas import Schemas
 from .widgets import Input, inputs_now
@@ -171,7 +172,8 @@ def _nothing_found(graph: Graph, where: str, candidates: list[tuple[Node, str]],
     if candidates:
         node, port = candidates[0]
         ports = ", ".join(made.port for made in targets(Graph({node.id: node}), schemas))
-        return f"{node.name} has no input '{port}', but: {ports or 'none that can be set'}."
+        meant = did_you_mean(port, ports.split(", "))
+        return f"{node.name} has no input '{port}', but: {ports or 'none that can be set'}.{meant}"
     names = list(dict.fromkeys(node.title for node in graph.nodes.values()))
     near = difflib.get_close_matches(where.rpartition(".")[0], names, n=1)
     hint = f" Did you mean “{near[0]}”?" if near else ""

@@ -115,10 +115,18 @@ class Wires:
         found = _inner_widget(inner.graph, index)
         if found is None:
             return None
+        if (shown := host.shown_widgets) is not None:
+            name = inner.graph.inputs[index].name
+            own = [value for entry, value in zip(shown, host.positional, strict=True) if entry == ("-1", name)]
+            if own and own[0] is not None:
+                return own[0]
+            return self._inner_value(inner, *found)
         position = sum(_inner_widget(inner.graph, before) is not None for before in range(index))
         if position < len(host.positional):
             return host.positional[position]
-        node, name = found
+        return self._inner_value(inner, *found)
+
+    def _inner_value(self, inner: Scope, node: SavedNode, name: str) -> Any:
         deeper = self.canvas.inside(inner, node)
         if deeper is None:
             return self.value_of(inner, node, name)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from ...fomm_core.files import atomic_path
+from ...fomm_core.wording import counted
 from .manifest import DONE, FAILED, PENDING, Counts, Entry, Manifest
 
 MOST_STRIPS = 1000
@@ -90,9 +91,9 @@ def _job(entry: Entry, *, shown: bool, before: bool) -> Iterator[str]:
     facts = [f"job {entry.number}"]
     if entry.state == DONE:
         rate = f", {entry.frames / entry.seconds:.1f} per second" if entry.seconds and entry.frames else ""
-        facts += [f"{entry.frames} frames in {entry.seconds:.2f} s{rate}", entry.worker]
+        facts += [f"{counted(entry.frames, 'frame')} in {entry.seconds:.2f} s{rate}", entry.worker]
     facts += [f"{entry.attempts} tries"] * (entry.attempts > 1)
-    facts += [f"{entry.reused} nodes reused"] * (entry.reused > 0) + ["done before"] * before
+    facts += [f"{counted(entry.reused, 'node')} reused"] * (entry.reused > 0) + ["done before"] * before
     settings = (f"{name} = {value}" for name, value in entry.settings.items())
     yield '<div class="more">'
     yield from (f"<span>{escape(str(fact))}</span>" for fact in chain(facts, settings))

@@ -230,7 +230,7 @@ def make_bad_files() -> None:
     [
         (["nowhere.png", DRIVING], "nowhere.png"),
         (["cut.png", DRIVING], "cut.png"),
-        ([DRIVING, SOURCE], "driving.mp4 is not one"),
+        ([DRIVING, SOURCE], "Swap the two"),
         ([SOURCE, "nowhere.mp4"], "nowhere.mp4"),
         ([SOURCE, "empty"], "0 bytes"),
         ([SOURCE, "text"], "text"),

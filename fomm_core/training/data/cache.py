@@ -16,6 +16,7 @@ import numpy as np
 from ...errors import DataError, ImageError
 from ...files import atomic_path
 from ...video.pixels import Pixels
+from ...wording import counted
 from .clips import Clip, ClipSet, Label, Problem, gathered
 
 VERSION = 1
@@ -83,7 +84,7 @@ def prepare(
         made[clip] = _prepared(clip, size, path)
         if on_progress is not None:
             on_progress(done, len(wanted))
-    prepared = gathered((made[clip] for clip in clips), place=f"{len(clips)} clips")
+    prepared = gathered((made[clip] for clip in clips), place=counted(len(clips), "clip"))
     return ClipSet(prepared.clips, (*clips.problems, *prepared.problems))
 
 

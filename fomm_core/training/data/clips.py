@@ -17,6 +17,7 @@ from ...errors import DataError, ImageError
 from ...fitting import as_rgb, fit, fit_uint8, to_uint8
 from ...video import VideoReader, read_image
 from ...video.pixels import Pixels
+from ...wording import counted
 
 log = logging.getLogger("fomm.data")
 
@@ -203,7 +204,7 @@ class ClipSet:
         names = names or [f"clip {index}" for index in range(len(clips))]
         if len(names) != len(clips):
             raise DataError(f"expected a name for each of {len(clips)} clips; got {len(names)}.")
-        return gathered(map(_in_memory, clips, names), place=f"{len(clips)} clips in memory")
+        return gathered(map(_in_memory, clips, names), place=f"{counted(len(clips), 'clip')} in memory")
 
     @property
     def groups(self) -> dict[str, ClipSet]:
@@ -240,7 +241,7 @@ def gathered(opened: Iterable[Clip | Problem], *, place: str, fewest: int = FEWE
         if isinstance(found, Problem):
             problems.append(found)
         elif len(found) < fewest:
-            problems.append(Problem(found.name, f"expected at least {fewest} frames; it has {len(found)}."))
+            problems.append(Problem(found.name, f"expected at least {counted(fewest, 'frame')}; it has {len(found)}."))
         else:
             clips.append(found)
     for problem in problems[:TOLD]:

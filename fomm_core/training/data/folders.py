@@ -11,6 +11,7 @@ from typing import Literal, TypeAlias, get_args
 
 from ...errors import DataError, ImageError
 from ...video.source import STILL_SUFFIXES, MediaSource, counting_order, kind_of
+from ...wording import why_missing
 from ..seeds import seed_at
 from .clips import FEWEST_FRAMES, Clip, ClipSet, Label, Problem, StillsClip, VideoClip, gathered
 
@@ -49,7 +50,7 @@ def find_clips(
     """
     root = Path(folder)
     if not root.exists():
-        raise DataError(f"expected a folder of clips; {root} does not exist. Check the name.")
+        raise DataError(f"expected a folder of clips; {root} does not exist. {why_missing(root)}")
     if split not in get_args(Split):
         raise DataError(f"expected a split out of {', '.join(get_args(Split))}; got '{split}'.")
     halves = {name: root / name for name in ("train", "test") if (root / name).is_dir()}

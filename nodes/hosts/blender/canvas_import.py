@@ -25,10 +25,18 @@ def read_tree(path: str | Path) -> Any:
     """A new tree from a JSON file. Raises ImportProblem, with words for the user."""
     path = Path(path)
     try:
-        data = json.loads(path.read_text(encoding="utf-8-sig"))
+        data = _parsed(path.read_bytes())
     except (OSError, ValueError, RecursionError) as problem:
         raise ImportProblem(f"expected a workflow that ComfyUI saved as JSON; {path.name}: {problem}.") from problem
     return tree_from(data, path.stem)
+
+
+def _parsed(data: bytes) -> Any:
+    """JSON of any encoding, which some programs turn into text twice."""
+    found = json.loads(data.decode(json.detect_encoding(data)))
+    while isinstance(found, str):
+        found = json.loads(found)
+    return found
 
 
 def tree_from(data: Any, name: str) -> Any:

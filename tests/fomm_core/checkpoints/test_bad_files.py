@@ -42,6 +42,8 @@ def test_empty(tmp_path, name) -> None:
 @pytest.mark.parametrize("name", ["a.pth", "a.pth.tar", "a.safetensors"])
 def test_not_a_checkpoint(tmp_path, name) -> None:
     (tmp_path / name).write_bytes(b"<html>404 Not Found</html>" * 20)
+    refused(tmp_path / name, r"web page \(HTML\)")
+    (tmp_path / name).write_bytes(b"hello, world " * 20)
     refused(tmp_path / name, "it is not one|can't be read")
 
 
@@ -122,7 +124,7 @@ def test_missing_and_reshaped_layers_are_listed(tmp_path, published) -> None:
 def test_unknown_layers_are_listed(tmp_path, published) -> None:
     published["generator"]["attention.weight"] = torch.zeros(1)
     torch.save(published, tmp_path / "a.pth")
-    refused(tmp_path / "a.pth", r"1 keys are of none of them: generator.attention.weight")
+    refused(tmp_path / "a.pth", r"of none of them is 1 key: generator.attention.weight")
 
 
 def test_weights_of_another_preset(tmp_path) -> None:

@@ -79,7 +79,7 @@ def test_check_says_all_at_once(saved: Path, capsys: pytest.CaptureFixture[str])
     arguments = ["check", str(saved), "--object-info", str(DATA / "object_info.json")]
     assert main(arguments) == 1
     told = capsys.readouterr().out.splitlines()
-    assert told[-1] == "1 nodes, 4 errors, 0 warnings"
+    assert told[-1] == "1 node, 4 errors, 0 warnings"
     assert sum(line.startswith("error: SampleSink") for line in told) == 4
     assert main([*arguments, "--json"]) == 1
     listed = json.loads(capsys.readouterr().out)

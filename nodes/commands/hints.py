@@ -1,0 +1,176 @@
+"""What to say to those who gave a command something else than it takes."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from ...fomm_core.wording import did_you_mean, odd_name
+
+TOO_MANY = {
+    "animate": "SOURCE is one picture and DRIVING one clip; where the shell made several names of a pattern such as "
+    "*.png, `fomm render` takes it, in quotes",
+    "convert": "one file at a time",
+    "graph": "one graph at a time",
+    "check": "one graph at a time",
+}
+"""For each command: what to say where it is given more names than it has places."""
+
+WEIGHTS = (".pth", ".pth.tar", ".pt", ".ckpt", ".safetensors", ".onnx")
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that names the option or choice that was probably meant, and shows the usage of the command
+    that was called.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._given: tuple[str, ...] = ()
+        self._commands: Any = None
+
+    def add_subparsers(self, **options: Any) -> Any:
+        """As the base class does it; what is made here explains its own options."""
+        self._commands = super().add_subparsers(**options)
+        return self._commands
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As the base class does it."""
+        self._given = tuple(args or ())
+        return super().parse_known_args(args, namespace)
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As the base class does it; what is left over is told by the command that it was given to."""
+        arguments, left = self.parse_known_args(args, namespace)
+        if left:
+            called = getattr(arguments, "command", None)
+            parser = self._commands.choices.get(called, self) if self._commands is not None else self
+            many = TOO_MANY.get(str(called), "")
+            names = [text for text in left if not text.startswith("-")]
+            hint = f" ({many})" if many and len(names) == len(left) else ""
+            parser.error(f"unrecognized arguments: {' '.join(left)}{hint}")
+        return arguments
+
+    def error(self, message: str) -> NoReturn:
+        """Usage and message on standard error, and the end; with the name that was probably meant."""
+        meant = self._meant(message)
+        super().error(f"{message}.{meant}" if meant else message)
+
+    def _meant(self, message: str) -> str:
+        if choice := re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)$", message, re.DOTALL):
+            return did_you_mean(choice[1], re.findall(r"[\w.-]+", choice[2]))
+        known = set(re.findall(r"(?<![\w-])--[\w-]+", self.format_help()))
+        for given in self._given:
+            name = given.partition("=")[0]
+            if given.startswith("--") and len(given) > 2 and not any(option.startswith(name) for option in known):
+                return did_you_mean(name, known)
+        return ""
+
+
+def hint_at_weights(name: str) -> str:
+    """What to do about a name under which there are no weights."""
+    from ...fomm_core.checkpoints import builtin_models
+    from ...fomm_core.checkpoints.foreign import absent
+    from ...fomm_core.config import PRESETS
+
+    short = {preset.removesuffix("-256"): preset for preset in PRESETS if preset.endswith("-256")}
+    kinds = short | {preset: preset for preset in short.values()}
+    if preset := kinds.get(name.lower()):
+        return (
+            f"'{preset}' is a kind of model (a preset), whose weights do not come with this package: `fomm models get "
+            f"{preset.removesuffix('-256')}` downloads them; or give the file."
+        )
+    if name in PRESETS:
+        return f"It is a kind of model (a preset), of which no weights are published: {', '.join(builtin_models())} is."
+    if re.match(r"[a-z][a-z0-9+.-]+:/", name, re.IGNORECASE):
+        return (odd_name(name) or "") + " `fomm models get --help` says how it does that."
+    path = Path(name).expanduser()
+    plain = not path.exists() and len(path.parts) == 1 and not path.suffix
+    return (did_you_mean(name, (*builtin_models(), *kinds)).strip() if plain else "") or absent(path)
+
+
+def picture_and_clip(source: str, driving: str | None) -> tuple[Path, Path | None]:
+    """The files that `fomm animate` was given.
+
+    Raises:
+        FommError: something else was given, such as weights, several files, or the two the other way round.
+    """
+    from ...fomm_core.errors import ImageError
+
+    picture = _one_of(source, "picture", stills=False)
+    clip = None if driving is None else _one_of(driving, "clip", stills=True)
+    for path, place in ((picture, "a picture"), (clip, "a clip")):
+        if path is not None and path.is_file() and (other := _of_another_kind(path)):
+            raise ImageError(f"expected {place}; '{path}' is {other}.")
+    if picture.is_file() and _is_clip(picture):
+        if clip is not None and clip.is_file() and _is_still(clip):
+            raise ImageError(
+                f"expected a picture, then a clip; '{picture}' is a video and '{clip}' a picture. Swap the two: "
+                f"fomm animate {clip} {picture}"
+            )
+        raise ImageError(
+            f"expected a picture as SOURCE; '{picture}' is not one, but a video. Take a still of it: ffmpeg -i "
+            f"{picture} -frames:v 1 still.png"
+        )
+    return picture, clip
+
+
+def _one_of(name: str, what: str, *, stills: bool) -> Path:
+    """The file of that name, or the only one that fits a pattern; patterns of stills may stay where they are a clip."""
+    from ...fomm_core.errors import ImageError
+    from ...fomm_core.video.source import STILL_SUFFIXES
+
+    path = Path(name)
+    if path.exists() or (odd := odd_name(name)) is None:
+        return path
+    if not glob.has_magic(name):
+        raise ImageError(f"expected a file, the {what}; got {name}. {odd}")
+    found = sorted(Path(match) for match in glob.glob(name))
+    if stills and found and all(match.suffix.lower() in STILL_SUFFIXES for match in found):
+        return path
+    if len(found) > 1:
+        raise ImageError(
+            f"expected one {what}; '{name}' fits {len(found)} files, '{found[0]}' first. Name one of them; for all of "
+            "them, see `fomm render --help`."
+        )
+    return found[0] if found else path
+
+
+def _of_another_kind(path: Path) -> str | None:
+    name = path.name.lower()
+    if name.endswith(".safetensors"):
+        return "weights or saved movement, which go to --model FILE or --keypoints FILE"
+    if name.endswith(WEIGHTS):
+        return "weights, which go to --model FILE"
+    return "a graph: `fomm render` runs it" if name.endswith(".json") else None
+
+
+def _is_clip(path: Path) -> bool:
+    """A video; animations that are pictures too are left to the reader, which takes their first frame."""
+    from ...fomm_core.video.source import MediaSource, kind_of
+
+    if path.stat().st_size == 0:
+        return False
+    media = MediaSource(path)
+    head = media.head(12)
+    videos = head[4:8] == b"ftyp" or head.startswith((b"\x1aE\xdf\xa3", b"FLV")) or head[8:12] == b"AVI "
+    return videos and kind_of(media) == "container"
+
+
+def _is_still(path: Path) -> bool:
+    from ...fomm_core.video.source import MediaSource, kind_of
+
+    return path.stat().st_size > 0 and kind_of(MediaSource(path)) == "still"
+
+
+def files_like(names: Sequence[str]) -> list[str]:
+    """Names with the patterns among them replaced by what fits, as a shell that knows patterns would do it."""
+    found: list[str] = []
+    for name in names:
+        matches = sorted(glob.glob(name)) if glob.has_magic(name) and not Path(name).exists() else []
+        found += matches or [name]
+    return found
