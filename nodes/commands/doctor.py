@@ -30,6 +30,8 @@ LIBRARIES = {
     "pillow>=10.0": "PIL",
     "filelock>=3.12": "filelock",
     "threadpoolctl>=3.1": "threadpoolctl",
+    "platformdirs>=4.0": "platformdirs",
+    "obstore>=0.11": "obstore",
 }
 """What pyproject.toml asks for, and the name that it is imported by."""
 
