@@ -72,11 +72,11 @@ def install(
             shutil.copyfile(source, part)
             origin = source.name
         try:
-            checkpoint = _checked(part, preset_name, origin)
+            kind = kind_among(target, _checked(part, preset_name, origin).presets)
         except CheckpointError:
             forget(part)
             raise
-        record = _record(part, kind_among(target, checkpoint.presets), origin)
+        record = _record(part, kind, origin)
         write_record(target, record)
         os.replace(part, target)
         forget(part)

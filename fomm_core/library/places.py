@@ -77,19 +77,19 @@ def find_named(name: str, folders: Sequence[Path]) -> Path | None:
 
 def _not_found(name: str, path: Path, folders: Sequence[Path]) -> str:
     if path.is_dir():
-        return f"expected a weights file or the name of a model; '{name}' is a folder. Name the file in it."
-    known = known_as(name)
+        return f"expected a weights file at '{name}'; there is none: that is a folder. Name the file in it."
+    known = known_as(Path(name).name)
     if known is not None:
         return (
-            f"expected the model '{known.name}', which is not there yet; `fomm models get {known.name}` downloads it. "
-            f"Or put {known.file_name} into {folders[0]}, or give its path."
+            f"expected the model '{known.name}'; there is none at '{name}'. `fomm models get {known.name}` downloads "
+            f"it, and --model {known.name} finds it then. Or put {known.file_name} into {folders[0]}."
         )
     names = [*builtin_models(), *PUBLISHED, *(name_of(file) for folder in folders for file in models_in(folder))]
     near = difflib.get_close_matches(Path(name).name.split(".")[0], names, n=1)
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return (
-        f"expected a weights file or the name of a model; there is no '{name}'.{hint} `fomm models` lists what is "
-        "there, `fomm models get vox` downloads a published one."
+        f"expected a weights file, a built-in model ({', '.join(builtin_models())}) or another that `fomm models` "
+        f"lists; there is none at '{name}'.{hint} `fomm models get vox` downloads a published one."
     )
 
 

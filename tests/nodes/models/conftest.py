@@ -28,7 +28,8 @@ class FileServer:
     """Sends `content` whatever is asked for.
 
     etag, modified: of the content; empty ones are not sent. ranges: a part that is asked for is sent alone.
-    cuts, silent: after how many bytes each of the next answers breaks off, or stands still until `stop`. lies: bytes by which the length that it states is too large. status: instead of content.
+    cuts, silent: after how many bytes each of the next answers breaks off, or stands still until `stop`.
+    lies: bytes by which the length that it states is too large. status: instead of content.
     moved: redirect to this address. changes: contents that take the place of the present one, a request each.
     asked: (path, range) of each request, bodies: bytes sent of each.
     """

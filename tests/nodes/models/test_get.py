@@ -381,3 +381,23 @@ def test_stopped_while_the_server_is_silent(
     assert fomm("models", "get", "small", "--yes")[0] == 0
     assert server.starts == [0, kept]
     assert (folder / "small-cpk.pth.tar").read_bytes() == weights
+
+
+def test_doctor_shows_them(fomm, small) -> None:
+    code, out, _ = fomm("doctor")
+    assert code == 0
+    assert "not there: vox, vox-adv, taichi" in out
+    assert fomm("models", "get", "small", "--yes")[0] == 0
+    found = json.loads(fomm("doctor", "--json")[1])
+    assert found["published"]["small"].endswith("small-cpk.pth.tar")
+    assert found["published"]["vox"] is None
+    assert "  small  " in fomm("doctor")[1]
+
+
+def test_every_message_says_how_to_get_them(fomm) -> None:
+    """The model that is not there, and the notice of the built-in one."""
+    code, _, err = fomm("animate", "a.png", "b.mp4", "--model", "vox")
+    assert code == 1
+    assert "`fomm models get vox`" in err
+    assert "`fomm models get nemo`" in fomm("animate", "a.png", "b.mp4", "--model", "weights/nemo-cpk.pth.tar")[2]
+    assert "`fomm models get taichi`" in fomm("inspect", "taichi-256")[2]
