@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from ..checkpoints import Checkpoint, convert, read_checkpoint
 from ..checkpoints.recognise import expected_shapes, nearest_preset
 from ..config import preset
-from ..errors import CheckpointError, DownloadError
+from ..errors import CheckpointError, FommError
 from ..files import digest_of
 from ..library import SUFFIXES, Record, kind_among, read_record, record_path, write_record
 from .transfer import PATIENCE, Patience, Remote, Report, download, forget, held
@@ -51,15 +51,16 @@ def install(
     as one safetensors file in place of the published one. What is broken off is gone on with by the next call.
 
     Raises:
-        DownloadError: It can't be had, another call is at it, or there is no room.
+        DownloadError: It can't be had.
         CheckpointError: It is something else; then nothing of it is left.
+        FommError: Another call is at it, it is there already, or there is no room.
     """
     if not target.name.endswith(SUFFIXES):
-        raise DownloadError(f"expected a model's file ({', '.join(SUFFIXES)}); got '{target.name}'.")
+        raise FommError(f"expected a model's file ({', '.join(SUFFIXES)}); got '{target.name}'.")
     target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target):
         if target.exists():
-            raise DownloadError(f"expected no such model yet; '{target}' is there. Remove it to have it anew.")
+            raise FommError(f"expected no such model yet; '{target}' is there. Remove it to have it anew.")
         part = part_of(target)
         if isinstance(source, Remote):
             _check_room(target.parent, source.size - held(part, source), also=source.size if to_safetensors else 0)
@@ -116,7 +117,7 @@ def _alone(target: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise DownloadError(f"another call is downloading '{target.name}' into {target.parent}. Wait for it.") from None
+        raise FommError(f"another call is downloading '{target.name}' into {target.parent}. Wait for it.") from None
     try:
         yield
     finally:
@@ -128,7 +129,7 @@ def _alone(target: Path) -> Iterator[None]:
 def _check_room(folder: Path, needed: int, *, also: int) -> None:
     free = shutil.disk_usage(folder).free
     if free < needed + also + MARGIN:
-        raise DownloadError(
+        raise FommError(
             f"expected room for {(needed + also) / 1e6:,.0f} MB in {folder}; {free / 1e6:,.0f} MB are free. Make "
             "room, or name another folder (--to)."
         )

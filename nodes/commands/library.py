@@ -147,7 +147,7 @@ def run_get(arguments: argparse.Namespace) -> int:
 
 
 def _get(name: str, arguments: argparse.Namespace) -> bool:
-    from ...fomm_core.errors import DownloadError
+    from ...fomm_core.errors import CheckpointError, DownloadError
     from ...fomm_core.fetching import install
     from ...fomm_core.library import AUTHORS_PAGE, known_as
 
@@ -168,9 +168,9 @@ def _get(name: str, arguments: argparse.Namespace) -> bool:
                 to_safetensors=arguments.convert,
                 report=report,
             )
-    except DownloadError as problem:
+    except (DownloadError, CheckpointError) as problem:
         page = f" The authors' own page: {AUTHORS_PAGE}" if known and not arguments.file else ""
-        raise DownloadError(f"{problem}{page}") from problem
+        raise type(problem)(f"{problem}{page}") from problem
     except KeyboardInterrupt:
         say("stopped; what has come is kept, and the same command goes on from there.")
         return False
