@@ -157,7 +157,7 @@ def _get(name: str, arguments: argparse.Namespace) -> bool:
         return True
     _refuse_unless_asked(arguments)
     try:
-        source = arguments.file or _remote(arguments.url or known.url, target, known, arguments)  # type: ignore[union-attr]
+        source = arguments.file or _remote(arguments.url or (known.url if known else ""), target, known, arguments)
         if source is None:
             return False
         with download_display(target.name, quiet=arguments.quiet) as report:
@@ -225,7 +225,7 @@ def _there_already(name: str, arguments: argparse.Namespace) -> bool:
 def _refuse_unless_asked(arguments: argparse.Namespace) -> None:
     from ...fomm_core.errors import FommError
 
-    if not (arguments.yes or arguments.file or sys.stdin.isatty()):
+    if not (arguments.yes or arguments.file or (sys.stdin is not None and sys.stdin.isatty())):
         raise FommError(
             "expected a terminal to ask at before downloading; there is none. Add --yes to agree beforehand."
         )
