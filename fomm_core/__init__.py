@@ -2,7 +2,7 @@
 
 The shortest use:
 
-    model = load_model("vox-cpk.pth.tar")                    # or load_builtin()
+    model = load_model("vox")                                # a name, or a file; or load_builtin()
     session = AnimationSession(model, device="cuda")
     source = prepare_source(session, picture)                # [1, 3, H, W] in 0..1
     driving = session.detect(frames)                         # [T, 3, H, W], or batches of them

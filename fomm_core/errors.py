@@ -31,3 +31,7 @@ class TrainingError(FommError):
 
 class DataError(FommError):
     """A data set holds nothing, or too little, to train or measure with."""
+
+
+class DownloadError(FommError):
+    """A file can't be downloaded, or is not what was asked for."""

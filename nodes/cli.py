@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 from .. import __version__
-from .commands import animate, blender_package, check, convert, doctor, evaluate, graph, inspect, render, train
+from .commands import animate, blender_package, check, convert, doctor, evaluate, graph, inspect, library, render, train
 from .commands.hints import Parser
 from .commands.terminal import say
 
@@ -26,7 +26,8 @@ FINE, FAILED, USAGE = 0, 1, 2
 EPILOG = """\
 examples:
   fomm animate --example                        the bundled example, on the built-in model
-  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar
+  fomm models get vox                           the authors' weights for faces; then --model vox
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
   fomm check workflow.json                      what is wrong with a saved workflow
@@ -55,7 +56,7 @@ def build_parser() -> argparse.ArgumentParser:
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
     group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
-    for module in (animate, render, graph, check, train, evaluate, convert, inspect, blender_package, doctor):
+    for module in (animate, library, render, graph, check, train, evaluate, convert, inspect, blender_package, doctor):
         module.add_parser(commands, common)
     return parser
 

@@ -43,6 +43,15 @@ def _seeded() -> Iterator[None]:
     torch.set_num_threads(THREADS)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def models_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of models while tests run, here and in child processes: not the user's own. Empty."""
+    folder = tmp_path_factory.mktemp("models")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOMM_MODELS", str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The checkout."""

@@ -12,16 +12,14 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..wording import why_missing
+from ..library import AS_DOWNLOADED, WEIGHTS
 
 HEAD = 1024
 MOST_NAMES = 5_000
 """Entries of an archive that are looked through."""
 
 UNFINISHED = (".part", ".crdownload", ".download", ".partial", ".opdownload", ".aria2", ".tmp")
-WEIGHTS = (".pth", ".pth.tar", ".pt", ".ckpt", ".safetensors")
 AGAIN = "Download it again, and compare its size with what the page states: a published model has hundreds of MB."
-AS_DOWNLOADED = "Published `.pth.tar` files are no archives in spite of their name: they are used as downloaded"
 
 PACKED: tuple[tuple[bytes, str, Callable[[Path], Any] | None], ...] = (
     (b"\x1f\x8b", "gzip", gzip.open),
@@ -200,30 +198,6 @@ def _binary(head: bytes, path: Path) -> str | None:
     if not any(head):
         return "It holds nothing but zeros, as a download that broke off. " + AGAIN
     return None
-
-
-def foreign_folder(path: Path) -> str:
-    """What a folder in place of a weights file is, and what to do."""
-    try:
-        names = sorted(entry.name for entry in path.iterdir())[:MOST_NAMES]
-        below = [
-            name for name in names if (path / name / "data.pkl").is_file() or (path / name / "data" / "0").is_file()
-        ]
-    except OSError:
-        names, below = [], []
-    if "data.pkl" in names or below:
-        return f"It is a checkpoint that was unpacked. {AS_DOWNLOADED}: download the file again and leave it as it is."
-    if "model_index.json" in names or {"unet", "vae"} <= set(names):
-        return "It is a model of diffusers (Stable Diffusion or the like), another architecture."
-    weights = [name for name in names if name.endswith(WEIGHTS)]
-    if weights:
-        return f"It is a folder. Give a file in it, such as '{path / weights[0]}'."
-    return "It is a folder, without weights in it. Give the .pth.tar or .safetensors file."
-
-
-def absent(path: Path) -> str:
-    """What to say of a path at which no file is."""
-    return foreign_folder(path) if path.is_dir() else why_missing(path)
 
 
 def part_of_unpacked(path: Path) -> bool:

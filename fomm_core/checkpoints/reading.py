@@ -17,10 +17,11 @@ from torch import Tensor
 
 from ..config import MotionModelConfig, preset
 from ..errors import CheckpointError
+from ..library import find_model, foreign_folder
 from ..model import MotionModel
 from ..networks import MultiScaleDiscriminator
 from ..wording import counted
-from .foreign import absent, foreign_file, foreign_folder, foreign_keys, part_of_unpacked
+from .foreign import foreign_file, foreign_keys, part_of_unpacked
 from .keys import PUBLISHED_NETWORKS, State, discriminator_scales, ours_from_published
 from .layouts import epoch_of, is_ours, published_networks, published_order
 from .pickles import read_pickle
@@ -83,12 +84,11 @@ def read_checkpoint(
     config: MotionModelConfig | None = None,
     preset_name: str | None = None,
 ) -> Checkpoint:
-    """Read any supported weights file. The configuration is `config`, or that of `preset_name`, or the one stored in
-    the file, or recognised from keys and shapes; in this order. Raises CheckpointError for everything else.
+    """Read any supported weights file, or a model by its name (see `library.find_model`). The configuration is
+    `config`, or that of `preset_name`, or the one stored in the file, or recognised from keys and shapes; in this
+    order. Raises CheckpointError for everything else.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"expected a weights file at '{path}'; there is none. {absent(path)}")
+    path = find_model(path)
     if path.stat().st_size == 0:
         raise CheckpointError(f"expected weights in '{path}'; the file is empty. Copy or download it again.")
     if preset_name is not None:
@@ -265,7 +265,9 @@ def model_from_checkpoint(checkpoint: Checkpoint, *, name: str | None = None) ->
 def load_model(
     path: str | os.PathLike[str], *, config: MotionModelConfig | None = None, preset_name: str | None = None
 ) -> MotionModel:
-    """A model ready for inference from a `.safetensors`, `.pth` or `.pth.tar` file; see `read_checkpoint`."""
+    """A model ready for inference, by its name ("demo-128", "vox") or from a `.safetensors`, `.pth` or `.pth.tar` file;
+    see `read_checkpoint`.
+    """
     return model_from_checkpoint(read_checkpoint(path, config=config, preset_name=preset_name))
 
 

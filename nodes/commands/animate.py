@@ -24,10 +24,10 @@ examples:
   fomm animate --example
       the bundled example on the built-in model; writes fomm-example.mp4
 
-  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox           after: fomm models get vox
       a face that moves as the one in talk.mp4, with its sound
 
-  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox-cpk.pth.tar --best-frame --smooth one-euro --compare
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox --best-frame --smooth one-euro --compare
       start from the driving frame most alike, take out jitter, show source | driving | result
 
   fomm animate face.jpg talk.mp4 -o out.mp4 --save-keypoints talk.safetensors
@@ -67,8 +67,8 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     model.add_argument(
         "--model",
         metavar="NAME|FILE",
-        help="weights: .safetensors, .pth or .pth.tar (as downloaded, not unpacked), or a built-in model "
-        "(default: demo-128)",
+        help="a model that `fomm models` lists, or weights: .safetensors, .pth or .pth.tar (as downloaded, not "
+        "unpacked) (default: demo-128)",
     )
     add_config_arguments(model)
     _add_motion_arguments(parser.add_argument_group("motion"))

@@ -31,6 +31,8 @@ LIBRARIES = {
     "pillow>=10.0": "PIL",
     "filelock>=3.12": "filelock",
     "threadpoolctl>=3.1": "threadpoolctl",
+    "platformdirs>=4.0": "platformdirs",
+    "obstore>=0.11": "obstore",
 }
 """What pyproject.toml asks for, and the name that it is imported by."""
 
@@ -89,6 +91,7 @@ def examine() -> dict[str, Any]:
         "devices": _devices(problems) if libraries["torch"]["version"] else [],
         "video": _video(problems) if libraries["av"]["version"] else None,
         "models": _models(problems) if usable else {},
+        "published": _published() if usable else {},
         "comfyui": _comfyui(problems),
         "problems": problems,
     }
@@ -197,6 +200,14 @@ def _models(problems: list[str]) -> dict[str, Any]:
     return found
 
 
+def _published() -> dict[str, str | None]:
+    """The file of each published model; None for those that are not there."""
+    from ...fomm_core.library import PUBLISHED, find_named, model_folders
+
+    folders = model_folders()
+    return {name: str(path) if (path := find_named(name, folders)) else None for name in PUBLISHED}
+
+
 def _comfyui(problems: list[str]) -> list[dict[str, Any]]:
     named = os.environ.get("COMFYUI_DIR")
     if named and not _is_comfyui(Path(named).expanduser()):
@@ -253,11 +264,18 @@ def _text(found: dict[str, Any]) -> str:
         lines += ["", f"video (FFmpeg {found['video']['ffmpeg']})"]
         lines += [f"  {purpose:<20} {'yes' if there else 'no'}" for purpose, there in found["video"]["codecs"].items()]
     lines += ["", "built-in models", *(f"  {name}  {model['file']}" for name, model in found["models"].items())]
+    lines += ["", "published models", *_published_lines(found["published"])]
     lines += ["", "ComfyUI", *(f"  {_comfyui_text(comfyui)}" for comfyui in found["comfyui"])]
     if not found["comfyui"]:
         lines.append("  none found; to have one looked at, run this in its folder, or set COMFYUI_DIR")
     lines += ["", "problems:" if found["problems"] else "no problems found"]
     return "\n".join(lines + [f"  - {problem}" for problem in found["problems"]])
+
+
+def _published_lines(published: dict[str, str | None]) -> list[str]:
+    lines = [f"  {name}  {file}" for name, file in published.items() if file]
+    missing = [name for name, file in published.items() if not file]
+    return lines + ([f"  not there: {', '.join(missing)}; `fomm models get NAME` downloads one"] if missing else [])
 
 
 def _device_text(device: dict[str, Any]) -> str:

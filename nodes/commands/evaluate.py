@@ -25,7 +25,7 @@ examples:
   fomm evaluate runs/mine/model.safetensors clips -o mine.html
       with a page of strips, source | driving | keypoints | warped | occlusion | result
 
-  fomm evaluate vox-cpk.pth.tar talk.mp4 --frames 100 --metrics pixels lpips faces -o vox.json
+  fomm evaluate vox talk.mp4 --frames 100 --metrics pixels lpips faces -o vox.json
       one video, and the figures of each clip as JSON
 
 Each clip is rebuilt from its first frame and the keypoints of the others. Beside the model stands the first frame
@@ -44,7 +44,9 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("model", metavar="MODEL", help="weights: .safetensors, .pth or .pth.tar, or a built-in model")
+    parser.add_argument(
+        "model", metavar="MODEL", help="a model that `fomm models` lists, or weights: .safetensors, .pth, .pth.tar"
+    )
     parser.add_argument(
         "clips", metavar="CLIPS", type=Path, help="a folder of videos or of folders of pictures, or one video"
     )

@@ -71,28 +71,6 @@ class Parser(argparse.ArgumentParser):
         return ""
 
 
-def hint_at_weights(name: str) -> str:
-    """What to do about a name under which there are no weights."""
-    from ...fomm_core.checkpoints import builtin_models
-    from ...fomm_core.checkpoints.foreign import absent
-    from ...fomm_core.config import PRESETS
-
-    short = {preset.removesuffix("-256"): preset for preset in PRESETS if preset.endswith("-256")}
-    kinds = short | {preset: preset for preset in short.values()}
-    if preset := kinds.get(name.lower()):
-        return (
-            f"'{preset}' is a kind of model (a preset), whose weights do not come with this package: `fomm models get "
-            f"{preset.removesuffix('-256')}` downloads them; or give the file."
-        )
-    if name in PRESETS:
-        return f"It is a kind of model (a preset), of which no weights are published: {', '.join(builtin_models())} is."
-    if re.match(r"[a-z][a-z0-9+.-]+:/", name, re.IGNORECASE):
-        return (odd_name(name) or "") + " `fomm models get --help` says how it does that."
-    path = Path(name).expanduser()
-    plain = not path.exists() and len(path.parts) == 1 and not path.suffix
-    return (did_you_mean(name, (*builtin_models(), *kinds)).strip() if plain else "") or absent(path)
-
-
 def picture_and_clip(source: str, driving: str | None) -> tuple[Path, Path | None]:
     """The files that `fomm animate` was given.
 

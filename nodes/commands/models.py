@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .hints import hint_at_weights
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -56,27 +55,15 @@ def chosen_config(arguments: argparse.Namespace, path: Path) -> MotionModelConfi
 
 
 def find_weights(name: str) -> Path:
-    """The file of a built-in model, or the path that `name` is. Raises CheckpointError naming what there is."""
-    from ...fomm_core.checkpoints import builtin_models
-    from ...fomm_core.errors import CheckpointError
+    """The file that `--model` means; see `library.find_model`. Raises CheckpointError naming what there is."""
+    from ...fomm_core.library import find_model
 
-    builtin = builtin_models()
-    if name in builtin:
-        return builtin[name]
-    path = Path(name).expanduser()
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "is neither"
-        raise CheckpointError(
-            f"expected a weights file or a built-in model ({', '.join(builtin)}); '{name}' {what}. "
-            f"{hint_at_weights(name)}"
-        )
-    return path
+    return find_model(name)
 
 
 def hint_at_better_models() -> None:
     """Say once that the built-in model is not what this can do."""
     say(
-        "using the built-in demo model: small, for a first try. For real work get a checkpoint that the "
-        "authors of the First Order Motion Model published, such as vox-cpk.pth.tar for faces (see the README), and "
-        "add --model vox-cpk.pth.tar"
+        "using the built-in demo model: small, for a first try. For real work get one that the authors of the First "
+        "Order Motion Model published, such as vox for faces: `fomm models get vox`, then add --model vox"
     )

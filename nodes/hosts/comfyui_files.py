@@ -11,7 +11,8 @@ from pathlib import Path
 import folder_paths
 
 from ...fomm_core.errors import FommError
-from .names import DATASETS, LISTINGS, built_in, check_inside, folders_in
+from ...fomm_core.library import model_folders
+from .names import DATASETS, LISTINGS, built_in, check_inside, folders_in, is_finished
 
 log = logging.getLogger("fomm.comfyui")
 
@@ -20,11 +21,13 @@ RUNS = "fomm_training"
 
 
 def register_folders() -> None:
-    """Make the folders known to ComfyUI, after those of extra_model_paths.yaml, and make those below models/."""
-    for listing in LISTINGS.values():
+    """Make the folders known to ComfyUI, after those of extra_model_paths.yaml, and make those below models/. Models
+    that `fomm models get` put elsewhere are offered too.
+    """
+    for name, listing in LISTINGS.items():
         own = Path(folder_paths.models_dir, listing.below_models)
         saved = Path(folder_paths.get_output_directory(), listing.below_output)
-        for path in (own, saved):
+        for path in (own, saved, *(model_folders() if name == "models" else ())):
             folder_paths.add_model_folder_path(listing.folder, str(path))
     try:
         Path(folder_paths.models_dir, LISTINGS["models"].below_models).mkdir(parents=True, exist_ok=True)
@@ -38,7 +41,7 @@ def options(name: str) -> tuple[str, ...]:
         return (*built_in(name), *folders_in(Path(folder_paths.get_input_directory())))
     listing = LISTINGS[name]
     found = folder_paths.get_filename_list(listing.folder)
-    return (*built_in(name), *(choice for choice in found if choice.lower().endswith(listing.suffixes)))
+    return (*built_in(name), *(file for file in found if file.lower().endswith(listing.suffixes) and is_finished(file)))
 
 
 def find(name: str, choice: str) -> Path:

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from ...fomm_core.errors import FommError
-from .names import DATASETS, LISTINGS, built_in, check_inside, folders_in
+from ...fomm_core.library import model_folders
+from .names import DATASETS, LISTINGS, built_in, check_inside, folders_in, is_finished
 
 _PLACE = re.compile(r" \[(input|output|temp)\]$")
 """ComfyUI marks a file of another folder than the input folder in its name: "face.png [output]"."""
@@ -19,7 +20,8 @@ class Folders:
     """Where a graph's names are looked up, first folder first.
 
     inputs: pictures, videos, sounds, and saved performances.
-    models: folders laid out as ComfyUI's `models`, or with the weights right inside.
+    models: folders laid out as ComfyUI's `models`, or with the weights right inside; the folders that `fomm models`
+        names come after them.
     files: input files by the names that the graph has for them, wherever they lie; looked up before the folders.
     """
 
@@ -49,7 +51,7 @@ class Folders:
             for path in folder.rglob("*")
             if path.name.lower().endswith(LISTINGS[name].suffixes) and path.is_file()
         }
-        return (*built_in(name), *sorted(found))
+        return (*built_in(name), *sorted(filter(is_finished, found)))
 
     def find(self, name: str, choice: str) -> Path:
         """The file (of datasets: the folder) behind a choice; raises FommError where there is none."""
@@ -66,6 +68,8 @@ class Folders:
         below = LISTINGS[name].below_models
         for folder in self.models:
             yield folder / below if (folder / below).is_dir() else folder
+        if name == "models":
+            yield from model_folders()
         if name == "performances":
             yield from self.inputs
 

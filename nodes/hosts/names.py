@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ...fomm_core.errors import FommError
 from ...fomm_core.files import is_inside
+from ...fomm_core.library import SUFFIXES
 from ...fomm_core.shipped import ASSETS, builtin_models
 
 BUILT_IN = " (built-in)"
@@ -29,7 +30,7 @@ class Listing:
 
 
 LISTINGS = {
-    "models": Listing("fomm", "fomm", "fomm_models", (".safetensors", ".pth", ".pth.tar")),
+    "models": Listing("fomm", "fomm", "fomm_models", SUFFIXES),
     "performances": Listing("fomm_performances", "fomm_performances", "fomm", (".safetensors",)),
     "flows": Listing("fomm_flows", "fomm_flows", "fomm_flows", (".exr",)),
 }
@@ -49,6 +50,11 @@ def folders_in(root: Path) -> list[str]:
     found = [path for pattern in ("*", "*/*") for path in root.glob(pattern) if path.is_dir() and any(path.iterdir())]
     names = (path.relative_to(root) for path in found)
     return sorted(name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts))
+
+
+def is_finished(choice: str) -> bool:
+    """Whether a file may be offered: hidden ones are still being written."""
+    return not any(part.startswith(".") for part in PurePosixPath(choice.replace("\\", "/")).parts)
 
 
 def check_inside(name: str) -> None:

@@ -106,7 +106,7 @@ def test_the_example_just_works(fomm: Run) -> None:
     assert code == 0
     assert out.startswith(f"{Path('fomm-example.mp4').resolve()}: 3 frames of 128x128")
     assert err.count("demo model") == 1
-    assert "vox-cpk.pth.tar" in err
+    assert "fomm models get vox" in err
     assert "rendering: 3 of 3 frames" in err
     assert fomm("animate", "--example", *SMALL)[0] == 0
     assert files() == ["fomm-example-2.mp4", "fomm-example.mp4"]

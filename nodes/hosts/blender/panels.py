@@ -16,7 +16,7 @@ FIRST_STEPS = (
     "1. In the add-on's preferences, choose a Python that has fomm-nodes (the magnifier finds one).",
     "2. Open Example, then Run. The result appears on Save Video and in an Image Editor.",
     "3. Your own pictures: put Load Image and Load Video in place of Load Example.",
-    "4. Better pictures: set the models folder in the preferences, and choose vox-cpk.pth.tar in Load Motion Model.",
+    "4. Better pictures: `fomm models get vox` in a terminal, then choose vox-cpk.pth.tar in Load Motion Model.",
 )
 
 

@@ -28,7 +28,8 @@ class FommPreferences(bpy.types.AddonPreferences):
         "models": bpy.props.StringProperty(
             name="Models",
             subtype="DIR_PATH",
-            description="Folder with checkpoints such as vox-cpk.pth.tar, beside the built-in model",
+            description="Another folder with checkpoints such as vox-cpk.pth.tar, beside those that the command "
+            "`fomm models` lists",
         ),
         "inputs": bpy.props.StringProperty(
             name="Input folder",

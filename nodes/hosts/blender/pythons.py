@@ -18,7 +18,7 @@ VARIABLE = "FOMM_PYTHON"
 """The environment variable that names the worker's Python."""
 
 OLDEST = (3, 10)
-NEEDED = ("torch", "numpy", "cv2", "safetensors", "kornia", "einops", "av", "yaml", "PIL", "filelock")
+NEEDED = ("torch", "numpy", "cv2", "safetensors", "kornia", "einops", "av", "yaml", "PIL", "filelock", "platformdirs")
 ASK = f"""
 import importlib.util, json, sys
 missing = [name for name in {NEEDED!r} if importlib.util.find_spec(name) is None]
