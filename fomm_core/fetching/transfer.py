@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,7 +67,7 @@ class Remote:
 
 def look(url: str, *, patience: Patience = PATIENCE) -> Remote:
     """Ask for the file's size and version. Raises DownloadError where there is no such file, or no answer."""
-    return _run(_look(_store(url, patience), url), url)
+    return _run(_look(_store(url, replace(patience, retries=min(patience.retries, 2))), url), url)
 
 
 def download(remote: Remote, part: Path, *, report: Report | None = None, patience: Patience = PATIENCE) -> None:

@@ -236,10 +236,11 @@ def _remote(url: str, target: Path, known: PublishedModel | None, arguments: arg
     from ...fomm_core.fetching import held, look, part_of
     from ...fomm_core.library import AUTHORS_PAGE
 
+    say(f"asking {url}")
     remote = look(url)
     had = held(part_of(target), remote)
-    say(f"{target.name} ({megabytes(remote.size)}{f', {megabytes(had)} of it here' if had else ''}) from {url}")
-    say(f"into {target.parent}")
+    here = f" ({megabytes(had)} of it here)" if had else ""
+    say(f"{target.name}, {megabytes(remote.size)}{here}, goes into {target.parent}")
     if known is not None:
         say(f"The weights are by the paper's authors; what they may be used for is said on their page: {AUTHORS_PAGE}")
     if arguments.yes:
