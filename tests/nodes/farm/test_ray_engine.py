@@ -128,7 +128,7 @@ def test_an_actor_that_dies_loses_only_its_job(engine, make_job, told) -> None:
         if progress.node:
             told.then = None
             slot = next(slot for slot in engine._slots if slot.name == progress.worker)
-            os.kill(ray.get(slot.actor.process.remote()), signal.SIGKILL)
+            os.kill(ray.get(engine._ask(slot, "process")), signal.SIGKILL)
 
     told.then = kill
     with pytest.raises(WorkerLostError, match=r"ray-. went away"):

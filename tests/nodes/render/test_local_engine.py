@@ -93,10 +93,9 @@ def test_a_clip_that_moves_many_pictures_is_searched_once(engine, job, animation
 
 def test_temporary_files_go_with_the_results_that_hold_them(engine, job, animation) -> None:
     engine.run(job(animation), nothing)
-    (temporary,) = {path.parent for path in Path(engine._temporary).rglob("*.mp4")}
-    assert len(list(temporary.iterdir())) == 1
+    assert len(list(engine.temporary.rglob("*.mp4"))) == 1
     engine.memo.clear()
-    assert not list(temporary.iterdir())
+    assert not list(engine.temporary.rglob("*.mp4"))
 
 
 def test_saved_performances_are_outputs_too(engine, job, animation) -> None:
