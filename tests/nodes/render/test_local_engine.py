@@ -14,7 +14,7 @@ from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.fomm_core.session import AnimationSession
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.hosts.limits import Limits
-from fomm_nodes.nodes.render.engine import CancelledError, JobError, Progress
+from fomm_nodes.nodes.render.engine import JobError, Progress
 from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
 from fomm_nodes.nodes.render.memo import Memo
 from hypothesis import given, settings
@@ -113,16 +113,6 @@ def test_previews_run_where_nothing_saves(engine, job, pictures) -> None:
     del pictures["4"]
     (shown,) = engine.run(job(pictures, "shown"), nothing).files
     assert pixels(shown).shape == (16, 16, 3)
-
-
-def test_a_cancelled_job_leaves_nothing(engine, job, animation, tmp_path) -> None:
-    def cancel(progress: Progress) -> None:
-        if progress.node == "Animate to Video" and progress.done:
-            raise CancelledError("enough")
-
-    with pytest.raises(CancelledError, match="enough"):
-        engine.run(job(animation), cancel)
-    assert list((tmp_path / "out").iterdir()) == []
 
 
 def edited(graph: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
