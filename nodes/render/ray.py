@@ -160,7 +160,7 @@ class RayEngine:
             if self._closed.is_set():
                 return
             self._closed.set()
-        there = [self._ask(slot, "close") for slot in self._slots if slot.coming is None]
+        there = [self._ask(slot, "close") for slot in self._slots if self._has_come(slot)]
         if there:
             self._ray.wait(there, num_returns=len(there), timeout=CLOSE_SECONDS)
         for slot in self._slots:
@@ -224,10 +224,14 @@ class RayEngine:
             else:
                 time.sleep(TICK / 5)
 
+    def _has_come(self, slot: _Slot) -> bool:
+        """Whether it has answered, or has failed to."""
+        return slot.coming is None or bool(self._ray.wait([slot.coming], timeout=0)[0])
+
     def _is_there(self, slot: _Slot) -> bool:
         if slot.coming is None:
             return True
-        if not self._ray.wait([slot.coming], timeout=0)[0]:
+        if not self._has_come(slot):
             return False
         try:
             log.info("%s runs on %s", slot.name, self._ray.get(slot.coming))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import secrets
 import socket
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,15 @@ from .passing import PassingFolder
 
 CONNECT_SECONDS = 10.0
 
-OWN_SETTINGS = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "5",  # how long its helpers outlive a driver that is killed; 60 by itself
-}
-"""What a cluster that is started here finds in its environment, unless the user has set it."""
+TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
+"""What the user may say of the token with which the parts of a cluster know each other."""
+
+TOKEN_FILE = Path("~/.ray/auth_token").expanduser()
+
+REFUSED = (
+    "Somebody listens there. From Ray 2.60 on, clusters may ask for a token: copy ~/.ray/auth_token from the machine "
+    "that started it, or set RAY_AUTH_TOKEN. Ray and Python have to have the same version on all machines."
+)
 
 
 class Cluster:
@@ -39,6 +44,7 @@ class Cluster:
         self.ray = ray
         self._joined_here = not ray.is_initialized()
         self._folder: PassingFolder | None = None
+        self._set: dict[str, str] = {}
         if not self._joined_here:
             return
         address = address or os.environ.get("RAY_ADDRESS") or "local"
@@ -51,20 +57,27 @@ class Cluster:
                 ray.init(address, logging_level=logging.ERROR, **given)
         except Exception as error:  # a wrong token is an exception of Ray's own, an old Ray has none of these
             self.leave()
-            raise FommError(f"no Ray cluster at {address}: {error}") from error
+            hint = f". {REFUSED}" if ":" in address else ""
+            raise FommError(f"no Ray cluster at {address}: {error}{hint}") from error
 
     def _start(self, given: dict[str, Any]) -> None:
-        """Start a cluster that this machine alone can reach, and whose files go with it."""
+        """Start a cluster that this machine alone can reach, and of which nothing stays.
+
+        By itself Ray would leave a token in the user's home, and ask for it in any cluster that is started later.
+        """
         self._folder = PassingFolder("fomm-cluster-", _short_place())
-        with _environment(OWN_SETTINGS):
-            self.ray.init(
-                "local",
-                include_dashboard=False,
-                logging_level=logging.ERROR,
-                _node_ip_address="127.0.0.1",
-                _temp_dir=str(self._folder.path),
-                **given,
-            )
+        self._set = {} if "RAY_USAGE_STATS_ENABLED" in os.environ else {"RAY_USAGE_STATS_ENABLED": "0"}
+        if not any(name in os.environ for name in TOKEN) and not TOKEN_FILE.is_file():
+            self._set["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        os.environ.update(self._set)
+        self.ray.init(
+            "local",
+            include_dashboard=False,
+            logging_level=logging.ERROR,
+            _node_ip_address="127.0.0.1",
+            _temp_dir=str(self._folder.path),
+            **given,
+        )
 
     def leave(self) -> None:
         """Leave what was joined here; what was started here ends. May be called twice."""
@@ -72,6 +85,13 @@ class Cluster:
             self.ray.shutdown()
         if self._folder is not None:
             self._folder.remove()
+        for name in self._set:
+            os.environ.pop(name, None)
+        if "RAY_AUTH_TOKEN" in self._set:
+            os.environ.pop("RAY_AUTH_MODE", None)  # Ray's own doing
+            with contextlib.suppress(Exception):  # older ones have no tokens
+                self.ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
+        self._set = {}
 
 
 def actor_class() -> type:
@@ -124,15 +144,3 @@ def _check_reachable(address: str) -> None:
 def _short_place() -> Path | None:
     """Where a cluster's files may lie: the path of a socket in there has at most 103 characters."""
     return None if sys.platform == "win32" else Path("/tmp")
-
-
-@contextlib.contextmanager
-def _environment(settings: Mapping[str, str]) -> Iterator[None]:
-    """Have these variables set, as far as they are not; for processes that are started meanwhile."""
-    new = {name: value for name, value in settings.items() if name not in os.environ}
-    os.environ.update(new)
-    try:
-        yield
-    finally:
-        for name in new:
-            os.environ.pop(name, None)

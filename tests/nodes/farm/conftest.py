@@ -15,8 +15,7 @@ from typing import Any
 import pytest
 from fomm_nodes.nodes.render.engine import InputFile, Job
 
-sys.path.insert(0, str(Path(__file__).parent))
-from fake_comfy import FakeComfy
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "render")]
 
 
 @pytest.fixture(scope="module")
@@ -38,9 +37,11 @@ def cluster(tmp_path_factory, root: Path) -> Iterator[None]:
 @pytest.fixture
 def comfy() -> Iterator[Any]:
     """Makes servers; they end with the test."""
-    made: list[FakeComfy] = []
+    from fake_comfy import FakeComfy
 
-    def start(port: int = 0) -> FakeComfy:
+    made: list[Any] = []
+
+    def start(port: int = 0) -> Any:
         made.append(FakeComfy(port))
         return made[-1]
 

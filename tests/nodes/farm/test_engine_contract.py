@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from benches import BENCHES, Bench, LocalBench, alive
 from fomm_nodes.fomm_core.video import VideoWriter
 from fomm_nodes.nodes.graph.model import Graph
 from fomm_nodes.nodes.hosts.headless_files import Folders
@@ -33,9 +34,6 @@ from fomm_nodes.nodes.render.jobs import Batch, Digests, plan
 from fomm_nodes.nodes.render.manifest import Manifest
 from fomm_nodes.nodes.render.runner import Runner, Watch
 from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).parent))
-from benches import BENCHES, Bench, LocalBench, alive
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform == "win32", reason="kills processes as POSIX does")]
 
