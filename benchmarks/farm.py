@@ -57,7 +57,7 @@ def cpu_seconds(engine: RayEngine) -> list[float]:
 
     used = []
     for slot in engine._slots:
-        fields = Path(f"/proc/{ray.get(slot.actor.process.remote())}/stat").read_text().rpartition(")")[2].split()
+        fields = Path(f"/proc/{ray.get(engine._ask(slot, 'process'))}/stat").read_text().rpartition(")")[2].split()
         used.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
     return used
 

@@ -14,7 +14,17 @@ from ...fomm_core.errors import FommError
 from .comfyui_client import ComfyClient, Events, RefusedError, ServerError
 from .comfyui_process import START_SECONDS, STOP_SECONDS, Checkout, ComfyProcess
 from .comfyui_prompt import Prompt, failure, fetch, refusal
-from .engine import Job, JobError, NoWorkersError, Outcome, Progress, Report, WorkerLostError
+from .engine import (
+    ClosedError,
+    Job,
+    JobError,
+    NoWorkersError,
+    Outcome,
+    Progress,
+    Promises,
+    Report,
+    WorkerLostError,
+)
 
 log = logging.getLogger("fomm.render")
 
@@ -117,6 +127,11 @@ class ComfyUIEngine:
         self._active = 0
 
     @property
+    def promises(self) -> Promises:
+        """What a server keeps from job to job is its own business; `Outcome.reused` counts what it says."""
+        return Promises(reuses=False, survives=True)
+
+    @property
     def workers(self) -> tuple[str, ...]:
         """Addresses of the servers that are not set aside."""
         return tuple(server.name for server in self._servers if not server.trouble)
@@ -184,7 +199,8 @@ class ComfyUIEngine:
         """The server with the shortest queue among those that have not refused the job."""
         give_up = time.monotonic() + self._patience
         while True:
-            self._check_open()
+            if self._closed.is_set():
+                raise NoWorkersError("the engine is closed.")
             tick()
             server = self._shortest(job, refusals)
             if server is not None:
@@ -294,4 +310,4 @@ class ComfyUIEngine:
 
     def _check_open(self) -> None:
         if self._closed.is_set():
-            raise WorkerLostError("the engine was closed while the job ran")
+            raise ClosedError

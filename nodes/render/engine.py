@@ -95,6 +95,13 @@ class WorkerLostError(JobError):
     """The worker (a process, a server, an actor) went away in the middle of the job; the job itself may be sound."""
 
 
+class ClosedError(WorkerLostError):
+    """The engine was closed in the middle of the job."""
+
+    def __init__(self) -> None:
+        super().__init__("the engine was closed while the job ran")
+
+
 class NoWorkersError(FommError):
     """An engine has no worker left: the batch stops, what is not done stays to be done."""
 
@@ -106,8 +113,26 @@ class CancelledError(FommError):
 Report = Callable[[Progress], None]
 
 
+@dataclass(frozen=True)
+class Promises:
+    """What an engine's users may count on beyond `run`; the tests hold each engine to its promises.
+
+    reuses: a node whose inputs did not change takes its result from an earlier job of the same worker. False where
+        others decide on that: a ComfyUI server reuses what it has, unless it was started without a cache.
+    survives: a worker that is killed costs its job alone. False where the worker is this process.
+    """
+
+    reuses: bool
+    survives: bool
+
+
 class Engine(Protocol):
     """Runs jobs. The driver calls `run` from at most `len(workers)` threads at once."""
+
+    @property
+    def promises(self) -> Promises:
+        """What this kind of engine promises."""
+        ...
 
     @property
     def workers(self) -> tuple[str, ...]:
@@ -117,16 +142,21 @@ class Engine(Protocol):
     def run(self, job: Job, progress: Report) -> Outcome:
         """Run a job on a free worker and wait for its end.
 
-        Files appear at `job.output` only when they are complete. `progress` is called at each step, and at least once
-        a second while the engine waits for a worker; what it raises (CancelledError) ends the job and is passed on.
+        Files appear at `job.output` only when they are complete. `progress` hears of each node that runs, however
+        quick, and of the steps within one as they come, where several came at once of the last; and at least once a
+        second while the engine waits. What it raises (CancelledError) ends the job within seconds and is passed on.
 
         Raises:
             JobError: The job failed; `retryable` says whether another try makes sense.
             WorkerLostError: Its worker went away: the driver gives the job to another.
-            NoWorkersError: There is no worker left at all.
+            ClosedError: The engine was closed meanwhile.
+            NoWorkersError: There is no worker left at all, or the engine is closed.
         """
         ...
 
     def close(self) -> None:
-        """End the workers that this engine started, whatever they do. May be called twice, and while jobs run."""
+        """End the workers that this engine started, whatever they do, with their passing files.
+
+        May be called twice, and while jobs run.
+        """
         ...

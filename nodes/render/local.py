@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import shutil
 import tempfile
+import threading
 import time
 import traceback
 from collections import Counter
@@ -23,10 +24,24 @@ from ..hosts.headless import HeadlessHost, JobSetting, Show
 from ..hosts.headless_files import Folders
 from ..hosts.limits import Limits
 from ..spec import Absent
-from .engine import CancelledError, Job, JobError, Outcome, Progress, Report
+from .engine import (
+    CancelledError,
+    ClosedError,
+    Job,
+    JobError,
+    NoWorkersError,
+    Outcome,
+    Progress,
+    Promises,
+    Report,
+)
 from .kinds import Kind, content_key, kinds_of
 from .memo import Memo
 from .outputs import Made, labels, publish
+from .passing import PassingFolder
+
+PREFIX = "fomm-engine-"
+"""Of folders for what nodes hand to each other."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +80,18 @@ class LocalEngine:
         self.options, self.show = options, show
         self.device = choose_device(options.device)
         self.memo = Memo(options.memory)
-        self._temporary = Path(tempfile.mkdtemp(prefix="fomm-", dir=options.temporary))
+        self._passing = PassingFolder(PREFIX, options.temporary)
+        self._closed = threading.Event()
+
+    @property
+    def promises(self) -> Promises:
+        """A worker that is killed is this process."""
+        return Promises(reuses=self.options.memory > 0, survives=False)
+
+    @property
+    def temporary(self) -> Path:
+        """The folder for what nodes hand to each other; gone when the engine is closed."""
+        return self._passing.path
 
     @property
     def workers(self) -> tuple[str, ...]:
@@ -89,15 +115,32 @@ class LocalEngine:
 
         Raises:
             JobError: What went wrong, in which node.
+            NoWorkersError: The engine is closed.
         """
-        run = _Run(self, job, folder, progress)
-        with torch.inference_mode():
-            return run.results()
+        if self._closed.is_set():
+            raise NoWorkersError("the engine is closed.")
+
+        def going_on(told: Progress) -> None:
+            if self._closed.is_set():
+                raise ClosedError
+            progress(told)
+
+        try:
+            with torch.inference_mode():
+                return _Run(self, job, folder, going_on).results()
+        except JobError:
+            if self._closed.is_set():  # its temporary files went while it used them
+                raise ClosedError from None
+            raise
+        finally:
+            if self._closed.is_set():
+                self.close()
 
     def close(self) -> None:
-        """Let go of models, results and temporary files."""
+        """Let go of models, results and temporary files; a job at work ends at its next step."""
+        self._closed.set()
         self.memo.clear()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._passing.remove()
 
     def setting(self, job: Job, folder: Path, **hooks: Any) -> JobSetting:
         """What the nodes of a run share."""
@@ -106,7 +149,7 @@ class LocalEngine:
             limits=self.options.limits,
             device=self.device,
             made=folder,
-            temporary=self._temporary,
+            temporary=self.temporary,
             metadata={"prompt": dict(job.graph)},
             show=self.show,
             **hooks,

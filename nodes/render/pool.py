@@ -17,13 +17,27 @@ from pathlib import Path
 from typing import IO, Any
 
 from ...fomm_core.errors import FommError
-from .engine import Job, JobError, NoWorkersError, Outcome, Progress, Report, WorkerLostError
-from .local import LocalOptions
+from .engine import (
+    ClosedError,
+    Job,
+    JobError,
+    NoWorkersError,
+    Outcome,
+    Progress,
+    Promises,
+    Report,
+    WorkerLostError,
+)
+from .local import PREFIX, LocalOptions
 from .outputs import publish
+from .passing import sweep
 from .wire import error_from, job_to, options_to, progress_from, results_from
 
 HEARTBEAT = 0.25
 """Seconds between looks at whether the job shall go on."""
+
+CLOSE_SECONDS = 5.0
+"""How long `close` waits for the threads that are in `run`."""
 
 LAST_WORDS = 3000
 """Characters of a dead worker's standard error that go into the report."""
@@ -63,6 +77,11 @@ class LocalPool:
         self._closed = False
 
     @property
+    def promises(self) -> Promises:
+        """Each worker is a process of its own."""
+        return Promises(reuses=self._workers[0].options.memory > 0, survives=True)
+
+    @property
     def workers(self) -> tuple[str, ...]:
         """worker-1, worker-2, ..."""
         return tuple(worker.name for worker in self._workers)
@@ -92,16 +111,22 @@ class LocalPool:
     def _take(self, job: Job, progress: Report) -> _Worker:
         while True:
             if self._closed:
-                raise NoWorkersError("the workers were ended.")
+                raise NoWorkersError("the engine is closed.")
             with contextlib.suppress(queue.Empty):
                 return self._free.get(timeout=HEARTBEAT)
             progress(Progress(job.id, ""))
 
     def close(self) -> None:
-        """Kill all processes."""
+        """Kill all processes, and remove what they leave."""
         self._closed = True
         for worker in self._workers:
-            worker.kill()
+            worker.end()
+        deadline = time.monotonic() + CLOSE_SECONDS
+        while self._free.qsize() < len(self._workers) and time.monotonic() < deadline:
+            time.sleep(HEARTBEAT / 10)
+        sweep(self._folder, PREFIX)
+        for worker in self._workers:
+            worker.log.unlink(missing_ok=True)
 
 
 class _Worker:
@@ -110,9 +135,11 @@ class _Worker:
         self.name = options.name
         self.process: subprocess.Popen[bytes] | None = None
         self.idle = True
+        self._starting = threading.Lock()
+        self._ended = False
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         assert options.temporary is not None
-        self._log = options.temporary / f"{self.name}.log"
+        self.log = options.temporary / f"{self.name}.log"
 
     def make(self, job: Job, folder: Path, progress: Report) -> Any:
         process = self._running()
@@ -138,6 +165,12 @@ class _Worker:
                 return results_from(message["done"])
 
     def _running(self) -> subprocess.Popen[bytes]:
+        with self._starting:
+            if self._ended:
+                raise NoWorkersError("the engine is closed.")
+            return self._started()
+
+    def _started(self) -> subprocess.Popen[bytes]:
         if self.process is not None and self.process.poll() is None:
             return self.process
         self.kill()
@@ -145,7 +178,7 @@ class _Worker:
         alone: dict[str, Any] = {"start_new_session": True}
         if sys.platform == "win32":
             alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", BOOT, str(Path(__file__).resolve().parents[2])],
                 stdin=subprocess.PIPE,
@@ -174,13 +207,21 @@ class _Worker:
         if process is not None:
             process.kill()
             code = process.wait()
+        if self._ended:
+            return ClosedError()
         how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        said = self._log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:] if self._log.is_file() else ""
+        said = self.log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:] if self.log.is_file() else ""
         return WorkerLostError(
             f"{self.name} ended in the middle of the job ({how}). Where that happens again, the machine may have too "
             "little memory: try fewer --workers.",
             details=said,
         )
+
+    def end(self) -> None:
+        """Kill it, and have it never started again."""
+        with self._starting:
+            self._ended = True
+            self.kill()
 
     def kill(self) -> None:
         process, self.process = self.process, None

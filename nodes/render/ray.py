@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import socket
 import tempfile
 import threading
 import time
@@ -16,26 +14,37 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...fomm_core.errors import FommError
+from ... import __version__
 from . import storage
-from .engine import InputFile, Job, JobError, NoWorkersError, Outcome, Progress, Report, WorkerLostError
+from .engine import (
+    ClosedError,
+    InputFile,
+    Job,
+    JobError,
+    NoWorkersError,
+    Outcome,
+    Progress,
+    Promises,
+    Report,
+    WorkerLostError,
+)
 from .local import LocalOptions
 from .outputs import Made, publish
+from .ray_cluster import Cluster, actor_class, cause
 from .ray_worker import Reply, Task, Worker
-from .wire import error_from
+from .wire import error_from, options_to
 
 log = logging.getLogger("fomm.render")
 
-TICK = 0.5
-"""Seconds between looks at a job."""
+TICK = 0.25
+"""Seconds for which a job is waited for at a time."""
 
 STARTS = 3
 """How often an actor may end at its start before it is given up."""
 
-CONNECT_SECONDS = 10.0
 CLOSE_SECONDS = 2.0
 
-CANCEL_SECONDS = 10.0
+CANCEL_SECONDS = 5.0
 """How long a cancelled job may take to its next step before its actor is ended."""
 
 HELD_BYTES = 1 << 30
@@ -92,21 +101,11 @@ class RayEngine:
             FommError: Ray is not installed, or there is no such cluster.
             NoWorkersError: The cluster is too small for a single actor.
         """
-        try:
-            import ray
-        except ImportError:
-            raise FommError('Ray is not installed: pip install "fomm-nodes[ray]"') from None
-        self._ray = ray
+        self._cluster = Cluster(options.address, options.runtime_env)
+        self._ray = ray = self._cluster.ray
         self.options = options
         self._local = local
-        self._ours = not ray.is_initialized()
-        if self._ours:
-            address = options.address or os.environ.get("RAY_ADDRESS") or "local"
-            _check_reachable(address)
-            try:
-                ray.init(address=address, log_to_driver=False, runtime_env=dict(options.runtime_env) or None)
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-                raise FommError(f"no Ray cluster at {address}: {error}") from error
+        self._class = ray.remote(actor_class())
         resources = ray.cluster_resources()
         has_gpus = resources.get("GPU", 0) >= 1
         self._gpus = options.gpus if options.gpus is not None else float(has_gpus)
@@ -116,17 +115,22 @@ class RayEngine:
             room += [resources.get("GPU", 0) // self._gpus] if self._gpus else []
             count = int(min(room))
         if count < 1:
-            self._leave()
+            self._cluster.leave()
             raise NoWorkersError(
                 f"expected a cluster with {options.cores:g} cores and {self._gpus:g} GPUs for each worker; "
                 f"it has {resources.get('CPU', 0):g} cores and {resources.get('GPU', 0):g} GPUs in all"
             )
         self._slots = [_Slot(f"ray-{index + 1}") for index in range(count)]
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._closed = threading.Event()
         self._held: OrderedDict[str, tuple[Any, int]] = OrderedDict()
         for slot in self._slots:
             self._spawn(slot)
+
+    @property
+    def promises(self) -> Promises:
+        """Each actor is a local engine in a process of its own."""
+        return Promises(reuses=self._local.memory > 0, survives=True)
 
     @property
     def workers(self) -> tuple[str, ...]:
@@ -152,10 +156,11 @@ class RayEngine:
 
     def close(self) -> None:
         """End the actors, and leave the cluster if this engine joined it."""
-        if self._closed.is_set():
-            return
-        self._closed.set()
-        there = [slot.actor.close.remote() for slot in self._slots if slot.coming is None]
+        with self._lock:
+            if self._closed.is_set():
+                return
+            self._closed.set()
+        there = [self._ask(slot, "close") for slot in self._slots if self._has_come(slot)]
         if there:
             self._ray.wait(there, num_returns=len(there), timeout=CLOSE_SECONDS)
         for slot in self._slots:
@@ -163,7 +168,7 @@ class RayEngine:
         deadline = time.monotonic() + CANCEL_SECONDS
         while any(slot.busy for slot in self._slots) and time.monotonic() < deadline:
             time.sleep(0.05)
-        self._leave()
+        self._cluster.leave()
 
     def __enter__(self) -> RayEngine:
         return self
@@ -175,17 +180,30 @@ class RayEngine:
 
     def _spawn(self, slot: _Slot) -> None:
         """Ask for an actor; one that dies is not made again by Ray but by us, so that we know of it."""
-        make = self._ray.remote(Worker).options(
+        make = self._class.options(
             num_cpus=self.options.cores, num_gpus=self._gpus, max_concurrency=4, max_restarts=0, max_task_retries=0
         )
-        options = replace(self._local, name=slot.name)
-        slot.actor = make.remote(options, self.options.models, None if self._gpus else max(1, int(self.options.cores)))
-        slot.coming = slot.actor.where.remote()
+        options = options_to(replace(self._local, name=slot.name))
+        threads = None if self._gpus else max(1, int(self.options.cores))
+        slot.actor = make.remote(Worker.__module__, __version__, options, self.options.models, threads)
+        slot.coming = self._ask(slot, "where")
+
+    def _again(self, slot: _Slot) -> None:
+        """End an actor, and ask for another in its place."""
+        with self._lock:
+            if not self._closed.is_set():
+                self._ray.kill(slot.actor)
+                self._spawn(slot)
+
+    def _ask(self, slot: _Slot, method: str, *arguments: Any) -> Any:
+        """A reference to what that method of its `Worker` will give."""
+        return slot.actor.call.remote(method, *arguments)
 
     def _take(self, job: Job, progress: Report) -> _Slot:
         give_up = time.monotonic() + self.options.patience
         while True:
-            self._check_open()
+            if self._closed.is_set():
+                raise NoWorkersError("the engine is closed.")
             progress(Progress(job.id, ""))
             with self._lock:
                 alive = [slot for slot in self._slots if slot.failures < STARTS]
@@ -206,44 +224,54 @@ class RayEngine:
             else:
                 time.sleep(TICK / 5)
 
+    def _has_come(self, slot: _Slot) -> bool:
+        """Whether it has answered, or has failed to."""
+        return slot.coming is None or bool(self._ray.wait([slot.coming], timeout=0)[0])
+
     def _is_there(self, slot: _Slot) -> bool:
         if slot.coming is None:
             return True
-        if not self._ray.wait([slot.coming], timeout=0)[0]:
+        if not self._has_come(slot):
             return False
         try:
             log.info("%s runs on %s", slot.name, self._ray.get(slot.coming))
         except self._ray.exceptions.RayError as error:
-            slot.trouble = f"{slot.name} ended at its start: {_cause(error)}"
+            slot.trouble = f"{slot.name} ended at its start: {cause(error)}"
             slot.failures += 1
             log.warning(slot.trouble)
             if slot.failures < STARTS:
-                self._spawn(slot)
+                self._again(slot)
             return False
         slot.coming, slot.trouble, slot.failures = None, "", 0
         return True
 
     def _render(self, slot: _Slot, task: Task, sources: list[Any], progress: Report) -> Reply:
         ray = self._ray
-        running = slot.actor.render.remote(task, *sources)
-        state = None
+        running, hearing = self._ask(slot, "render", task, *sources), None
+        last = Progress(task.job.id, slot.name)
         try:
-            while not ray.wait([running], timeout=TICK)[0]:
+            progress(last)
+            while True:
+                ready, _ = ray.wait([running] if hearing is None else [running, hearing], timeout=TICK)
                 self._check_open()
-                if state is not None and ray.wait([state], timeout=0)[0]:
-                    told, state = ray.get(state), None
-                    progress(told if told.job == task.job.id else Progress(task.job.id, slot.name))
-                else:
-                    progress(Progress(task.job.id, slot.name))
-                state = state or slot.actor.state.remote()
-            return ray.get(running)
+                if running in ready:
+                    reply = ray.get(running)
+                    for told in reply.told:
+                        progress(told)
+                    return reply
+                told_now: tuple[Progress, ...] = (last,)
+                if hearing in ready:
+                    told_now, hearing = ray.get(hearing) or told_now, None
+                for last in told_now:
+                    progress(last)
+                hearing = hearing or self._ask(slot, "hear", task.token, TICK)
         except ray.exceptions.RayTaskError as error:
-            raise JobError(f"{slot.name}: {_cause(error)}", details=str(error)) from None
+            self._check_open()
+            raise JobError(f"{slot.name}: {cause(error)}", details=str(error)) from None
         except ray.exceptions.RayError as error:  # it died, its machine is gone, or has too little memory
             self._check_open()
-            ray.kill(slot.actor)
-            self._spawn(slot)
-            raise WorkerLostError(f"{slot.name} went away: {_cause(error)}") from None
+            self._again(slot)
+            raise WorkerLostError(f"{slot.name} went away: {cause(error)}") from None
         except BaseException:
             if not self._closed.is_set():
                 self._cancel(slot, task.token, running)
@@ -251,13 +279,12 @@ class RayEngine:
 
     def _cancel(self, slot: _Slot, token: str, running: Any) -> None:
         try:
-            slot.actor.cancel.remote(token)
+            self._ask(slot, "cancel", token)
             if self._ray.wait([running], timeout=CANCEL_SECONDS)[0]:
                 return
         except self._ray.exceptions.RayError:
             pass
-        self._ray.kill(slot.actor)
-        self._spawn(slot)
+        self._again(slot)
 
     # ----- files
 
@@ -314,25 +341,4 @@ class RayEngine:
 
     def _check_open(self) -> None:
         if self._closed.is_set():
-            raise WorkerLostError("the engine was closed while the job ran")
-
-    def _leave(self) -> None:
-        if self._ours:
-            self._ray.shutdown()
-
-
-def _check_reachable(address: str) -> None:
-    """Raise FommError where nobody listens at "host:port" or "ray://host:port"; Ray would try for minutes."""
-    host, colon, port = address.removeprefix("ray://").rpartition(":")
-    if not colon:
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, ValueError) as error:
-        raise FommError(f"no Ray cluster at {address}: {error}. Start one: ray start --head") from None
-
-
-def _cause(error: BaseException) -> str:
-    """The line of Ray's long messages that says why: the last where something was raised, the first where it died."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
-    return lines[-1] if any(line.startswith("File ") for line in lines) else lines[0]
+            raise ClosedError

@@ -9,7 +9,7 @@ import socket
 import tempfile
 import threading
 import traceback
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +18,16 @@ from typing import Any
 from ..hosts.headless_files import Folders
 from ..hosts.names import check_inside
 from .engine import CancelledError, Job, JobError, Progress
-from .local import LocalEngine, LocalOptions
+from .local import LocalEngine
+from .passing import PassingFolder
 from .storage import download, is_url, upload
-from .wire import error_to
+from .wire import error_to, options_from
 
 INPUT_BYTES = 4 << 30
 """Inputs that a worker keeps for later jobs."""
+
+CLOSE_SECONDS = 1.0
+"""How long `close` waits for a job to come to its next step."""
 
 
 @dataclass(frozen=True)
@@ -51,37 +55,43 @@ class Sent:
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a task; `error` is a JobError as `wire` puts it, where it failed."""
+    """What came of a task; `error` is a JobError as `wire` puts it, where it failed.
+
+    told: the progress that nobody has asked for yet.
+    """
 
     files: tuple[Sent, ...] = ()
     frames: int = 0
     reused: int = 0
     error: Mapping[str, Any] | None = None
+    told: tuple[Progress, ...] = ()
 
 
 class Worker:
-    """The actor. `render` runs in one thread, `state` and `cancel` are called meanwhile from another."""
+    """What an actor does. `render` runs in one thread, `hear` and `cancel` are called meanwhile from others."""
 
-    def __init__(self, options: LocalOptions, models: tuple[str, ...], threads: int | None) -> None:
-        """Make the engine; the folders of `options` are filled in here.
+    def __init__(self, options: Mapping[str, Any], models: tuple[str, ...], threads: int | None) -> None:
+        """Make the engine.
 
+        options: `LocalOptions` as `wire` puts them; their folders are filled in here.
         models: folders on this machine, or URLs of folders, which are copied here.
         threads: for torch; None leaves it alone.
         """
-        import torch
-
         if threads is not None:
-            torch.set_num_threads(threads)
-        self._base = Path(tempfile.mkdtemp(prefix="fomm-ray-"))
+            _use_threads(threads)
+        self._passing = PassingFolder("fomm-ray-")
+        self._base = self._passing.path
         self._inputs = self._base / "input"
         self._inputs.mkdir()
         folders = tuple(_folder_here(place, self._base / f"models{index}") for index, place in enumerate(models))
-        self._engine = LocalEngine(replace(options, folders=Folders((self._inputs,), folders), temporary=None))
+        local = replace(options_from(options), folders=Folders((self._inputs,), folders), temporary=self._base)
+        self._engine = LocalEngine(local)
         self._held: OrderedDict[str, tuple[str, int]] = OrderedDict()
-        self._now = Progress("", options.name)
+        self._news = threading.Condition()  # guards what follows
         self._token = ""
+        self._told: list[Progress] = []
+        self._ended: deque[str] = deque(maxlen=64)
         self._unwanted: set[str] = set()
-        self._lock = threading.Lock()
 
     def where(self) -> str:
         """The machine's name."""
@@ -91,31 +101,50 @@ class Worker:
         """Its number on that machine."""
         return os.getpid()
 
-    def state(self) -> Progress:
-        """How far the job is."""
-        return self._now
+    def hear(self, token: str, seconds: float) -> tuple[Progress, ...]:
+        """The progress of an attempt since the last call, which is waited for; empty at its end, or after `seconds`."""
+        with self._news:
+            mine = lambda: self._token == token and self._told  # noqa: E731
+            self._news.wait_for(lambda: mine() or token in self._ended, seconds)
+            return self._untold() if mine() else ()
 
     def cancel(self, token: str) -> None:
         """End an attempt at its next step; it may not have begun."""
-        with self._lock:
-            self._unwanted.add(token)
+        with self._news:
+            if token not in self._ended:
+                self._unwanted.add(token)
 
     def close(self) -> None:
-        """Remove this worker's files; it is ended right after."""
+        """End the job and remove this worker's files; it is ended right after."""
         self._engine.close()
-        shutil.rmtree(self._base, ignore_errors=True)
+        with self._news:
+            self._news.wait_for(lambda: not self._token, CLOSE_SECONDS)
+        self._passing.remove()
 
     def render(self, task: Task, *sources: bytes | str) -> Reply:
         """Run a job; `sources` are, for each of its inputs, the content or a URL that has it.
 
         Failures of the job come in the reply.
         """
-        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._base))
-        self._token, self._now = task.token, Progress(task.job.id, self._now.worker)
+        with self._news:
+            self._token, self._told = task.token, []
         try:
-            self._report(self._now)
-            self._lay_out(task.job, sources)
-            results = self._engine.make(task.job, folder, self._report)
+            reply = self._render(task, sources)
+        finally:
+            with self._news:
+                told = self._untold()
+                self._token = ""
+                self._ended.append(task.token)
+                self._unwanted.discard(task.token)
+                self._news.notify_all()
+        return replace(reply, told=told)
+
+    def _render(self, task: Task, sources: Sequence[bytes | str]) -> Reply:
+        folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._base))
+        try:
+            self._report(Progress(task.job.id, self._engine.options.name))
+            job = self._lay_out(task.job, sources)
+            results = self._engine.make(job, folder, self._report)
             files = tuple(_send(index, made, task) for index, made in enumerate(results.made))
         except JobError as error:
             return Reply(error=error_to(error))
@@ -126,18 +155,28 @@ class Worker:
             return Reply(error=error_to(JobError(message, details=traceback.format_exc())))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            with self._lock:
-                self._unwanted.discard(task.token)
         return Reply(files, results.frames, results.reused)
 
     def _report(self, progress: Progress) -> None:
-        self._now = progress
-        with self._lock:
+        with self._news:
             if self._token in self._unwanted:
                 raise CancelledError("the job was cancelled")
+            if self._told and self._told[-1].node == progress.node:
+                self._told[-1] = progress  # of several steps of a node, the last
+            else:
+                self._told.append(progress)
+            self._news.notify_all()
 
-    def _lay_out(self, job: Job, sources: Sequence[bytes | str]) -> None:
-        """Have the job's inputs under their names; those of earlier jobs stay, as far as there is room."""
+    def _untold(self) -> tuple[Progress, ...]:
+        told, self._told = tuple(self._told), []
+        return told
+
+    def _lay_out(self, job: Job, sources: Sequence[bytes | str]) -> Job:
+        """Have the job's inputs under their names; those of earlier jobs stay, as far as there is room.
+
+        Returns the job with its inputs where they lie here. What lies at the driver's paths here, if anything, may be
+        something else.
+        """
         for file, source in zip(job.inputs, sources, strict=True):
             name = plain_name(file.name)
             check_inside(name)
@@ -157,6 +196,19 @@ class Worker:
             del self._held[name]
             with contextlib.suppress(OSError):
                 (self._inputs / name).unlink()
+        here = tuple(replace(file, path=self._inputs / plain_name(file.name)) for file in job.inputs)
+        return replace(job, inputs=here)
+
+
+def _use_threads(count: int) -> None:
+    """As many threads as the actor has cores, in all libraries that would take as many as the machine has."""
+    import cv2
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(count)
+    torch.set_num_threads(count)
+    cv2.setNumThreads(count)
 
 
 def plain_name(name: str) -> str:

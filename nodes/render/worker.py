@@ -51,6 +51,7 @@ class _Worker:
         self._cancelled: set[str] = set()
         self._breakable = False  # whether a cancel may end what the main thread is at
         self._previews: PreviewFile | None = None
+        self._engine: LocalEngine | None = None
 
     def serve(self) -> None:
         signal.signal(signal.SIGINT, self._interrupted)
@@ -60,7 +61,7 @@ class _Worker:
             threading.Thread(target=self._beat, args=(float(seconds),), daemon=True).start()
         if folder := first.get("previews"):
             self._previews = PreviewFile(Path(folder))
-        engine = LocalEngine(options_from(first["options"]), show=self._previews)
+        self._engine = engine = LocalEngine(options_from(first["options"]), show=self._previews)
         remote = _remote(first["server"], engine) if first.get("server") else None
         self._say({"ready": os.getpid(), "device": str(engine.device)})
         while True:
@@ -85,6 +86,7 @@ class _Worker:
     def _leave(self) -> NoReturn:
         """End at once, whatever other threads are at, and leave nothing behind."""
         folders = [self._folder, self._previews.path.parent if self._previews else None]
+        folders.append(self._engine.temporary if self._engine else None)
         for folder in folders * 10:  # other threads may be about to write one more file
             if folder is not None and folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)

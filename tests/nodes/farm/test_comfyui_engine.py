@@ -345,22 +345,6 @@ def test_nothing_made_is_no_success(comfy, make_job, told) -> None:
 # ----- cancelling
 
 
-def test_a_cancelled_job_is_interrupted_on_the_server(comfy, make_job, told) -> None:
-    server = comfy()
-
-    def cancel(progress) -> None:
-        if progress.node == "My Slow":
-            raise CancelledError("enough")
-
-    told.then = cancel
-    with engine_of(server) as engine:
-        with pytest.raises(CancelledError):
-            engine.run(make_job("1", "Slow"), told)
-        wait_for(lambda: server.running is None)
-        told.then = None
-        assert engine.run(make_job("2"), told).files
-
-
 def test_a_cancelled_job_that_waits_is_taken_from_the_queue_and_the_others_stay(comfy, make_job, told) -> None:
     server = comfy()
     server.submit("somebody's", {"1": {"class_type": "Slow", "inputs": {}}}, "")
@@ -376,19 +360,6 @@ def test_a_cancelled_job_that_waits_is_taken_from_the_queue_and_the_others_stay(
         engine.run(make_job(), told)
     assert server.pending == []
     assert server.running == "somebody's"
-
-
-def test_closing_ends_a_job_that_runs(comfy, make_job, told) -> None:
-    server = comfy()
-    engine = engine_of(server)
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(engine.run, make_job("1", "Slow"), told)
-        wait_for(lambda: server.running)
-        engine.close()
-        engine.close()
-        with pytest.raises(WorkerLostError, match="closed"):
-            running.result()
-    wait_for(lambda: server.running is None)
 
 
 # ----- addresses

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from fomm_nodes.nodes.hosts.headless_files import Folders
-from fomm_nodes.nodes.render.engine import CancelledError, JobError, Progress, WorkerLostError
+from fomm_nodes.nodes.render.engine import CancelledError, Progress
 from fomm_nodes.nodes.render.local import LocalOptions
 from fomm_nodes.nodes.render.pool import LocalPool
 
@@ -27,41 +25,6 @@ def pool(tmp_path_factory) -> Iterator[LocalPool]:
     yield pool
     pool.close()
     assert not pool.processes
-
-
-@pytest.fixture
-def graph(pictures) -> dict:
-    pictures["1"]["inputs"]["image"] = "source.png"
-    return pictures
-
-
-def test_a_worker_lives_from_job_to_job_and_says_what_went_wrong(pool, job, graph) -> None:
-    seen: list[Progress] = []
-    first = pool.run(job(graph), seen.append)
-    assert first.files[0].is_file()
-    assert {progress.worker for progress in seen} == {"worker-1"}
-    assert {"Load Image", "Save Image"} <= {progress.node for progress in seen}
-    process = pool.processes
-    assert pool.run(job(graph, "again"), seen.append).reused == 3
-    graph["2"]["inputs"]["crop"] = "middle"
-    with pytest.raises(JobError, match="expected one of disabled, center") as caught:
-        pool.run(job(graph, "wrong"), seen.append)
-    assert not caught.value.retryable
-    assert caught.value.node == "Upscale Image"
-    assert "Traceback" in caught.value.details
-    assert pool.processes == process
-
-
-def test_a_killed_worker_costs_its_job_and_comes_back(pool, job, graph, tmp_path) -> None:
-    def kill(progress: Progress) -> None:
-        if progress.node == "Invert Image" or pool.processes:
-            for process in pool.processes.values():
-                os.kill(process, signal.SIGKILL)
-
-    with pytest.raises(WorkerLostError, match="worker-1 ended in the middle"):
-        pool.run(job(graph), kill)
-    assert not list(tmp_path.glob("out/*"))
-    assert pool.run(job(graph), lambda progress: None).files[0].is_file()
 
 
 def test_a_cancelled_job_ends_its_worker_at_once(pool, job, animation, tmp_path) -> None:
