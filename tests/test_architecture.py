@@ -30,7 +30,7 @@ CORE: dict[str, set[str]] = {
     "fitting": {"config"},
     "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team"},
     "region": {"geometry", "files"},
-    "faces": {"region", "shipped"},
+    "faces": {"region", "shipped", "video"},
     "video": {"files"},
     "view": {"geometry"},
     "background": set(),

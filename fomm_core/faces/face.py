@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
 from ..region import Framing, Region, framed
 from . import measures
 
-from dataclasses import dataclass
-
-BOX_SCALE = 1.0
-BOX_SHIFT = 0.0
+BOX_SCALE = 0.95
+BOX_SHIFT = 0.03
 
 
 @dataclass(frozen=True, eq=False)
