@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import math
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
+from ..errors import ImageError
 from ..region import Region
 from ..region.matrices import moved_points, whole_from_crop
-from . import measures
+from . import measures, views
 from .detect import SCORE, decode, overlaps
 from .face import Face, face_squares
 from .networks import DETECTOR_SIZE, EYE_SIZE, MESH_SIZE
-from .views import Frame, Tile, as_frame, frame_size, squares, tiles
+from .views import Frame, Tile, as_frame, frame_size, squares
 from .weights import FaceNetworks, load_networks
 
 PRESENCE = 0.5
+TILE_PRESENCE = 0.98
+"""In tiles, where many more things look like a face: real ones of 24 to 96 pixels had 0.99 and more, others less."""
 MESH_SCALE = 1.5
 """Side of the square that the mesh network sees, over the longer side of the box or of the mesh before."""
 EYE_SCALE = 2.3
@@ -25,6 +29,9 @@ TILE_OVERLAP = 0.25
 SMALLEST_TILE = 128
 SAME_FACE = 0.3
 MOST_FACES = 64
+
+Tiles = Literal["never", "needed", "always"]
+TILES: tuple[Tiles, ...] = get_args(Tiles)
 
 
 class FaceFinder:
@@ -38,7 +45,9 @@ class FaceFinder:
         self.networks = networks or load_networks(device)
 
     @torch.inference_mode()
-    def find(self, image: Frame, *, eyes: bool = False, score: float = SCORE, thorough: bool = False) -> tuple[Face, ...]:
+    def find(
+        self, image: Frame, *, eyes: bool = False, score: float = SCORE, tiles: Tiles = "needed"
+    ) -> tuple[Face, ...]:
         """All faces in one picture, the largest first; none is an empty tuple.
 
         Faces of a tenth of the picture's longer side and more are found at once. Where there are none, tiles of a half
@@ -49,24 +58,29 @@ class FaceFinder:
             eyes: look at lids and irises too (5 ms a face).
             score: the detector's least certainty. The mesh's certainty has to be above 0.5 besides, which rules out
                 what only looks like a face from afar.
-            thorough: search all tiles, for small faces beside large ones.
+            tiles: whether tiles are searched: 'never', 'needed' (where the whole shows no face), or 'always', for
+                small faces beside large ones (0.3 s).
 
-        Raises ImageError for anything else than one picture.
+        Raises ImageError for anything else than one picture, or another word for `tiles`.
         """
+        if tiles not in TILES:
+            raise ImageError(f"expected tiles out of {', '.join(TILES)}; got {tiles!r}")
         frame = as_frame(image)
         found: list[Face] = []
         for level in _levels(*frame_size(frame)):
             found = distinct([*found, *self._search(frame, level, score)])
-            if found and not thorough:
+            if tiles == "never" or (found and tiles == "needed"):
                 break
         found = sorted(found[:MOST_FACES], key=lambda face: -face.size)
         return tuple(self.with_eyes(frame, face) for face in found) if eyes else tuple(found)
 
     def detect(self, frame: Frame, level: list[Tile], score: float = SCORE) -> Tensor:
         """The detector alone, over tiles of one picture: [n, 17] as `decode` gives it, in pixels of the whole."""
-        pictures = tiles(frame, level, DETECTOR_SIZE, self.networks.device)
+        pictures = views.tiles(frame, level, DETECTOR_SIZE, self.networks.device)
         rows = []
-        for (left, top, side), found in zip(level, decode(*self.networks.detector(pictures * 2 - 1), score), strict=True):
+        for (left, top, side), found in zip(
+            level, decode(*self.networks.detector(pictures * 2 - 1), score), strict=True
+        ):
             corner = torch.tensor([left, top], dtype=torch.float32)
             points = torch.cat((found[:, :4], found[:, 5:]), 1).unflatten(1, (8, 2)) * side + corner
             rows.append(torch.cat((points[:, :2].flatten(1), found[:, 4:5], points[:, 2:].flatten(1)), 1))
@@ -80,8 +94,9 @@ class FaceFinder:
         line = rows[:, 7:9] - rows[:, 5:7]
         sides = (rows[:, 2:4] - rows[:, :2]).amax(1) * MESH_SCALE
         start = torch.cat(((rows[:, :2] + rows[:, 2:4]) / 2, sides[:, None], torch.atan2(line[:, 1:], line[:, :1])), 1)
+        least = PRESENCE if len(level) == 1 else TILE_PRESENCE
         points, presence = self.mesh(frame, start)
-        sure = presence > PRESENCE
+        sure = presence > least
         if not bool(sure.any()):
             return []
         points, presence = self.mesh(frame, mesh_squares(points[sure]))  # again, from where the mesh says it is
@@ -89,17 +104,17 @@ class FaceFinder:
         return [
             Face(mesh, float(certain), float(seen), height, width)
             for mesh, certain, seen in zip(points, rows[sure, 4], presence, strict=True)
-            if float(seen) > PRESENCE
+            if float(seen) > least
         ]
 
     def mesh(self, frame: Frame, where: Tensor) -> tuple[Tensor, Tensor]:
         """Meshes of one frame in squares [n, 4] (centre x, y, side, angle): points [n, 468, 3] in pixels of the whole
-        and presence [n] in 0..1, on the CPU. A square outside the picture gives presence 0.
+        and presence [n] in 0..1, on the CPU. A square with its centre outside the picture gives presence 0.
         """
         height, width = frame_size(frame)
         points = torch.zeros(len(where), 468, 3)
         presence = torch.zeros(len(where))
-        inside = [i for i, row in enumerate(where) if _region(row, height, width) is not None]
+        inside = [i for i, row in enumerate(where) if _shows(row, height, width)]
         if not inside:
             return points, presence
         region = Region(where[inside, :2], where[inside, 2], where[inside, 3], height, width)
@@ -117,7 +132,7 @@ class FaceFinder:
         centre, sides = corners.mean(1), (corners[:, 1] - corners[:, 0]).norm(dim=1) * EYE_SCALE
         where = torch.cat((centre, sides[:, None], torch.full((2, 1), face.roll)), 1)
         height, width = frame_size(frame)
-        if not all(_region(row, height, width) is not None for row in where):
+        if not all(_shows(row, height, width) for row in where):
             return face
         region = Region(where[:, :2], where[:, 2], where[:, 3], height, width)
         pictures = squares(frame, region, EYE_SIZE, self.networks.device)
@@ -188,14 +203,10 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(i * (length - side) / (count - 1)) for i in range(count)]
 
 
-def _region(square: Tensor, height: int, width: int) -> Region | None:
-    """One square [4] as a region; None where it is none or shows nothing of the picture."""
+def _shows(square: Tensor, height: int, width: int) -> bool:
+    """Whether a square [4] is one, with its centre in the picture."""
     x, y, side, angle = square.tolist()
-    if not all(map(math.isfinite, (x, y, side, angle))) or side <= 0:
-        return None
-    if not (-side / 2 < x < width + side / 2 and -side / 2 < y < height + side / 2):
-        return None
-    return Region(square[None, :2], square[2:3], square[3:], height, width)
+    return all(map(math.isfinite, (x, y, side, angle))) and side > 0 and 0 <= x <= width and 0 <= y <= height
 
 
 def _in_whole(local: Tensor, region: Region, size: int) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..errors import ImageError
 from ..video.shots import ShotFinder
 from .face import Face, face_squares
-from .finder import PRESENCE, FaceFinder, mesh_squares
+from .finder import PRESENCE, FaceFinder, Tiles, mesh_squares
 from .measures import mouth_opening, roll, turn
 from .track import Track
 from .views import Frame, as_frame, frame_size
@@ -22,10 +22,16 @@ Which = Literal["largest", "left", "right", "middle", "all"]
 WHICH: tuple[Which, ...] = get_args(Which)
 LONGEST_WAIT = 8
 """A face that is gone is looked for in each frame at first, then more and more rarely, at least so often."""
+TILES_EVERY = 50
+"""Frames between looks for small faces, which take as long as following one for thirty frames."""
+SHORTEST = 3
+"""Frames in which a face has to be seen to be one: what shows up once is a pattern in the background."""
 NEWCOMERS = 25
 """Frames between looks for faces that come later, where all are followed."""
 REACH = 2.0
 """A face found again is the one that was lost where its centre lies within so many of its sides."""
+LONG_GONE = 12
+"""Frames of absence after which one face is chosen anew: the one that left may come back elsewhere."""
 MOST_TRACKS = 16
 
 
@@ -57,17 +63,16 @@ class FaceTracker:
     The mesh of each frame says where to look in the next; the detector is asked only where there is no mesh to go on
     with: at first, when a face is lost, and when a new shot seems to begin.
 
-    which: 'largest', 'left', 'right', 'middle' (nearest to the picture's middle) or 'all', in the first frame that shows
-        any; or a number from 0, counted from left to right, of the first frame that shows so many. 'all' are
-        ordered by size and joined by those that come later.
+    which: 'largest', 'left', 'right', 'middle' (nearest to the picture's middle) or 'all', in the first frame that
+        shows any; or a number from 0, counted from left to right, of the first frame that shows so many. In a new
+        shot, and after a long absence, one face is chosen anew. 'all' are ordered by size and joined by those that
+        come later.
     eyes: look at the lids too, 5 ms a face and frame.
 
     Raises ImageError for another `which`.
     """
 
-    def __init__(
-        self, finder: FaceFinder | None = None, *, which: Which | int = "largest", eyes: bool = False
-    ) -> None:
+    def __init__(self, finder: FaceFinder | None = None, *, which: Which | int = "largest", eyes: bool = False) -> None:
         if which not in WHICH and (isinstance(which, (str, bool)) or not isinstance(which, int) or which < 0):
             raise ImageError(f"expected a face out of {', '.join(WHICH)}, or its number from 0; got {which!r}")
         self.finder = finder or FaceFinder()
@@ -76,7 +81,7 @@ class FaceTracker:
         self._shots = ShotFinder()
         self._count = 0
         self._slots: list[_Slot] = []
-        self._next_search, self._wait = 0, 1
+        self._next_search, self._wait, self._next_tiles = 0, 1, 0
 
     @torch.inference_mode()
     def add(self, image: Frame) -> tuple[Face | None, ...]:
@@ -117,7 +122,8 @@ class FaceTracker:
         if moments is not None and len(moments) != self._count:
             raise ImageError(f"expected a time for each of {self._count} frames; got {len(moments)}.")
         shots = self._shots.starts
-        tracks = tuple(slot.track(self._count, self.size, shots, moments, eyes=self.eyes) for slot in self._slots)
+        real = [slot for slot in self._slots if slot.seen >= min(SHORTEST, self._count)]
+        tracks = tuple(slot.track(self._count, self.size, shots, moments, eyes=self.eyes) for slot in real)
         return Tracking(tracks, self._count, shots)
 
     def _follow(self, frame: Frame) -> None:
@@ -139,22 +145,40 @@ class FaceTracker:
                 slot.face = None
 
     def _look(self, frame: Frame, jumps: bool) -> None:
-        """Ask the detector: lost faces are taken up again by their place, new ones as `which` says."""
-        faces = list(self.finder.find(frame))
-        faces = [face for face in faces if not any(_same(face, slot.face) for slot in self._slots)]
-        lost = [slot for slot in self._slots if slot.face is None]
-        for slot in lost:
-            near = min(faces, key=slot.distance, default=None)
-            if near is not None and (self.which != "all" or jumps or slot.distance(near) < REACH):
-                slot.face = near
-                faces.remove(near)
-        if self.which == "all":
-            room = MOST_TRACKS - len(self._slots)
-            self._slots += [_Slot(face) for face in faces[: max(room, 0)]]
-        elif not self._slots and (chosen := choose(faces, self.which)) is not None:
-            self._slots.append(_Slot(chosen))
+        """Ask the detector."""
+        tiles: Tiles = "needed" if self._count >= self._next_tiles else "never"
+        if tiles == "needed":
+            self._next_tiles = self._count + TILES_EVERY
+        faces = list(self.finder.find(frame, tiles=tiles))
+        if self.which != "all":
+            self._choose(faces, jumps)
+        else:
+            self._match([face for face in faces if not any(_same(face, slot.face) for slot in self._slots)], jumps)
         self._wait = min(self._wait * 2, LONGEST_WAIT)
         self._next_search = self._count + self._wait
+
+    def _choose(self, faces: list[Face], jumps: bool) -> None:
+        """The one followed face: anew in a new shot and after a long absence, otherwise by its place."""
+        if not self._slots:
+            if (first := choose(faces, self.which)) is not None:
+                self._slots.append(_Slot(first, self._count))
+            return
+        slot = self._slots[0]
+        if jumps or self._count - slot.last_seen > LONG_GONE:
+            slot.face = choose(faces, self.which) or slot.face
+        elif slot.face is None:
+            near = min(faces, key=slot.distance, default=None)
+            slot.face = near if near is not None and slot.distance(near) < REACH else None
+
+    def _match(self, faces: list[Face], jumps: bool) -> None:
+        """All faces: lost ones by their place (in a new shot wherever they are), the others as newcomers."""
+        for slot in (slot for slot in self._slots if slot.face is None):
+            near = min(faces, key=slot.distance, default=None)
+            if near is not None and (jumps or slot.distance(near) < REACH):
+                slot.face = near
+                faces.remove(near)
+        room = max(MOST_TRACKS - len(self._slots), 0)
+        self._slots += [_Slot(face, self._count) for face in faces[:room]]
 
     def _with_eyes(self, frame: Frame, slot: _Slot) -> Face | None:
         return self.finder.with_eyes(frame, slot.face) if self.eyes and slot.face is not None else slot.face
@@ -181,7 +205,7 @@ def track(
 
 
 def choose(faces: Sequence[Face], which: Which | int) -> Face | None:
-    """One of the faces of a picture, as `FaceTracker` names them; None where there are too few. 'all' is the largest."""
+    """One of the faces of a picture, as `FaceTracker` names them ('all' is the largest); None where there are too few."""
     if not faces:
         return None
     by_place = sorted(faces, key=lambda face: face.box[0] + face.size / 2)
@@ -197,8 +221,9 @@ def choose(faces: Sequence[Face], which: Which | int) -> Face | None:
 class _Slot:
     """One followed face: where it is, and its numbers until now."""
 
-    def __init__(self, face: Face) -> None:
+    def __init__(self, face: Face, frame: int) -> None:
         self.face: Face | None = face
+        self.last_seen = frame
         self._last = face
         self._frames: list[int] = []
         self._rows: list[Tensor] = []
@@ -206,12 +231,17 @@ class _Slot:
     def add(self, face: Face | None, frame: int) -> None:
         if face is None:
             return
-        self._last = face
+        self._last, self.last_seen = face, frame
         points = face.points
         lids = (torch.nan, torch.nan) if face.eye_opening is None else face.eye_opening
         numbers = [float(roll(points)), float(turn(points)), float(mouth_opening(points)), face.presence, *lids]
         self._frames.append(frame)
         self._rows.append(torch.cat((face_squares(points), torch.tensor(numbers))))
+
+    @property
+    def seen(self) -> int:
+        """In how many frames it was found."""
+        return len(self._frames)
 
     def distance(self, face: Face) -> float:
         """From where the face was last, in sides of it."""

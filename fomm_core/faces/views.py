@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..region import Region, crop, crop_pixels
+from ..region.resampling import touched
 
 Frame: TypeAlias = "NDArray[np.uint8] | Tensor"
 """One whole picture in RGB: uint8 [H, W, 3], or a float tensor [3, H, W] or [1, 3, H, W] in 0..1."""
@@ -31,10 +32,12 @@ def as_frame(image: Frame) -> Frame:
             f"expected one picture as floats [3, H, W] in 0..1; got {str(image.dtype).removeprefix('torch.')} "
             f"{list(image.shape)}. Give pictures of a batch one by one."
         )
-    if isinstance(image, np.ndarray) and image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8:
-        if 0 not in image.shape:
-            return image
-    what = f"{image.dtype} {list(image.shape)}" if isinstance(image, np.ndarray) else type(image).__name__
+    if not isinstance(image, np.ndarray):
+        what = type(image).__name__
+    elif image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and 0 not in image.shape:
+        return image
+    else:
+        what = f"{image.dtype} {list(image.shape)}"
     raise ImageError(f"expected one picture as uint8 [H, W, 3] or as float tensor [3, H, W]; got {what}.")
 
 
@@ -46,10 +49,25 @@ def frame_size(frame: Frame) -> tuple[int, int]:
 
 def squares(frame: Frame, region: Region, size: int, device: torch.device) -> Tensor:
     """Each square of `region` in one frame, as [n, 3, size, size] float32 in 0..1 on `device`."""
+    parts = [region] if len(region) == 1 else [region[i] for i in range(len(region))]
     if isinstance(frame, Tensor):
-        parts = [crop(frame[None].float(), region[i], size) for i in range(len(region))]
-        return _contiguous(torch.cat(parts).to(device))
-    return _from_bytes([crop_pixels(frame, region[i], size) for i in range(len(region))], device)
+        whole = frame[None].float()
+        return _contiguous(torch.cat([crop(whole, part, size) for part in parts]).to(device))
+    return _from_bytes([_crop_halved(frame, part, size) for part in parts], device)
+
+
+def _crop_halved(frame: NDArray[np.uint8], region: Region, size: int) -> NDArray[np.uint8]:
+    """`crop_pixels`, after halving as often as the crop is smaller by two: 2x2 means are what OpenCV is quick at."""
+    while float(region.side[0]) >= 2 * size:
+        left, top, right, bottom = touched(region, margin=0)
+        width, height = (right - left) // 2, (bottom - top) // 2
+        if width < 1 or height < 1:
+            break
+        part = frame[top : top + 2 * height, left : left + 2 * width]
+        frame = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        corner = torch.tensor([left, top], dtype=torch.float64)
+        region = Region((region.centre - corner) / 2, region.side / 2, region.angle, height, width)
+    return crop_pixels(frame, region, size)
 
 
 def tiles(frame: Frame, wanted: list[Tile], size: int, device: torch.device) -> Tensor:

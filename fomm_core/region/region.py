@@ -75,6 +75,8 @@ class Region:
         low, high = self.bounds()[:, :2], self.bounds()[:, 2:]
         size = torch.tensor([self.width, self.height], dtype=torch.float64)
         apart = ((high <= 0) | (low >= size)).any(1)
+        if bool(((self.centre >= 0) & (self.centre <= size)).all()):
+            return apart
         corners = torch.tensor([[0, 0], [1, 0], [1, 1], [0, 1]], dtype=torch.float64) * size - self.centre[:, None]
         cos, sin = self.angle.cos()[:, None], self.angle.sin()[:, None]
         for along in (corners[..., 0] * cos + corners[..., 1] * sin, corners[..., 1] * cos - corners[..., 0] * sin):

@@ -18,7 +18,10 @@ TIMES_MEDIAN, AT_LEAST, TIMES_LARGEST = 4.0, 0.5, 1.5
 
 
 class ShotFinder:
-    """Takes the frames of a clip one by one, and says where shots begin. Holds one small picture and a number a frame."""
+    """Takes the frames of a clip one by one, and says where shots begin.
+
+    Holds one small picture, and a number for each frame.
+    """
 
     def __init__(self) -> None:
         self.differences: list[float] = []
@@ -26,8 +29,8 @@ class ShotFinder:
         self._last: NDArray[np.uint8] | None = None
 
     def add(self, frame: Pixels) -> bool:
-        """Take the next frame, uint8 [H, W, 3]. Whether it differs so much from the one before that it may begin a shot:
-        a first judgement, by the frames until now alone.
+        """Take the next frame, uint8 [H, W, 3]. Whether it differs so much from the one before that it may begin a
+        shot: a first judgement, by the frames until now alone.
         """
         small = small_frame(frame)
         if self._last is None:
