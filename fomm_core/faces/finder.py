@@ -78,9 +78,8 @@ class FaceFinder:
         """The detector alone, over tiles of one picture: [n, 17] as `decode` gives it, in pixels of the whole."""
         pictures = views.tiles(frame, level, DETECTOR_SIZE, self.networks.device)
         rows = []
-        for (left, top, side), found in zip(
-            level, decode(*self.networks.detector(pictures * 2 - 1), score), strict=True
-        ):
+        boxes, scores = self.networks.detector(pictures * 2 - 1)
+        for (left, top, side), found in zip(level, decode(boxes, scores, score), strict=True):
             corner = torch.tensor([left, top], dtype=torch.float32)
             points = torch.cat((found[:, :4], found[:, 5:]), 1).unflatten(1, (8, 2)) * side + corner
             rows.append(torch.cat((points[:, :2].flatten(1), found[:, 4:5], points[:, 2:].flatten(1)), 1))

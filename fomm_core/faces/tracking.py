@@ -205,7 +205,7 @@ def track(
 
 
 def choose(faces: Sequence[Face], which: Which | int) -> Face | None:
-    """One of the faces of a picture, as `FaceTracker` names them ('all' is the largest); None where there are too few."""
+    """One face of a picture, as `FaceTracker` names them ('all' is the largest); None where there are too few."""
     if not faces:
         return None
     by_place = sorted(faces, key=lambda face: face.box[0] + face.size / 2)

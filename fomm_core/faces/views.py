@@ -64,7 +64,7 @@ def _crop_halved(frame: NDArray[np.uint8], region: Region, size: int) -> NDArray
         if width < 1 or height < 1:
             break
         part = frame[top : top + 2 * height, left : left + 2 * width]
-        frame = cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA)
+        frame = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
         corner = torch.tensor([left, top], dtype=torch.float64)
         region = Region((region.centre - corner) / 2, region.side / 2, region.angle, height, width)
     return crop_pixels(frame, region, size)

@@ -40,7 +40,7 @@ def load_networks(device: torch.device | str = "cpu") -> FaceNetworks:
             state = {name.removeprefix(start): value for name, value in weights.items() if name.startswith(start)}
             network.load_state_dict(state)
             network.eval().requires_grad_(False)
-            network.to(device, memory_format=torch.channels_last)
+            network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     except (OSError, SafetensorError, RuntimeError) as error:
         raise CheckpointError(
             f"expected the weights of the face networks at {FACE_WEIGHTS}; they cannot be read ({error}). "

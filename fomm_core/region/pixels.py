@@ -148,7 +148,7 @@ def _affine(picture: NDArray, sampling: Sampling, height: int, width: int, how: 
 
 
 def _blend(old: Pixels, new: Pixels, cover: Numbers) -> Pixels:
-    return cv2.blendLinear(old, new, 1 - cover, cover).reshape(old.shape)
+    return np.asarray(cv2.blendLinear(old, new, 1 - cover, cover), np.uint8).reshape(old.shape)
 
 
 def _linear_blend(old: Pixels, new: Pixels, cover: Numbers) -> Pixels:

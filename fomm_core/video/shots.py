@@ -73,8 +73,9 @@ def small_frame(frame: Pixels) -> NDArray[np.uint8]:
     one of the small picture: a tenth of the cost of all, and no less steady for this purpose.
     """
     if frame.shape[0] > SAMPLES * HEIGHT and frame.shape[1] > SAMPLES * WIDTH:
-        frame = cv2.resize(frame, (SAMPLES * WIDTH, SAMPLES * HEIGHT), interpolation=cv2.INTER_NEAREST)
-    return cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        size = (SAMPLES * WIDTH, SAMPLES * HEIGHT)
+        frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _stands_out(difference: float, around: Sequence[float]) -> bool:
