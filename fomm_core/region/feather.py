@@ -25,16 +25,15 @@ def coverage(region: Region, feather: float = DEFAULT_FEATHER) -> tuple[tuple[in
     x = torch.arange(left, right, dtype=torch.float64) + 0.5 - region.centre[0, 0]
     y = torch.arange(top, bottom, dtype=torch.float64) + 0.5 - region.centre[0, 1]
     side, angle = region.side[0], region.angle[0]
-    open_sides = _open_sides(region)
     if float(angle) == 0:
-        return (left, top, right, bottom), torch.minimum(
-            _ramp(x, side, feather, open_sides[:2])[None], _ramp(y, side, feather, open_sides[2:])[:, None]
-        ).float()
-    along = x * angle.cos() + y[:, None] * angle.sin()
-    down = y[:, None] * angle.cos() - x * angle.sin()
-    return (left, top, right, bottom), torch.minimum(
-        _ramp(along, side, feather, open_sides[:2]), _ramp(down, side, feather, open_sides[2:])
-    ).float()
+        open_sides = _open_sides(region)
+        across, down = _ramp(x, side, feather, open_sides[:2]), _ramp(y, side, feather, open_sides[2:])
+        return (left, top, right, bottom), torch.minimum(across.float()[None], down.float()[:, None])
+    cos, sin = angle.cos(), angle.sin()
+    along = (x * cos).float() + (y * sin).float()[:, None]
+    down = (y * cos).float()[:, None] - (x * sin).float()
+    inwards = float(side / 2) - torch.maximum(along.abs_(), down.abs_())  # from the nearest side
+    return (left, top, right, bottom), _soft(inwards, float(side) * feather)
 
 
 def check_feather(feather: float) -> None:
@@ -44,21 +43,26 @@ def check_feather(feather: float) -> None:
 
 
 def _open_sides(region: Region) -> tuple[bool, bool, bool, bool]:
-    """Whether left, right, top and bottom of one square need a ramp."""
-    if float(region.angle[0]) != 0:
-        return True, True, True, True
+    """Whether left, right, top and bottom of one upright square need a ramp."""
     left, top, right, bottom = region.bounds()[0].tolist()
     return left > 0, right < region.width, top > 0, bottom < region.height
 
 
 def _ramp(position: Tensor, side: Tensor, feather: float, open_sides: tuple[bool, ...]) -> Tensor:
     """Cover by the distance of `position` (0 in the middle) from the two sides it lies between."""
-    cover = (position.abs() < side / 2).double()
+    cover = (position.abs() < side / 2).to(position.dtype)
     for sign, is_open in zip((-1, 1), open_sides, strict=True):
-        if is_open and feather > 0:
-            inwards = ((side / 2 - sign * position) / (side * feather)).clamp(0, 1)
-            cover = torch.minimum(cover, inwards * inwards * (3 - 2 * inwards))
+        if is_open:
+            cover = torch.minimum(cover, _soft(side / 2 - sign * position, float(side) * feather))
     return cover
+
+
+def _soft(inwards: Tensor, ramp: float) -> Tensor:
+    """0 at a side, 1 where it is `ramp` pixels away and more, smoothly between."""
+    if ramp <= 0:
+        return (inwards > 0).to(inwards.dtype)
+    share = (inwards / ramp).clamp_(0, 1)
+    return share * share * (3 - 2 * share)
 
 
 def region_mask(region: Region, feather: float = 0.0) -> Tensor:

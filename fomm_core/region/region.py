@@ -91,8 +91,14 @@ class Region:
         if not isinstance(frames, slice):
             frame = range(len(self))[frames]
             frames = slice(frame, frame + 1)
-        times = None if self.times is None else self.times[frames]
-        return replace(self, centre=self.centre[frames], side=self.side[frames], angle=self.angle[frames], times=times)
+        if 0 in (part := self.centre[frames]).shape:
+            raise IndexError(f"expected one or more of the {len(self)} frames; got {frames}")
+        region = object.__new__(Region)  # part of what has been checked: frame by frame, checks cost more than crops
+        for name in ("side", "angle", "height", "width", "times"):
+            value = getattr(self, name)
+            object.__setattr__(region, name, value[frames] if isinstance(value, Tensor) else value)
+        object.__setattr__(region, "centre", part)
+        return region
 
     @property
     def size(self) -> tuple[int, int]:

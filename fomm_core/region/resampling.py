@@ -33,6 +33,13 @@ class Sampling:
     matrix: Tensor | None
     enlarges: bool
 
+    def only_scales(self, source: tuple[int, ...], target: tuple[int, int]) -> bool:
+        """Whether the affine step takes the whole source to the whole target: `resize` does the same."""
+        if self.matrix is None:
+            return False
+        whole = index_matrix(scaling(target[1] / source[1], target[0] / source[0]))
+        return bool(((self.matrix - whole).abs() < SAME).all())
+
 
 def crop_sampling(region: Region, size: int) -> Sampling:
     """From the whole picture to a crop of `size` x `size`; `region` is one square."""
