@@ -21,6 +21,10 @@ class ImageError(FommError):
     """An image or video holds no usable pixels: wrong shape, no frames, NaN."""
 
 
+class RegionError(FommError):
+    """A region of a picture is no region, lies outside, or does not fit the picture, clip or box it is used with."""
+
+
 class GraphError(FommError):
     """A saved graph cannot be read, converted, or run as it is."""
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 ASSETS = Path(__file__).resolve().parent / "assets"
 DEFAULT_MODEL = "demo-128"
+FACE_WEIGHTS = ASSETS / "faces" / "faces.safetensors"
 
 
 def builtin_models() -> dict[str, Path]:

@@ -32,6 +32,8 @@ CORE: dict[str, set[str]] = {
     "lowering": {"networks", "model", "geometry", "config"},
     "fitting": {"config"},
     "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team"},
+    "region": {"geometry", "files"},
+    "faces": {"region", "shipped", "video"},
     "video": {"files", "wording"},
     "view": {"geometry"},
     "background": set(),
