@@ -44,6 +44,8 @@ class AudioTrack:
         self._closing = ExitStack()
         self._container, self._stream = self._closing.enter_context(opened_sound(media))
         self._start = start + sound_origin(self._container, self._stream)
+        stream = self._stream
+        self._cut = self._start - (stream.start_time or 0) * (stream.time_base or Fraction(0))
         self._packets: Iterator[tuple[Fraction, av.Packet[AudioStream]]] = iter(())
         self._waiting: tuple[Fraction, av.Packet[AudioStream]] | None = None
 
@@ -53,7 +55,9 @@ class AudioTrack:
         context = self._stream.codec_context
         # AAC as broadcast carries its parameters in each packet, which few containers take as it is.
         bare_aac = context.name == "aac" and not context.extradata
-        if context.name in rules.copied and not bare_aac:
+        # MP3 takes bits from packets before: cut at a place without a run-up, it is silent for up to three.
+        cut_mp3 = context.name.startswith("mp3") and not rules.hides_run_up and self._cut > LOST
+        if context.name in rules.copied and not bare_aac and not cut_mp3:
             run_up = RUN_UP if rules.hides_run_up else _hidden_by_codec(self._stream)
             self._packets = self._copied(output.add_stream_from_template(self._stream), run_up)
             return

@@ -19,6 +19,7 @@ Samples: TypeAlias = npt.NDArray[np.float32]  # [channels, n], -1..1
 LEAST_STRAY, GREATEST_STRAY = Fraction(1, 100), Fraction(3, 100)
 # Times that jump further are those of another recording, or broken: what follows is taken to follow at once.
 GREATEST_GAP, GREATEST_OVERLAP = Fraction(3600), Fraction(10)
+PACKED = "flt"  # PyAV counts more planes than there are in planar frames of 8 channels and more, and reads on
 DEFAULT_LAYOUTS = {1: "mono", 2: "stereo", 3: "2.1", 4: "quad", 5: "5.0", 6: "5.1", 7: "6.1", 8: "7.1"}
 
 
@@ -63,7 +64,7 @@ class Timeline:
         if self._resampler is None or shape != self._shape or strays:
             yield from self._flush()
             yield from self._silence(round(begin * self.rate) - self._position)
-            self._resampler, self._shape, self._due = AudioResampler("fltp", self.layout, self.rate), shape, begin
+            self._resampler, self._shape, self._due = AudioResampler(PACKED, self.layout, self.rate), shape, begin
         self._due += length
         for piece in self._resampler.resample(_plain(frame)):
             yield from self._given(piece)
@@ -79,7 +80,7 @@ class Timeline:
         self._resampler = None
 
     def _given(self, piece: AudioFrame) -> Iterator[Samples]:
-        samples = piece.to_ndarray()[:, self._overlap :].astype(np.float32, copy=False)
+        samples = _samples(piece)[:, self._overlap :]
         self._overlap -= piece.samples - samples.shape[1]
         self._position += samples.shape[1]
         if samples.shape[1]:
@@ -103,21 +104,25 @@ def laid_out(timeline: Timeline, frames: Iterable[AudioFrame]) -> Iterator[Sampl
 
 def frame_of(samples: Samples, rate: int, layout: str) -> AudioFrame:
     """Samples [channels, n] as a frame without a time."""
-    frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples, np.float32), format="fltp", layout=layout)
+    packed = np.ascontiguousarray(samples.T, np.float32).reshape(1, -1)
+    frame = AudioFrame.from_ndarray(packed, format=PACKED, layout=layout)
     frame.sample_rate = rate
     return frame
 
 
+def _samples(frame: AudioFrame) -> Samples:
+    """[channels, n] of a packed frame."""
+    return frame.to_ndarray().reshape(frame.samples, -1).T.astype(np.float32, copy=False)
+
+
 def _plain(frame: AudioFrame) -> AudioFrame:
     """Without its time, and with a layout that a resampler can mix."""
+    frame.pts = None
     layout = known_layout(frame.layout)
     if layout == frame.layout.name:
-        frame.pts = None
         return frame
-    values = frame.to_ndarray()
-    if frame.layout.nb_channels != AudioLayout(layout).nb_channels:  # of no known meaning: all alike
-        planes = values if frame.format.is_planar else values.reshape(-1, frame.layout.nb_channels).T
-        values = planes.mean(axis=0, dtype=np.float64).astype(values.dtype)[None]
-    made = AudioFrame.from_ndarray(values, format=frame.format.name, layout=layout)
-    made.sample_rate = frame.sample_rate
-    return made
+    (packed,) = AudioResampler(PACKED, frame.layout, frame.sample_rate).resample(frame)
+    samples = _samples(packed)
+    if len(samples) != AudioLayout(layout).nb_channels:  # of no known meaning: all alike
+        samples = samples.mean(axis=0, keepdims=True)
+    return frame_of(samples, frame.sample_rate, layout)

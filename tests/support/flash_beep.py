@@ -171,7 +171,8 @@ def _sound_packets(
     one = sound(start, stop, rate)
     values = np.zeros((count, len(one)), np.float32)
     values[slice(None) if channel is None else channel] = one
-    frame = av.AudioFrame.from_ndarray(values, format="fltp", layout=context.layout.name)
+    packed = np.ascontiguousarray(values.T).reshape(1, -1)  # PyAV stumbles over planes from 8 channels on
+    frame = av.AudioFrame.from_ndarray(packed, format="flt", layout=context.layout.name)
     frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
     resampler = av.AudioResampler(context.format, context.layout, rate, context.frame_size or 1024)
     first = round(start * rate)
@@ -303,7 +304,7 @@ def beeps_in(values: np.ndarray, rate: int, start: float = 0) -> list[float]:
     if not loud.size or loud.max() < 0.01:
         return []
     times = start + (np.arange(len(loud)) - window / 2 + 0.5) / rate
-    # Half of the ramp is over 1 ms after the beep's begin. A beep with a crack in it (times in ms, as Matroska's) is one.
+    # Half of the ramp is over 1 ms after the begin. A beep with a crack in it (times in ms, as Matroska's) is one.
     return [time - 0.001 for time in _rising(times, loud, joined=LENGTH / 2)]
 
 
@@ -315,8 +316,9 @@ def hear(path: Path, track: int = 0) -> Heard:
         rate, layout = stream.codec_context.sample_rate, stream.codec_context.layout.name
         for packet in container.demux(stream):
             for frame in _decoded(packet):
-                converted = av.AudioResampler("fltp", frame.layout, frame.sample_rate).resample(frame)
-                parts += [(float(frame.pts * frame.time_base), piece.to_ndarray()) for piece in converted]
+                converted = av.AudioResampler("flt", frame.layout, frame.sample_rate).resample(frame)
+                begin = float(frame.pts * frame.time_base)
+                parts += [(begin, piece.to_ndarray().reshape(piece.samples, -1).T) for piece in converted]
                 rate, layout = frame.sample_rate, frame.layout.name
     if not parts:
         return Heard(np.zeros((1, 0)), rate, 0.0, layout)
