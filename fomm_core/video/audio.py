@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 
 import av
-from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
+from av.audio.layout import AudioLayout
 from av.audio.stream import AudioStream
-from av.container import InputContainer, OutputContainer
-from av.error import FFmpegError
+from av.container import OutputContainer
 
-from .containers import demuxed, opened_container
 from .info import Warn
+from .sound import Sound, decoded, opened_sound, packets_of, sound_origin
+from .sound_writing import AudioRules, new_stream, packets_from
 from .source import MediaSource
+from .timeline import Timeline, known_layout, laid_out
 
-logger = logging.getLogger("fomm.video")
-
-
-@dataclass(frozen=True)
-class AudioRules:
-    """What sound a container takes: codecs that can be copied in as they are, and the encoder for all others."""
-
-    copied: frozenset[str]
-    encoder: str
-    rates: tuple[int, ...]
-    bit_rate_per_channel: int = 80_000
+RUN_UP = Fraction(1, 10)
+"""Seconds of packets before the first picture that a copy keeps where the file can hide them: decoders need some to
+get going (Opus 0.08)."""
+LOST = Fraction(3, 100)
+"""Seconds at the begin that a copy may lose with a packet that begins before the first picture."""
+TICKS = Fraction(1, 1_000_000)
+"""Times of copies: AVI counts in packets."""
 
 
 class AudioTrack:
@@ -37,34 +32,45 @@ class AudioTrack:
 
     Packets are copied where the target's rules allow it and encoded anew where not, and only up to the time that the
     video has reached: so the sound never outlasts the video by more than one packet (about 20 ms), and both lie side by
-    side in the file. A damaged packet is left out; where nothing more can be read, the sound ends.
+    side in the file. A damaged packet is left out; where nothing more can be read, the sound ends. Gaps stay as long as
+    they are; where sound is encoded anew they are silence, and so is the time before a sound that begins late.
+
+    Raises NoSound, a LookupError, where there is no sound; ImageError where none can be read.
     """
 
     def __init__(self, media: MediaSource, start: Fraction, warn: Warn) -> None:
         self._name = media.name
         self._warn = warn
         self._closing = ExitStack()
-        self._container: InputContainer = self._closing.enter_context(opened_container(media))
-        stream = self._container.streams.best("audio")
-        if not isinstance(stream, AudioStream) or stream.codec_context is None:
-            self._closing.close()
-            raise LookupError(f"{media.name} has no sound")
-        self._stream = stream
-        self._start = start + _video_start(self._container)
+        self._container, self._stream = self._closing.enter_context(opened_sound(media))
+        self._start = start + sound_origin(self._container, self._stream)
+        stream = self._stream
+        self._cut = self._start - (stream.start_time or 0) * (stream.time_base or Fraction(0))
         self._packets: Iterator[tuple[Fraction, av.Packet[AudioStream]]] = iter(())
         self._waiting: tuple[Fraction, av.Packet[AudioStream]] | None = None
 
     def add_to(self, output: OutputContainer, rules: AudioRules) -> None:
         """Make a stream for this sound in `output`. Raises FFmpegError or ValueError where it cannot hold it."""
         self._output = output
+        context = self._stream.codec_context
         # AAC as broadcast carries its parameters in each packet, which few containers take as it is.
-        bare_aac = self._stream.codec_context.name == "aac" and not self._stream.codec_context.extradata
-        if self._stream.codec_context.name in rules.copied and not bare_aac:
-            target = output.add_stream_from_template(self._stream)
-            self._packets = self._copied(target)
-        else:
-            target = self._new_stream(output, rules)
-            self._packets = self._encoded(target)
+        bare_aac = context.name == "aac" and not context.extradata
+        # MP3 takes bits from packets before: cut at a place without a run-up, it is silent for up to three.
+        cut_mp3 = context.name.startswith("mp3") and not rules.hides_run_up and self._cut > LOST
+        if context.name in rules.copied and not bare_aac and not cut_mp3:
+            run_up = RUN_UP if rules.hides_run_up else _hidden_by_codec(self._stream)
+            self._packets = self._copied(output.add_stream_from_template(self._stream), run_up)
+            return
+        frames = decoded(packets_of(self._container, self._stream, self._name, self._warn), self._stream, self._name)
+        first = next((frame for frame in frames if frame.samples and frame.sample_rate > 0), None)
+        if first is None:
+            self._warn(f"the sound of {self._name} was left out: none of it could be decoded.")
+            return
+        like = Sound.silent(first.sample_rate, known_layout(first.layout))
+        bit_rate = rules.bit_rate_per_channel * AudioLayout(rules.layout_for(like.layout)).nb_channels
+        target = new_stream(output, rules, like, bit_rate=bit_rate)
+        timeline = Timeline(target.codec_context.sample_rate, target.codec_context.layout.name, self._start)
+        self._packets = packets_from(laid_out(timeline, chain((first,), frames)), target)
 
     def feed(self, until: Fraction) -> None:
         """Write all packets that begin before `until` seconds of the new video."""
@@ -84,80 +90,28 @@ class AudioTrack:
         self._packets = iter(())
         self._closing.close()
 
-    def _read(self) -> Iterator[av.Packet[AudioStream]]:
-        """Packets with a time, up to the end or to where the file cannot be read further."""
-        for packet in demuxed(self._container, [self._stream], self._ended_by):
-            if packet.size and packet.pts is not None and not packet.is_corrupt:
-                yield packet
-
-    def _ended_by(self, error: FFmpegError) -> None:
-        self._warn(f"the sound of {self._name} ends early: {error}.")
-
-    def _copied(self, target: AudioStream) -> Iterator[tuple[Fraction, av.Packet[AudioStream]]]:
-        for packet in self._read():
-            begin = _begin(packet) - self._start
-            if begin < 0 and self._start > 0:  # without a shift, a negative time is the decoder's run-up: keep it
+    def _copied(self, target: AudioStream, run_up: Fraction) -> Iterator[tuple[Fraction, av.Packet[AudioStream]]]:
+        """Packets with their times moved; those that run up to the first picture keep theirs, below 0."""
+        due = Fraction(0)
+        latest: int | None = None
+        for packet in packets_of(self._container, self._stream, self._name, self._warn):
+            length = (packet.duration or 0) * packet.time_base
+            begin = due if packet.pts is None else packet.pts * packet.time_base - self._start
+            due = begin + length
+            if begin < -run_up and (due <= LOST or begin < -RUN_UP):
                 continue
-            packet.pts = packet.dts = round(begin / packet.time_base)
+            ticks = round(begin / TICKS)
+            if latest is not None and ticks <= latest:  # said twice
+                continue
+            packet.time_base, packet.duration = TICKS, round(length / TICKS)
+            latest = packet.pts = packet.dts = ticks
             packet.stream = target
             yield begin, packet
 
-    def _new_stream(self, output: OutputContainer, rules: AudioRules) -> AudioStream:
-        rate = self._stream.codec_context.sample_rate
-        mono = self._stream.codec_context.layout.nb_channels == 1
-        target = output.add_stream(
-            rules.encoder,
-            rate=rate if rate in rules.rates else 48_000,
-            layout="mono" if mono else "stereo",
-            bit_rate=rules.bit_rate_per_channel * (1 if mono else 2),
-        )
-        assert isinstance(target, AudioStream)
-        target.codec_context.open()
-        return target
 
-    def _encoded(self, target: AudioStream) -> Iterator[tuple[Fraction, av.Packet[AudioStream]]]:
-        for frame in self._resampled(target):
-            for packet in target.encode(frame):
-                yield _begin(packet), packet
-        for packet in target.encode(None):
-            yield _begin(packet), packet
-
-    def _resampled(self, target: AudioStream) -> Iterator[AudioFrame]:
-        """Frames of the size that the encoder takes, timed from the first frame of the new video."""
-        encoder = target.codec_context
-        resampler = AudioResampler(encoder.format, encoder.layout, encoder.sample_rate, encoder.frame_size or None)
-        position: int | None = None  # in samples of the new stream
-        for frame in self._decoded():
-            if position is None:
-                if frame is None:
-                    return
-                seconds = Fraction(frame.pts or 0) * (frame.time_base or 0) - self._start
-                position = round(seconds * encoder.sample_rate)
-            if frame is not None:
-                frame.pts = None
-            for piece in resampler.resample(frame):
-                piece.pts, piece.time_base = position, Fraction(1, encoder.sample_rate)
-                position += piece.samples
-                if piece.pts >= 0:
-                    yield piece
-
-    def _decoded(self) -> Iterator[AudioFrame | None]:
-        """Frames, then None once, which empties a resampler."""
-        for packet in self._read():
-            try:
-                yield from packet.decode()
-            except FFmpegError as error:
-                logger.info("a damaged packet of the sound of %s was left out: %s", self._name, error)
-        yield None
-
-
-def _video_start(container: InputContainer) -> Fraction:
-    """Where the file's own video begins, in seconds; 0 for sound alone."""
-    stream = container.streams.best("video")
-    if stream is None or stream.start_time is None or stream.time_base is None:
-        return Fraction(0)
-    return stream.start_time * stream.time_base
-
-
-def _begin(packet: av.Packet[AudioStream]) -> Fraction:
-    return (packet.pts or 0) * packet.time_base
+def _hidden_by_codec(stream: AudioStream) -> Fraction:
+    """What the codec's own header says is not heard at the begin: of Opus alone, where containers count from there."""
+    header = stream.codec_context.extradata
+    if stream.codec_context.name.endswith("opus") and header and len(header) >= 12:
+        return Fraction(int.from_bytes(header[10:12], "little"), 48_000) + Fraction(1, 1000)  # as Matroska rounds
+    return Fraction(0)

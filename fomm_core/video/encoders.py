@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
@@ -17,11 +17,12 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..errors import ImageError
-from .audio import AudioRules, AudioTrack
+from .audio import AudioTrack
 from .containers import BT709, LIMITED
 from .images import write_image
 from .info import Warn
 from .pixels import Pixels
+from .sound_writing import AudioRules
 
 logger = logging.getLogger("fomm.video")
 
@@ -29,9 +30,17 @@ AAC = AudioRules(
     copied=frozenset({"aac", "mp3", "mp3float", "ac3", "eac3"}),
     encoder="aac",
     rates=(96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000),
+    layouts=("mono", "stereo", "3.0", "4.0", "5.0", "5.1", "7.1"),
+    hides_run_up=True,
 )
-OPUS = AudioRules(copied=frozenset({"opus", "vorbis"}), encoder="libopus", rates=(48_000,), bit_rate_per_channel=64_000)
-AAC_OR_OPUS = AudioRules(copied=AAC.copied | OPUS.copied | {"flac"}, encoder="aac", rates=AAC.rates)
+OPUS = AudioRules(
+    copied=frozenset({"opus", "vorbis"}),
+    encoder="libopus",
+    rates=(48_000,),
+    layouts=("mono", "stereo", "3.0", "quad", "5.0", "5.1", "6.1", "7.1"),
+    bit_rate_per_channel=64_000,
+)
+AAC_OR_OPUS = replace(AAC, copied=AAC.copied | OPUS.copied | {"flac"}, hides_run_up=False)
 
 
 # ITU-R BT.709, 8 bit: Y = 16 + 219 (kr R + kg G + kb B), Cb = 128 + 224 (B - Y) / 2 (1 - kb), with R, G, B 0..1.

@@ -18,9 +18,12 @@ import torch
 from torch import Tensor
 
 from ...fomm_core.errors import ImageError
+from ...fomm_core.video.encoders import AAC
+from ...fomm_core.video.sound_writing import encoded, new_stream
 from ..declarations.streams import FileStream, TensorStream
 from ..spec import FrameStream
-from .sound import NewFile, read_sound, write_sound
+from .packets import copy_streams
+from .sound import NewFile, sound_of_video, sounds, write_sound
 
 FORMATS = ("auto", "mp4")
 CODECS = ("auto", "h264")
@@ -69,7 +72,7 @@ class FileVideo:
                 pictures.append(torch.from_numpy(frame.to_ndarray(format="rgb24")))
         if not pictures:
             raise ImageError(f"expected a video with at least one frame; {self.path.name} has none.")
-        return FramesVideo(torch.stack(pictures) / 255.0, Fraction(average or 1), read_sound(self.path))
+        return FramesVideo(torch.stack(pictures) / 255.0, Fraction(average or 1), sound_of_video(self.path))
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,11 +116,7 @@ class SlicedVideo:
         with FileStream(self.video.path) as whole:
             fps = Fraction(whole.fps)
             first, stop = self.span(fps, whole.length)
-        if (sound := read_sound(self.video.path)) is None:
-            return None
-        rate = sound["sample_rate"]
-        end = None if stop is None else round(stop / fps * rate)
-        return {"waveform": sound["waveform"][..., round(first / fps * rate) : end], "sample_rate": rate}
+        return sound_of_video(self.video.path, first / fps, None if stop is None else stop / fps)
 
     def frames(self, allow: Allow) -> FramesVideo:
         """See `FileVideo.frames`."""
@@ -172,52 +171,39 @@ def save_video(video: Video, path: Path, format: str, codec: str, metadata: Meta
     """Write a VIDEO value: a file whose format and codec fit is copied packet by packet, everything else is encoded
     as H.264 in MP4. Returns the number of pictures.
     """
-    if isinstance(video, FileVideo):
-        with av.open(str(video.path)) as source:
-            kinds, coded = source.format.name.split(","), source.streams.video[0].codec.name
-            if format in ("auto", *kinds) and codec in ("auto", coded):
-                return _copy(source, path, metadata)
-    return _encode(video.frames(allow), path, metadata)
+    text = _as_text(metadata)
+    if isinstance(video, FileVideo) and _fits(video.path, format, codec):
+        pictures = copy_streams(video.path, path, text)
+        if pictures is not None:
+            return pictures
+    return _encode(video.frames(allow), path, text)
 
 
-def _copy(source: Any, path: Path, metadata: Metadata) -> int:
-    pictures = 0
-    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as target:
-        target.metadata.update({**source.metadata, **_as_text(metadata)})
-        streams = {
-            stream.index: target.add_stream_from_template(stream, opaque=True)
-            for stream in (*source.streams.video, *source.streams.audio, *source.streams.subtitles)
-        }
-        for packet in source.demux():
-            if packet.dts is not None and (stream := streams.get(packet.stream.index)) is not None:
-                pictures += packet.stream.type == "video"
-                packet.stream = stream
-                target.mux(packet)
-    return pictures
+def _fits(path: Path, format: str, codec: str) -> bool:
+    with av.open(str(path)) as source:
+        if not source.streams.video or source.streams.video[0].codec_context is None:
+            return False
+        kinds, coded = source.format.name.split(","), source.streams.video[0].codec.name
+        return format in ("auto", *kinds) and codec in ("auto", coded)
 
 
-def _encode(video: FramesVideo, path: Path, metadata: Metadata) -> int:
+def _encode(video: FramesVideo, path: Path, metadata: Mapping[str, str]) -> int:
     """H.264 at the encoder's own settings, 4:2:0; AAC for the sound, cut to the pictures' length."""
     rate = Fraction(round(video.fps * 1000), 1000)
     count, height, width, _ = video.images.shape
+    sound = next(iter(sounds(video.audio)), None)
     with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as target:
-        target.metadata.update(_as_text(metadata))
+        target.metadata.update(metadata)
         pictures = target.add_stream("h264", rate=rate)
         pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
-        sound = None
-        if video.audio is not None:
-            sound = target.add_stream("aac", rate=int(video.audio["sample_rate"]))
+        track = None if sound is None else new_stream(target, AAC, sound)
         for image in video.images:
             frame = av.VideoFrame.from_ndarray(bytes_of(image), format="rgb24").reformat(format="yuv420p")
             target.mux(pictures.encode(frame))
         target.mux(pictures.encode(None))
-        if sound is not None:
-            samples = video.audio["waveform"][:1, :, : math.ceil(int(video.audio["sample_rate"]) / rate * count)]
-            packed = np.ascontiguousarray(samples.movedim(2, 1).reshape(1, -1).float().numpy())
-            heard = av.AudioFrame.from_ndarray(packed, "flt", "mono" if samples.shape[1] == 1 else "stereo")
-            heard.sample_rate, heard.pts = int(video.audio["sample_rate"]), 0
-            target.mux(sound.encode(heard))
-            target.mux(sound.encode(None))
+        if sound is not None and track is not None:
+            for _, packet in encoded(sound.until(count / rate), track):
+                target.mux_one(packet)
     return count
 
 

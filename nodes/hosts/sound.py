@@ -2,55 +2,101 @@
 
 from __future__ import annotations
 
-import wave
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-import numpy as np
 import torch
+from torch import Tensor
+
+from ...fomm_core.errors import ImageError
+from ...fomm_core.video.sound import Sound
+from ...fomm_core.video.sound import read_sound as read_file
+from ...fomm_core.video.sound_writing import write_wav
+from ...fomm_core.video.timeline import DEFAULT_LAYOUTS
+
+logger = logging.getLogger("fomm.video")
 
 NewFile = Callable[[str], Path]
+HIGHEST_RATE = 1_000_000
+WHAT = 'expected an AUDIO value, {"waveform": [batch, channels, samples], "sample_rate": Hz}'
+
+
+def checked(audio: Any) -> tuple[Tensor, int] | None:
+    """An AUDIO value as its waveform, float32 [B, channels, samples] on the CPU, and its rate; None for no sound at
+    all. Takes what other packs' blocks give, too: one sound without a batch, integers, a rate as a float or tensor.
+
+    Raises ImageError for everything else.
+    """
+    if audio is None:
+        return None
+    if not isinstance(audio, Mapping) or "waveform" not in audio or "sample_rate" not in audio:
+        raise ImageError(f"{WHAT}; got {_told(audio)}. Connect an audio output.")
+    try:
+        waveform = torch.as_tensor(audio["waveform"]).detach().cpu()
+        rate = round(float(audio["sample_rate"]))
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ImageError(f"{WHAT}; this one cannot be read ({error}). Connect another audio output.") from error
+    if waveform.ndim > 3 or waveform.ndim == 0 or waveform.is_complex() or not 0 < rate <= HIGHEST_RATE:
+        raise ImageError(f"{WHAT}; got a waveform {list(waveform.shape)} at {rate} Hz. Connect another audio output.")
+    if not waveform.is_floating_point():
+        waveform = waveform.float() / _full_scale(waveform.dtype)
+    waveform = waveform.float().nan_to_num(0.0, 1.0, -1.0).reshape(*[1] * (3 - waveform.ndim), *waveform.shape)
+    return None if 0 in waveform.shape else (waveform, rate)
+
+
+def sounds(audio: Any) -> list[Sound]:
+    """Each sound of an AUDIO value, with the layout that is usual for its number of channels. Where none is, all
+    channels are mixed evenly into one.
+    """
+    found = checked(audio)
+    return [] if found is None else [_sound(waveform, found[1]) for waveform in found[0]]
 
 
 def write_sound(audio: Any, new_file: NewFile) -> Path | None:
-    """An AUDIO value as a temporary WAV file, 16 bit; None where there is no sound."""
-    if audio is None:
+    """The first sound of an AUDIO value as a temporary WAV file, 16 bit; None where there is no sound."""
+    found = sounds(audio)
+    if not found:
         return None
-    waveform, rate = audio["waveform"], int(audio["sample_rate"])  # [B, channels, samples]
-    if waveform.ndim != 3 or waveform.shape[0] == 0 or waveform.shape[-1] == 0:
-        return None
-    samples = (waveform[0].detach().cpu().float().clamp(-1, 1) * 32767).round().to(torch.int16)
     path = new_file(".wav")
-    with wave.open(str(path), "wb") as file:
-        file.setnchannels(samples.shape[0])
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(np.ascontiguousarray(samples.T.numpy().astype("<i2")).tobytes())
+    write_wav(path, found[0])
     return path
 
 
-def read_sound(path: Path) -> dict[str, Any] | None:
-    """The first sound track of a file as an AUDIO value; None where there is none."""
-    import av
-
-    with av.open(str(path)) as container:
-        if not container.streams.audio:
-            return None
-        track = container.streams.audio[0]
-        parts = [_samples(frame.to_ndarray(), track.channels) for frame in container.decode(track)]
-        if not parts:
-            return None
-        waveform = torch.from_numpy(np.concatenate(parts, axis=1))[None]  # [1, channels, samples]
-        return {"waveform": waveform, "sample_rate": int(track.rate or 1)}
+def read_sound(
+    path: str | Path | BinaryIO, start: Fraction = Fraction(0), stop: Fraction | None = None
+) -> dict[str, Any] | None:
+    """The sound of a file as an AUDIO value, from `start` to `stop` seconds after the first picture of its video;
+    None where there is none. An AUDIO value has no time of its own, so a sound that begins later starts with silence.
+    """
+    sound = read_file(path, start=start, stop=stop)
+    if sound is None or sound.samples.shape[1] == 0:
+        return None
+    return {"waveform": torch.from_numpy(sound.samples)[None], "sample_rate": sound.rate}
 
 
-def _samples(packed: np.ndarray, channels: int) -> np.ndarray:
-    """A decoded frame as [channels, samples] float32 -1..1, whether its channels were interleaved or not."""
-    if packed.shape[0] != channels:
-        packed = packed.reshape(-1, channels).T
-    if packed.dtype.kind == "f":
-        return packed.astype(np.float32)
-    if packed.dtype == np.uint8:
-        return (packed.astype(np.float32) - 128) / 128
-    return packed.astype(np.float32) / -float(np.iinfo(packed.dtype).min)
+def sound_of_video(path: str | Path, start: Fraction = Fraction(0), stop: Fraction | None = None) -> Any:
+    """As `read_sound`; a sound that cannot be read is a warning, and None, for the pictures are there."""
+    try:
+        return read_sound(path, start, stop)
+    except ImageError as error:
+        logger.warning("the sound of %s was left out: %s", Path(path).name, error)
+        return None
+
+
+def _sound(waveform: Tensor, rate: int) -> Sound:
+    """waveform: [channels, samples]."""
+    layout = DEFAULT_LAYOUTS.get(len(waveform))
+    if layout is None:
+        waveform, layout = waveform.mean(0, keepdim=True), "mono"
+    return Sound(waveform.numpy(), rate, layout)
+
+
+def _full_scale(kind: torch.dtype) -> float:
+    return 1.0 if kind == torch.bool else float(torch.iinfo(kind).max) + 1
+
+
+def _told(value: Any) -> str:
+    return f"one with {', '.join(map(str, value)) or 'nothing'}" if isinstance(value, Mapping) else type(value).__name__

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 from torch import Tensor
 
 from ....fomm_core.errors import ImageError
+from ....fomm_core.video.encoders import OPUS as VIDEO_OPUS
+from ....fomm_core.video.sound_writing import AudioRules, encoded, new_stream
 from ...spec import AUDIO, FLOAT, IMAGE, VIDEO
 from ..headless import HeadlessHost
 from ..headless_video import CODECS, FORMATS, FileVideo, FramesVideo, Video, bytes_of, save_video
-from ..sound import read_sound
+from ..sound import checked, read_sound, sounds
 from .node import CoreNode, number, one_of, switch, upload, words
 from .pictures import PICTURE
 
@@ -76,50 +77,48 @@ def _load_audio(host: HeadlessHost, audio: str) -> Any:
 
 
 def _trim(host: HeadlessHost, audio: Sound, start_index: float, duration: float) -> Any:
-    waveform, rate = audio["waveform"], audio["sample_rate"]
+    if (found := checked(audio)) is None:
+        return (audio,)
+    waveform, rate = found
     length = waveform.shape[-1]
     start = round(start_index * rate) + (length if start_index < 0 else 0)
     start = max(0, min(start, length - 1))
     end = max(0, min(start + round(duration * rate), length))
     if start >= end:
-        raise ValueError(
-            f"expected a cut inside the sound's {length / rate:.2f} s; got {duration} s at {start_index} s"
+        raise ImageError(
+            f"expected a cut inside the sound's {length / rate:.2f} s; got {duration} s at {start_index} s."
         )
     return ({"waveform": waveform[..., start:end], "sample_rate": rate},)
 
 
-OPUS_RATES = (8000, 12000, 16000, 24000, 48000)
+FLAC = AudioRules(
+    frozenset(),
+    "flac",
+    (192_000, 176_400, 96_000, 88_200),
+    ("mono", "stereo", "2.1", "quad", "5.0", "5.1", "6.1", "7.1"),
+    plain_rates=65_535,
+)
+MP3 = AudioRules(
+    frozenset(),
+    "libmp3lame",
+    (48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000),
+    ("mono", "stereo"),
+)
+OPUS = replace(VIDEO_OPUS, rates=(48_000, 24_000, 16_000, 12_000, 8_000))
 
 
-def _write_audio(path: Path, waveform: Tensor, rate: int, coder: str, quality: str) -> None:
-    """waveform: [channels, samples]. Opus knows only a few rates: the next one above is taken."""
-    layout = "mono" if len(waveform) == 1 else "stereo"
-    packed = np.ascontiguousarray(waveform.T.reshape(1, -1).float().numpy())
-    frame = av.AudioFrame.from_ndarray(packed, "flt", layout)
-    frame.sample_rate, frame.pts = rate, 0
-    target_rate = rate
-    if coder == "libopus":
-        target_rate = next((known for known in OPUS_RATES if known >= rate), OPUS_RATES[-1])
-    with av.open(str(path), "w") as target:
-        stream = target.add_stream(coder, rate=target_rate, layout=layout)
-        if quality == "V0":
-            stream.codec_context.qscale = True
-        elif quality:
-            stream.bit_rate = int(quality.removesuffix("k")) * 1000
-        frames = [frame]
-        if target_rate != rate:
-            resampler = av.AudioResampler(format="flt", layout=layout, rate=target_rate)
-            frames = [*resampler.resample(frame), *resampler.resample(None)]
-        for part in frames:
-            target.mux(stream.encode(part))
-        target.mux(stream.encode(None))
-
-
-def _saving(suffix: str, coder: str, *, preview: bool = False) -> Any:
+def _saving(suffix: str, rules: AudioRules, *, preview: bool = False) -> Any:
     def save(host: HeadlessHost, audio: Sound, filename_prefix: str = "audio", quality: str = "") -> Any:
-        for waveform in audio["waveform"].cpu():
+        if not (found := sounds(audio)):
+            raise ImageError("expected sound to save; got none. The video that it is from may have no sound track.")
+        variable = quality == "V0"
+        bit_rate = int(quality.removesuffix("k")) * 1000 if quality and not variable else None
+        for sound in found:
             path = host.output_file(filename_prefix, suffix)
-            _write_audio(path, waveform, int(audio["sample_rate"]), coder, quality)
+            with av.open(str(path), "w") as target:
+                stream = new_stream(target, rules, sound, bit_rate=bit_rate, variable=variable)
+                for _, packet in encoded(sound, stream):
+                    target.mux_one(packet)
             host.keep(path, preview=preview)
         return ()
 
@@ -207,7 +206,7 @@ NODES = (
         "audio",
         {"audio": TRACK, "filename_prefix": SOUND_PREFIX},
         (),
-        _saving(".flac", "flac"),
+        _saving(".flac", FLAC),
         is_output=True,
     ),
     CoreNode(
@@ -216,7 +215,7 @@ NODES = (
         "audio",
         {"audio": TRACK, "filename_prefix": SOUND_PREFIX, "quality": one_of("V0", "128k", "320k")},
         (),
-        _saving(".mp3", "libmp3lame"),
+        _saving(".mp3", MP3),
         is_output=True,
     ),
     CoreNode(
@@ -229,7 +228,7 @@ NODES = (
             "quality": (["64k", "96k", "128k", "192k", "320k"], {"default": "128k"}),
         },
         (),
-        _saving(".opus", "libopus"),
+        _saving(".opus", OPUS),
         is_output=True,
     ),
     CoreNode(
@@ -238,7 +237,7 @@ NODES = (
         "audio",
         {"audio": TRACK},
         (),
-        _saving(".flac", "flac", preview=True),
+        _saving(".flac", FLAC, preview=True),
         is_preview=True,
     ),
 )

@@ -42,7 +42,8 @@ def test_aac_is_copied(tmp_path, frames, tone, suffix):
     sound = tone(tmp_path / "tone.m4a", 3)
     path = write(tmp_path / f"a.{suffix}", frames, sound).path
     copied = packets(path)
-    assert copied == packets(sound)[: len(copied)]
+    run_up = 1 if suffix == "mkv" else 0  # Matroska can't hide the packet that a decoder needs before the first sample
+    assert copied == packets(sound)[run_up : run_up + len(copied)]
     codec, start, end, _, _ = heard(path)
     assert codec == "aac"
     assert abs(start) < 1.5 * STEP
