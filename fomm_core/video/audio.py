@@ -15,8 +15,8 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
 from av.error import FFmpegError
 
-from .containers import demuxed, opened_container
 from .info import Warn
+from .opening import demuxed, opened_container
 from .source import MediaSource
 
 logger = logging.getLogger("fomm.video")

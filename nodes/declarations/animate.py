@@ -13,8 +13,7 @@ from ...fomm_core.animation import AnimationOptions, drive
 from ...fomm_core.background import write_behind
 from ...fomm_core.fitting import FitMode, to_uint8
 from ...fomm_core.geometry import Keypoints
-from ...fomm_core.motion import TransferOptions
-from ...fomm_core.pipeline import resample
+from ...fomm_core.motion import TransferOptions, resample
 from ...fomm_core.session import Rendered
 from ...fomm_core.video import VideoWriter
 from ...fomm_core.video import frame_rate as rate_of
