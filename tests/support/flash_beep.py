@@ -59,9 +59,7 @@ def picture(time: float, *, height: int = SIDE, width: int = SIDE) -> np.ndarray
         return np.full((height, width, 3), 255, np.uint8)
     rows, columns = np.mgrid[0:height, 0:width]
     angle = 2 * math.pi * time / 3
-    away = np.hypot(
-        rows - height * (0.5 + 0.2 * math.sin(angle)), columns - width * (0.5 + 0.2 * math.cos(angle))
-    )
+    away = np.hypot(rows - height * (0.5 + 0.2 * math.sin(angle)), columns - width * (0.5 + 0.2 * math.cos(angle)))
     return np.repeat((30 + 60 * (away < min(height, width) / 6)).astype(np.uint8)[..., None], 3, axis=2)
 
 
@@ -118,10 +116,12 @@ def write_clip(
         pictures = None
         if video and times:
             tick = 1 / Fraction(fps).limit_denominator(1001) if fps else Fraction(1, 90_000)
-            chosen = {**QUICK.get(video, {}), **({"tune": "", "bf": "3", "b-adapt": "0"} if reordered else {})}
-            if not chosen.get("tune", "x"):
-                del chosen["tune"]
-            coder = container.add_stream(video, rate=round(1 / tick) if fps else 30, options={**chosen, **(options or {})})
+            chosen = dict(QUICK.get(video, {}))
+            if reordered and chosen.pop("tune", None):
+                chosen |= {"bf": "3", "b-adapt": "0"}
+            coder = container.add_stream(
+                video, rate=round(1 / tick) if fps else 30, options={**chosen, **(options or {})}
+            )
             coder.width, coder.height, coder.pix_fmt = width, height, "yuv420p"
             coder.codec_context.time_base = tick
             if reordered and video != "libx264":
@@ -297,11 +297,13 @@ def beeps_in(values: np.ndarray, rate: int, start: float = 0) -> list[float]:
     window = max(1, round(4 * rate / PITCH))  # 4 ms: whole periods, so that the envelope does not ripple
     wave = np.exp(-2j * np.pi * PITCH * np.arange(values.shape[1]) / rate)
     sums = np.cumsum(np.pad(values * wave, ((0, 0), (window, 0))), axis=1)
-    loud = np.sqrt((np.abs((sums[:, window:] - sums[:, :-window]) / window) ** 2).sum(0))  # of the window that ends here
+    loud = np.sqrt(
+        (np.abs((sums[:, window:] - sums[:, :-window]) / window) ** 2).sum(0)
+    )  # of the window that ends here
     if not loud.size or loud.max() < 0.01:
         return []
     times = start + (np.arange(len(loud)) - window / 2 + 0.5) / rate
-    # half of the ramp is over 1 ms after the beep's begin; a beep with a crack in it (times in ms, as Matroska's) is one
+    # Half of the ramp is over 1 ms after the beep's begin. A beep with a crack in it (times in ms, as Matroska's) is one.
     return [time - 0.001 for time in _rising(times, loud, joined=LENGTH / 2)]
 
 
