@@ -133,7 +133,8 @@ def animate_files(
             stack.enter_context(VideoWriter(output, fps=UNTIMED_RATE, quality=options.quality, audio_from=audio))
         ]
         if options.occlusion is not None:
-            writers.append(stack.enter_context(VideoWriter(options.occlusion, fps=UNTIMED_RATE, quality=options.quality)))
+            mask = VideoWriter(options.occlusion, fps=UNTIMED_RATE, quality=options.quality)
+            writers.append(stack.enter_context(mask))
 
         wished = options.fps if isinstance(options.fps, Fraction) else None
         own_rate: Fraction | None
@@ -198,8 +199,8 @@ def detect_clip(
     mode: FitMode = "crop",
     on_progress: OnProgress | None = None,
 ) -> tuple[Keypoints, Fraction]:
-    """Keypoints of a clip whose frames are fitted to `size` (height, width), decoded in a thread as they are needed, and
-    its rate; see `timed`.
+    """Keypoints of a clip whose frames are fitted to `size` (height, width), decoded in a thread as they are needed,
+    and its rate; see `timed`.
     """
     expected = reader.info.frame_count
 
@@ -217,8 +218,8 @@ def detect_clip(
 class _Schedule:
     """What is rendered, and when it is shown.
 
-    keypoints: T frames. shown: the driving frame that is seen with each. fps: their rate. until: where frames have times
-    of their own, the second at which each ends.
+    keypoints: T frames. shown: the driving frame that is seen with each. fps: their rate. until: where frames have
+    times of their own, the second at which each ends.
     """
 
     keypoints: Keypoints
@@ -290,7 +291,9 @@ def _part(keypoints: Keypoints, rate: Fraction, options: FileOptions) -> Keypoin
     start, length = options.start, options.frames
     chosen = keypoints[start:] if isinstance(start, int) else part(keypoints, rate, float(start.value), None)
     if not len(chosen):
-        raise KeypointError(f"expected a performance of more than {start} frames, the first to use; got {len(keypoints)}.")
+        raise KeypointError(
+            f"expected a performance of more than {start} frames, the first to use; got {len(keypoints)}."
+        )
     return part(chosen, rate, 0, float(length.value)) if isinstance(length, Seconds) else chosen[:length]
 
 

@@ -17,8 +17,8 @@ class Keypoints:
 
     position: [T, K, 2], (x, y) in -1..1, corner-aligned.
     jacobian: [T, K, 2, 2], d image / d reference at the keypoint; None for zero-order models.
-    times: [T + 1] float64 on the CPU, seconds, rising: frame i is shown from times[i] to times[i + 1]. None where frames
-        follow each other evenly, at a rate that is stated elsewhere.
+    times: [T + 1] float64 on the CPU, seconds, rising: frame i is shown from times[i] to times[i + 1]. None where
+        frames follow each other evenly, at a rate that is stated elsewhere.
     """
 
     position: Tensor
@@ -93,7 +93,9 @@ def check_times(times: Tensor, frames: int) -> None:
     """Raise KeypointError where times are not [frames + 1], finite and rising."""
     if tuple(times.shape) != (frames + 1,) or times.dtype != torch.float64:
         kind = str(times.dtype).removeprefix("torch.")
-        raise KeypointError(f"expected times [{frames + 1}] in float64, the end included; got {list(times.shape)} {kind}")
+        raise KeypointError(
+            f"expected times [{frames + 1}] in float64, the end included; got {list(times.shape)} {kind}"
+        )
     if not times.isfinite().all() or not (times.diff() > 0).all():
         raise KeypointError("expected finite times that rise; got others: detect the keypoints again")
 

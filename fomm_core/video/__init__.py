@@ -8,4 +8,14 @@ from .reader import VideoReader, batches
 from .times import Seconds
 from .writer import VideoWriter
 
-__all__ = ["Seconds", "VideoInfo", "VideoReader", "VideoWriter", "batches", "frame_rate", "read_image", "write_exr", "write_image"]
+__all__ = [
+    "Seconds",
+    "VideoInfo",
+    "VideoReader",
+    "VideoWriter",
+    "batches",
+    "frame_rate",
+    "read_image",
+    "write_exr",
+    "write_image",
+]

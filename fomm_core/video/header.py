@@ -27,7 +27,7 @@ def video_duration(stream: VideoStream) -> Fraction | None:
     """Seconds that the header announces for the video itself, from its first frame on."""
     if stream.duration and stream.time_base:
         return stream.duration * stream.time_base
-    if match := re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", "")):  # Matroska: where it ends
+    if match := re.fullmatch(r"(\d+):(\d\d):(\d\d\.\d+)", stream.metadata.get("DURATION", "")):  # Matroska: its end
         end = int(match[1]) * 3600 + int(match[2]) * 60 + Fraction(match[3])
         return max(Fraction(0), end - seconds(stream.start_time, stream.time_base)) or None
     return None
@@ -56,9 +56,11 @@ def seconds(time: int | None, time_base: Fraction | None) -> Fraction:
     return Fraction(0) if time is None or time_base is None else time * time_base
 
 
-def delays(container: InputContainer, stream: VideoStream, media: MediaSource, first: Fraction) -> list[Fraction] | None:
-    """The seconds that each frame of a GIF of one frame, or of an APNG, is shown; None for other files, which tell it
-    frame by frame. first: those of the first frame.
+def delays(
+    container: InputContainer, stream: VideoStream, media: MediaSource, first: Fraction
+) -> list[Fraction] | None:
+    """The seconds that each frame of a GIF of one frame, or of an APNG, is shown; None for others, which tell it frame by
+    frame. first: those of the first frame.
     """
     if container.format.name == "apng":
         return animated_png_delays(media)

@@ -21,7 +21,10 @@ DEMUXERS = (
 )
 """Nothing that follows links to other files or the network (playlists), nothing that takes text for a picture."""
 BARE_SUFFIXES = frozenset(
-    [".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".vvc", ".266", ".h266", ".av1", ".obu", ".m1v", ".m2v", ".mpv", ".m4e", ".vc1", ".h261", ".h263", ".263", ".dv"]
+    (
+        *(".h261", ".h263", ".263", ".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".h266", ".266", ".vvc"),
+        *(".av1", ".obu", ".m1v", ".m2v", ".mpv", ".m4e", ".vc1", ".dv"),
+    )
 )
 
 

@@ -52,18 +52,18 @@ class Stills:
         return len(self._pictures) / STILLS_RATE
 
     def _shown(self, picture: MediaSource | Path, warn: Warn) -> Pixels | None:
-            try:
-                pixels = self._read(picture)
-            except ImageError as error:
-                warn(f"{picture.name} was left out: {error}")
-                return None
-            height, width = pixels.shape[:2]
-            if (width, height) != (self.info.width, self.info.height):
-                raise ImageError(
-                    f"expected pictures of one size, {self.info.width}x{self.info.height} as the first; "
-                    f"{picture.name} is {width}x{height}. Resize it or take it out."
-                )
-            return pixels
+        try:
+            pixels = self._read(picture)
+        except ImageError as error:
+            warn(f"{picture.name} was left out: {error}")
+            return None
+        height, width = pixels.shape[:2]
+        if (width, height) != (self.info.width, self.info.height):
+            raise ImageError(
+                f"expected pictures of one size, {self.info.width}x{self.info.height} as the first; "
+                f"{picture.name} is {width}x{height}. Resize it or take it out."
+            )
+        return pixels
 
     def count(self) -> int:
         """The number of pictures, damaged ones included."""
@@ -141,7 +141,8 @@ class AnimatedPicture:
         except ImageError as error:
             if not given:
                 raise
-            warn(f"{self._media.name} is damaged after {given} of {len(self._delays)} frames; these are used ({error}).")
+            whole = len(self._delays)
+            warn(f"{self._media.name} is damaged after {given} of {whole} frames; these are used ({error}).")
             return time
         if not self._whole:
             warn(f"{self._media.name} ends early: {given} frames could be read. The file is cut short.")

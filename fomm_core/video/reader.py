@@ -128,9 +128,9 @@ class VideoReader:
         packets, where they are compressed; nothing is decoded, unless the part is cut by seconds).
         """
         if self._count is None:
-            by_time = any(isinstance(place, Seconds) for place in (self._part.start, self._part.stop, self._part.length))
-            whole = self._frames.info
-            self._count = sum(1 for _ in self) if by_time else self._part.frames_of(self._frames.count(), whole.fps)
+            part, fps = self._part, self._frames.info.fps
+            by_time = any(isinstance(place, Seconds) for place in (part.start, part.stop, part.length))
+            self._count = sum(1 for _ in self) if by_time else part.frames_of(self._frames.count(), fps)
         return self._count
 
     def at(self, positions: Sequence[int]) -> list[Pixels]:

@@ -166,7 +166,9 @@ class FrameClock:
         self._stated: Fraction | None = None
 
     def time(self, stated: Fraction | None, length: Fraction = Fraction(0)) -> Fraction:
-        """When the next frame is shown. stated: by the file, None for nothing; length: of the frame before, if known."""
+        """When the next frame is shown. stated: by the file, None for nothing; length: of the frame before, 0 for
+        unknown.
+        """
         if self._time is None:
             if stated is not None and (self._zero is None or not 0 <= stated - self._zero <= LONGEST_HOLD):
                 self._zero = stated
