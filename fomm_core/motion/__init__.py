@@ -5,7 +5,7 @@ from .blend import blend
 from .performance import Performance, load_keypoints, save_keypoints
 from .scale import movement_scale
 from .smooth import smooth_gaussian, smooth_one_euro
-from .timing import common_rate, duration_of, even_rate, part, rate_of, resample, timed
+from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
 from .transfer import TransferOptions, transfer
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "common_rate",
     "duration_of",
     "even_rate",
+    "evened",
     "load_keypoints",
     "movement_scale",
     "part",

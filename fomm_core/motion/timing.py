@@ -150,18 +150,33 @@ def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[
     return _between(keypoints, before, share), [int(position + Fraction(1, 2)) for position in exact]
 
 
+def evened(times: Sequence[float], stated: Fraction) -> tuple[Fraction, list[int] | None]:
+    """The rate of a clip that was read with `times` [T + 1], and the frame that is shown with each of its pictures at
+    that constant rate; None where frames are evenly spaced as they are. stated: the rate in the header.
+    """
+    if (even := even_rate(times, stated)) is not None:
+        return even, None
+    edges = torch.tensor(times, dtype=torch.float64) - times[0]
+    rate = common_rate(times)
+    return rate, _shown_at(edges, _row(edges, rate) + 0.5 / float(rate)).tolist()
+
+
+def _row(edges: Tensor, rate: Fraction) -> Tensor:
+    """When the frames of a constant rate begin that last as long as a clip, or up to one frame longer."""
+    step = float(1 / rate)
+    return torch.arange(max(1, int(torch.ceil(edges[-1] / step - 0.05))), dtype=torch.float64) * step
+
+
 def _resampled_by_time(keypoints: Keypoints, new_rate: Fraction) -> tuple[Keypoints, list[int]]:
     assert keypoints.times is not None
     edges = keypoints.times - keypoints.times[0]
-    step = float(1 / new_rate)
-    count = max(1, int(torch.ceil(edges[-1] / step - 0.05)))
-    new = torch.arange(count, dtype=torch.float64) * step
+    new = _row(edges, new_rate)
     before = _shown_at(edges, new)
     after = (before + 1).clamp(max=len(keypoints) - 1)
     longest = LONGEST_STEP / float(common_rate(keypoints.times.tolist()))
     length = (edges[after] - edges[before]).clamp(min=1e-9, max=longest)
     share = (1 - (edges[after] - new) / length).clamp(0, 1)
-    return _between(keypoints, before, share), _shown_at(edges, new + step / 2).tolist()
+    return _between(keypoints, before, share), _shown_at(edges, new + 0.5 / float(new_rate)).tolist()
 
 
 def _shown_at(edges: Tensor, times: Tensor) -> Tensor:

@@ -59,8 +59,8 @@ def seconds(time: int | None, time_base: Fraction | None) -> Fraction:
 def delays(
     container: InputContainer, stream: VideoStream, media: MediaSource, first: Fraction
 ) -> list[Fraction] | None:
-    """The seconds that each frame of a GIF of one frame, or of an APNG, is shown; None for others, which tell it frame by
-    frame. first: those of the first frame.
+    """The seconds that each frame of a GIF of one frame, or of an APNG, is shown; None for others, which tell it as
+    they go. first: those of the first frame.
     """
     if container.format.name == "apng":
         return animated_png_delays(media)
