@@ -17,6 +17,8 @@ from .checks import check_frames
 
 USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120))
 HIGHEST_RATE = 1000
+ALIKE = 1.18  # distances of one rate, trembling; those of 30 and 25 per second are 1.2 apart
+NEAR = 0.1
 BUSY_RATE = Fraction(60)
 SLOWEST_RATE = Fraction(1, 10)
 EVEN_WITHIN = 0.01
@@ -69,23 +71,23 @@ def common_rate(times: Sequence[float]) -> Fraction:
     Not the average: a phone clip that falls from 30 to 24 frames per second for a while in poor light, or a call that
     freezes now and then, is a clip of 30, and a picture held for a second says nothing of the movement that follows.
     Where times tremble, as in browser recordings, the rate is that of the densest place among the distances, taken to
-    the nearest usual rate within 6 %. At most 60 per second, or twice the average where that is more: a burst of
+    the nearest usual rate within 10 %. At most 60 per second, or twice the average where that is more: a burst of
     frames before a long hold shall not make thousands of copies.
 
     times: [T + 1], rising: when each frame begins, and when the last ends.
     """
     gaps = sorted(after - before for before, after in pairwise(times))
     densest = max(gaps, key=lambda gap: (_within(gaps, gap), -gap))
-    low, high = bisect_left(gaps, densest / 1.1), bisect_right(gaps, densest * 1.1)
+    low, high = bisect_left(gaps, densest / ALIKE), bisect_right(gaps, densest * ALIKE)
     found = Fraction((high - low) / sum(gaps[low:high]))
     nearest = min(USUAL_RATES, key=lambda rate: abs(rate / found - 1))
-    rate = nearest if abs(nearest / found - 1) <= 0.06 else found.limit_denominator(1001)
+    rate = nearest if abs(nearest / found - 1) <= NEAR else found.limit_denominator(1001)
     average = Fraction((len(times) - 1) / (times[-1] - times[0])).limit_denominator(1001)
     return max(min(rate, max(BUSY_RATE, 2 * average)), SLOWEST_RATE)
 
 
 def _within(gaps: Sequence[float], gap: float) -> int:
-    return bisect_right(gaps, gap * 1.1) - bisect_left(gaps, gap / 1.1)
+    return bisect_right(gaps, gap * ALIKE) - bisect_left(gaps, gap / ALIKE)
 
 
 def rate_of(keypoints: Keypoints) -> Fraction | None:

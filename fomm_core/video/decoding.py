@@ -53,6 +53,7 @@ class DecodingRun:
         """Whole frames with their seconds; returns when the last one ends."""
         decoder = decoder_of(self.stream)
         length = delay = Fraction(0)
+        stated: Fraction | None = None
         for packet in self._video_packets():
             try:
                 decoded = decoder.decode(packet)
@@ -75,7 +76,20 @@ class DecodingRun:
                     self.late, time = time, Fraction(0)
                 self.given += 1
                 yield time, frame
-        return self._clock.until(self._stated_end(delay), length) if self.given else Fraction(0)
+        if not self.given:
+            return Fraction(0)
+        if stated is not None and (left := self._left_in_track(stated)) is not None:
+            return self._clock.until(None, left)
+        return self._clock.until(self._stated_end(delay), length)
+
+    def _left_in_track(self, stated: Fraction) -> Fraction | None:
+        """Seconds from the last frame's time to the end of its track. MP4 states the distances of frames as they are
+        stored: where that is another order, the last one's length is some other frame's.
+        """
+        if "mp4" not in self.container.format.name or not self.stream.codec_context.has_b_frames or self.ends_early:
+            return None
+        start, base = self.stream.start_time or 0, self.stream.time_base
+        return max(Fraction(0), seconds(start + (self.stream.duration or 0), base) - stated) or None
 
     def _stated(self, frame: VideoFrame) -> Fraction | None:
         time = frame.pts

@@ -116,6 +116,7 @@ class ContainerEncoder:
         uneven: bool = False,
     ) -> None:
         height, width = size
+        self._uneven = uneven
         self._time_base = Fraction(1, FINE_TICKS) if uneven else 1 / fps
         self._padding = ((0, height % 2), (0, width % 2), (0, 0)) if rules.even_sides else ((0, 0), (0, 0), (0, 0))
         self._fps = fps
@@ -169,6 +170,8 @@ class ContainerEncoder:
         height, width = self._size
         try:
             options = {**rules.codec_options(quality), "chroma_sample_location": "left"}
+            if self._uneven and rules.codec == "libx264":
+                options["bf"] = "0"  # MP4 states the distances of frames in the order in which they are stored
             stream = self._container.add_stream(rules.codec, rate=self._fps, options=options)
         except (FFmpegError, ValueError) as error:
             raise ImageError(
@@ -193,6 +196,8 @@ class ContainerEncoder:
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:
             reached = packet.dts * packet.time_base if packet.dts is not None and packet.time_base else None
+            if self._uneven and packet.time_base:
+                packet.duration = round(1 / self._fps / packet.time_base)  # counts for the last one
             self._container.mux_one(packet)
             if reached is not None:
                 self._feed_audio(reached)

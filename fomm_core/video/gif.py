@@ -40,6 +40,7 @@ class GifEncoder:
         self._count = 0
         self._last_time = -SHORTEST
         self._last_delay = round(TICKS / fps)
+        self._waiting: av.Packet[VideoStream] | None = None
         self._palette: Palette | None = None
         self._container = av.open(str(path), "w", format="gif", container_options={"loop": "0"})
         stream = self._container.add_stream("gif", rate=TICKS)
@@ -70,6 +71,7 @@ class GifEncoder:
         if end is not None:
             self._last_delay = round(end * TICKS) - self._last_time
         self._mux(self._stream.encode(None))
+        self._hand_on()
         self._container.close()
 
     def close(self) -> None:
@@ -77,9 +79,16 @@ class GifEncoder:
         self._container.close()
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
+        """Hand packets on, each when the next is there: only the last one's length is asked for, and known last."""
         for packet in packets:
-            packet.duration = max(SHORTEST, self._last_delay)  # used for the last one
-            self._container.mux_one(packet)
+            self._hand_on()
+            self._waiting = packet
+
+    def _hand_on(self) -> None:
+        if self._waiting is not None:
+            self._waiting.duration = max(SHORTEST, self._last_delay)
+            self._container.mux_one(self._waiting)
+            self._waiting = None
 
 
 class Palette:

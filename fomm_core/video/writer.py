@@ -153,7 +153,7 @@ class VideoWriter:
             if self._encoder is None:
                 raise ImageError(f"expected at least one frame for {self.path.name}; got none.")
             if self._last is not None and self._kind != ".gif" and (self._until - self._last_begin) * self.fps > 1.5:
-                # Not as the frame's length: Matroska states none, and MP4 that of the one stored last.
+                # As another frame, since Matroska states no lengths.
                 self._encoder.write(self._last, self._until - 1 / self.fps)
                 self.frame_count += 1
             self._encoder.finish(self._until if self._uneven else None)
