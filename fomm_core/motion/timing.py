@@ -6,7 +6,6 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -17,8 +16,9 @@ from .checks import check_frames
 
 USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120))
 HIGHEST_RATE = 1000
-ALIKE = 1.18  # distances of one rate, trembling; those of 30 and 25 per second are 1.2 apart
+ALIKE = 1.08  # distances of one rate, trembling; those of 30 and 24 per second are 1.25 apart
 NEAR = 0.1
+TREMBLING_OVER = 4  # frames over which distances are averaged: one too long is often followed by one too short
 BUSY_RATE = Fraction(60)
 SLOWEST_RATE = Fraction(1, 10)
 EVEN_WITHIN = 0.01
@@ -76,7 +76,8 @@ def common_rate(times: Sequence[float]) -> Fraction:
 
     times: [T + 1], rising: when each frame begins, and when the last ends.
     """
-    gaps = sorted(after - before for before, after in pairwise(times))
+    over = TREMBLING_OVER if len(times) > 3 * TREMBLING_OVER else 1
+    gaps = sorted((after - before) / over for before, after in zip(times, times[over:], strict=False))
     densest = max(gaps, key=lambda gap: (_within(gaps, gap), -gap))
     low, high = bisect_left(gaps, densest / ALIKE), bisect_right(gaps, densest * ALIKE)
     found = Fraction((high - low) / sum(gaps[low:high]))
