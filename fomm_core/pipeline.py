@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -23,9 +23,9 @@ from .background import read_ahead, write_behind
 from .errors import FommError, ImageError, KeypointError
 from .fitting import FitMode, fit_uint8, from_uint8, to_uint8
 from .geometry import Keypoints
-from .motion import Performance, save_keypoints
+from .motion import Performance, part, rate_of, resample, save_keypoints, timed
 from .session import AnimationSession, PreparedSource, Rendered
-from .video import VideoReader, VideoWriter, read_image
+from .video import Seconds, VideoReader, VideoWriter, read_image
 from .video.source import still_paths
 from .view import side_by_side
 
@@ -43,8 +43,11 @@ class FileOptions:
     """How files are animated.
 
     animation: how the clip moves the source. size, fit: of the frames, see `prepare_source`.
-    start, frames: the part of the driving clip to use: its first frame, and how many; None is all of them.
-    fps: of the result. Movement keeps its pace: it is interpolated between the driving frames. None keeps their rate.
+    start, frames: the part of the driving clip to use: its first frame, and how many, or both in `Seconds`; None is all
+        of them.
+    fps: of the result. Movement keeps its pace: it is interpolated between the driving frames by their true times. None
+        keeps their rate; where frames are uneven, that of most of them (`common_rate`). 'keep' gives each frame of the
+        result the time of its driving frame, in files that can hold it.
     audio: carry the driving clip's sound over. quality: 0 to 100, see `VideoWriter`.
     compare: show source | driving | result side by side.
     occlusion: a second video to write, white where the source does not show what is needed.
@@ -55,9 +58,9 @@ class FileOptions:
     animation: AnimationOptions = field(default_factory=AnimationOptions)
     size: Size = "auto"
     fit: FitMode = "crop"
-    start: int = 0
-    frames: int | None = None
-    fps: Fraction | None = None
+    start: int | Seconds = 0
+    frames: int | Seconds | None = None
+    fps: Fraction | Literal["keep"] | None = None
     audio: bool = True
     quality: int = 80
     compare: bool = False
@@ -124,38 +127,45 @@ def animate_files(
     prepared = prepare_source(session, picture, size=options.size, mode=options.fit)
     with ExitStack() as stack:
         reader = None if driving is None else stack.enter_context(_open(driving, options))
-        timed = performance.fps if performance is not None else _rate(reader, driving)
-        rate = timed or options.fps or UNTIMED_RATE
-        fps = options.fps or rate
+        has_rate = performance is not None or not _are_stills(driving)
         audio = driving if options.audio and reader is not None and reader.info.has_audio else None
         writers = [
-            stack.enter_context(
-                VideoWriter(output, fps=fps, quality=options.quality, audio_from=audio, audio_start=_start(reader))
-            )
+            stack.enter_context(VideoWriter(output, fps=UNTIMED_RATE, quality=options.quality, audio_from=audio))
         ]
         if options.occlusion is not None:
-            writers.append(stack.enter_context(VideoWriter(options.occlusion, fps=fps, quality=options.quality)))
+            mask = VideoWriter(options.occlusion, fps=UNTIMED_RATE, quality=options.quality)
+            writers.append(stack.enter_context(mask))
 
+        wished = options.fps if isinstance(options.fps, Fraction) else None
+        own_rate: Fraction | None
         if performance is None:
             assert reader is not None
-            keypoints = detect_clip(session, reader, prepared.size, mode=options.fit, on_progress=report)
+            keypoints, own_rate = detect_clip(session, reader, prepared.size, mode=options.fit, on_progress=report)
+            own_rate = own_rate if has_rate else None
         else:
-            keypoints = _part(performance.keypoints, options)
+            own_rate = performance.fps or rate_of(performance.keypoints)
+            keypoints = _part(performance.keypoints, own_rate or wished or UNTIMED_RATE, options)
+        rate = own_rate or wished or UNTIMED_RATE
         if options.keypoints is not None:
             notes = {"model": session.model.name} | ({"driving": Path(driving).name} if driving is not None else {})
-            save_keypoints(options.keypoints, keypoints, fps=timed, metadata=notes)
+            save_keypoints(options.keypoints, keypoints, fps=own_rate, metadata=notes)
         anchor, animation = _anchored(prepared.keypoints, keypoints, options.animation)
-        driven, positions = resample(drive(prepared.keypoints, keypoints, animation, fps=float(rate)), rate, fps)
+        driven = drive(prepared.keypoints, keypoints, animation, fps=float(rate))
+        schedule = _schedule(driven, rate, wished or rate, writers, keep=options.fps == "keep")
+        start = Fraction(0) if reader is None else reader.start_seconds
+        for writer in writers:
+            writer.set_times(schedule.fps, start, uneven=schedule.until is not None)
         shown = None
         if options.compare and reader is not None:
-            shown = stack.enter_context(read_ahead(_at(_fitted(reader, prepared.size, options.fit), positions)))
-        _render(session, prepared, driven, writers, shown, options, report)
+            fitted_frames = _fitted(reader, prepared.size, options.fit)
+            shown = stack.enter_context(read_ahead(_at(fitted_frames, schedule.shown)))
+        _render(session, prepared, schedule, writers, shown, options, report)
     warnings = [*(reader.warnings if reader is not None else ()), *(w for writer in writers for w in writer.warnings)]
     return Report(
         output=Path(output),
         frames=writers[0].frame_count,
         size=prepared.size,
-        fps=fps,
+        fps=schedule.fps,
         anchor=anchor,
         seconds=time.perf_counter() - started,
         warnings=tuple(warnings),
@@ -188,8 +198,10 @@ def detect_clip(
     *,
     mode: FitMode = "crop",
     on_progress: OnProgress | None = None,
-) -> Keypoints:
-    """Keypoints of a clip whose frames are fitted to `size` (height, width), decoded in a thread as they are needed."""
+) -> tuple[Keypoints, Fraction]:
+    """Keypoints of a clip whose frames are fitted to `size` (height, width), decoded in a thread as they are needed,
+    and its rate; see `timed`.
+    """
     expected = reader.info.frame_count
 
     def report(done: int) -> None:
@@ -197,32 +209,42 @@ def detect_clip(
             on_progress(Progress("detect", done, None if expected is None else max(done, expected)))
 
     with read_ahead(_grouped(_fitted(reader, size, mode), session.chunk)) as frames:
-        return session.detect(frames, on_frames=report)
+        keypoints = session.detect(frames, on_frames=report)
+    assert reader.times is not None
+    return timed(keypoints, reader.times, reader.info.fps)
 
 
-def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[Keypoints, list[int]]:
-    """The same movement at another frame rate, interpolated linearly; and the nearest old frame for each new one."""
-    old = len(keypoints)
-    if rate == new_rate:
-        return keypoints, list(range(old))
-    count = max(1, round(old * new_rate / rate))
-    exact = [min(index * rate / new_rate, Fraction(old - 1)) for index in range(count)]
-    before = torch.tensor([int(position) for position in exact])
-    after = (before + 1).clamp(max=old - 1)
-    share = torch.tensor([float(position % 1) for position in exact])
+@dataclass(frozen=True, eq=False)
+class _Schedule:
+    """What is rendered, and when it is shown.
 
-    def between(values: Tensor) -> Tensor:
-        weight = share.reshape(-1, *[1] * (values.ndim - 1)).to(values)
-        return torch.lerp(values[before], values[after], weight)
+    keypoints: T frames. shown: the driving frame that is seen with each. fps: their rate. until: where frames have
+    times of their own, the second at which each ends.
+    """
 
-    jacobian = None if keypoints.jacobian is None else between(keypoints.jacobian)
-    return Keypoints(between(keypoints.position), jacobian), [int(position + Fraction(1, 2)) for position in exact]
+    keypoints: Keypoints
+    shown: list[int]
+    fps: Fraction
+    until: list[Fraction] | None = None
+
+
+def _schedule(
+    driven: Keypoints, rate: Fraction, fps: Fraction, writers: Sequence[VideoWriter], *, keep: bool
+) -> _Schedule:
+    if keep and driven.times is not None:
+        unable = [writer.path.name for writer in writers if not writer.holds_times]
+        if not unable:
+            ends = driven.times[1:] - driven.times[0]
+            until = [Fraction(end).limit_denominator(1_000_000) for end in ends.tolist()]
+            return _Schedule(driven, list(range(len(driven))), fps, until)
+        writers[0].warnings.append(f"the clip's own times were not kept: {unable[0]} cannot hold any.")
+    return _Schedule(*resample(driven, rate, fps), fps)
 
 
 def _render(
     session: AnimationSession,
     source: PreparedSource,
-    keypoints: Keypoints,
+    schedule: _Schedule,
     writers: list[VideoWriter],
     shown: Iterator[Tensor] | None,
     options: FileOptions,
@@ -231,24 +253,25 @@ def _render(
     """Stream all frames into the writers; conversion, drawing and encoding happen in a thread."""
     still = source.image.cpu()
 
-    def write(rendered: Rendered, driving: Tensor | None) -> None:
+    def write(rendered: Rendered, driving: Tensor | None, until: Sequence[Fraction] | None) -> None:
         images = rendered.images.cpu()
         if options.compare:
             columns = {"source": still, "driving": driving, "result": images}
             present = {name: column for name, column in columns.items() if column is not None}
             labels = list(present) if images.shape[-2] >= LABELLED_HEIGHT else None
             images = side_by_side(list(present.values()), labels)
-        writers[0].write(to_uint8(images))
+        writers[0].write(to_uint8(images), until)
         if len(writers) > 1:
             assert rendered.occlusion is not None
-            writers[1].write(to_uint8((1 - rendered.occlusion).expand(-1, 3, -1, -1)))
+            writers[1].write(to_uint8((1 - rendered.occlusion).expand(-1, 3, -1, -1)), until)
 
     done = 0
     with write_behind(write) as submit:
-        for rendered in session.render(source, keypoints):
-            submit(rendered, None if shown is None else torch.cat(list(islice(shown, len(rendered)))))
+        for rendered in session.render(source, schedule.keypoints):
+            until = None if schedule.until is None else schedule.until[done : done + len(rendered)]
+            submit(rendered, None if shown is None else torch.cat(list(islice(shown, len(rendered)))), until)
             done += len(rendered)
-            report(Progress("render", done, len(keypoints)))
+            report(Progress("render", done, len(schedule.keypoints)))
 
 
 def _has_occlusion(session: AnimationSession) -> bool:
@@ -256,31 +279,22 @@ def _has_occlusion(session: AnimationSession) -> bool:
 
 
 def _open(driving: PathLike, options: FileOptions) -> VideoReader:
-    if options.frames is not None and options.frames < 1:
-        raise ImageError(f"expected at least one frame to use; got {options.frames}.")
-    stop = None if options.frames is None else options.start + options.frames
-    return VideoReader(driving, start=options.start, stop=stop)
+    return VideoReader(driving, start=options.start, length=options.frames)
 
 
-def _rate(reader: VideoReader | None, driving: PathLike | None) -> Fraction | None:
-    """The clip's own frames per second; stills have none."""
-    if reader is None or driving is None or still_paths(driving) is not None:
-        return None
-    return reader.info.fps
+def _are_stills(driving: PathLike | None) -> bool:
+    """Whether the clip has no rate of its own."""
+    return driving is not None and still_paths(driving) is not None
 
 
-def _start(reader: VideoReader | None) -> Fraction:
-    return Fraction(0) if reader is None else reader.start_seconds
-
-
-def _part(keypoints: Keypoints, options: FileOptions) -> Keypoints:
-    stop = None if options.frames is None else options.start + options.frames
-    part = keypoints[options.start : stop]
-    if not len(part):
+def _part(keypoints: Keypoints, rate: Fraction, options: FileOptions) -> Keypoints:
+    start, length = options.start, options.frames
+    chosen = keypoints[start:] if isinstance(start, int) else part(keypoints, rate, float(start.value), None)
+    if not len(chosen):
         raise KeypointError(
-            f"expected a performance of more than {options.start} frames, the first to use; got {len(keypoints)}."
+            f"expected a performance of more than {start} frames, the first to use; got {len(keypoints)}."
         )
-    return part
+    return part(chosen, rate, 0, float(length.value)) if isinstance(length, Seconds) else chosen[:length]
 
 
 def _anchored(source: Keypoints, driving: Keypoints, options: AnimationOptions) -> tuple[int | None, AnimationOptions]:

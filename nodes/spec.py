@@ -6,7 +6,7 @@ Standard library only, so that a host can read the declarations' shape without l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -121,6 +121,8 @@ class FrameStream(Protocol):
     """A clip that is read front to back, as often as one likes, and never held as a whole.
 
     timed: whether the clip has a frame rate of its own; `fps` is a guess otherwise.
+    times: seconds of the clip, [T + 1], when each frame that the last whole run gave begins, and when the last ends;
+        None before, and for pictures, which have none.
     """
 
     fps: Fraction | float
@@ -129,6 +131,11 @@ class FrameStream(Protocol):
     @property
     def length(self) -> int | None:
         """How many frames there are, as far as is known."""
+        ...
+
+    @property
+    def times(self) -> Sequence[float] | None:
+        """See above."""
         ...
 
     def batches(self, size: int) -> Iterator[Tensor]:

@@ -17,10 +17,13 @@ class Keypoints:
 
     position: [T, K, 2], (x, y) in -1..1, corner-aligned.
     jacobian: [T, K, 2, 2], d image / d reference at the keypoint; None for zero-order models.
+    times: [T + 1] float64 on the CPU, seconds, rising: frame i is shown from times[i] to times[i + 1]. None where
+        frames follow each other evenly, at a rate that is stated elsewhere.
     """
 
     position: Tensor
     jacobian: Tensor | None = None
+    times: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.position.ndim != 3 or self.position.shape[-1] != 2:
@@ -28,16 +31,29 @@ class Keypoints:
         expected = (*self.position.shape, 2)
         if self.jacobian is not None and tuple(self.jacobian.shape) != expected:
             raise KeypointError(f"expected jacobians of shape {list(expected)}; got {list(self.jacobian.shape)}")
+        if self.times is not None:
+            check_times(self.times, self.position.shape[0])
 
     def __len__(self) -> int:
         return self.position.shape[0]
 
     def __getitem__(self, frames: int | slice) -> Keypoints:
-        """The keypoints of one frame or of a slice of frames; the time axis stays. IndexError outside the clip."""
+        """The keypoints of one frame or of a slice of frames; the time axis stays. IndexError outside the clip.
+
+        A slice in steps of one keeps its times; other steps lose them.
+        """
         if not isinstance(frames, slice):
             frame = range(len(self))[frames]
             frames = slice(frame, frame + 1)
-        return Keypoints(self.position[frames], None if self.jacobian is None else self.jacobian[frames])
+        return Keypoints(
+            self.position[frames],
+            None if self.jacobian is None else self.jacobian[frames],
+            self._times_of(frames),
+        )
+
+    def _times_of(self, frames: slice) -> Tensor | None:
+        start, stop, step = frames.indices(len(self))
+        return self.times[start : stop + 1] if self.times is not None and step == 1 and stop > start else None
 
     @property
     def count(self) -> int:
@@ -46,10 +62,13 @@ class Keypoints:
 
     def to(self, device: torch.device | str) -> Keypoints:
         """The same keypoints on `device`."""
-        return Keypoints(self.position.to(device), None if self.jacobian is None else self.jacobian.to(device))
+        jacobian = None if self.jacobian is None else self.jacobian.to(device)
+        return Keypoints(self.position.to(device), jacobian, self.times)
 
     def expand(self, frames: int) -> Keypoints:
-        """One frame's keypoints repeated `frames` times, without copying."""
+        """One frame's keypoints repeated `frames` times, without copying; untimed."""
+        if frames == len(self):
+            return self
         jacobian = None if self.jacobian is None else self.jacobian.expand(frames, -1, -1, -1)
         return Keypoints(self.position.expand(frames, -1, -1), jacobian)
 
@@ -59,11 +78,36 @@ class Keypoints:
 
     @staticmethod
     def cat(parts: Sequence[Keypoints]) -> Keypoints:
-        """Join clips in time."""
+        """Join clips in time. Where all have times, each goes on where the one before ends; otherwise none is kept."""
         jacobians = [part.jacobian for part in parts if part.jacobian is not None]
         if jacobians and len(jacobians) != len(parts):
             raise KeypointError("expected all parts with jacobians, or all without; got a mixture")
-        return Keypoints(torch.cat([part.position for part in parts]), torch.cat(jacobians) if jacobians else None)
+        return Keypoints(
+            torch.cat([part.position for part in parts]),
+            torch.cat(jacobians) if jacobians else None,
+            _joined([part.times for part in parts]),
+        )
+
+
+def check_times(times: Tensor, frames: int) -> None:
+    """Raise KeypointError where times are not [frames + 1], finite and rising."""
+    if tuple(times.shape) != (frames + 1,) or times.dtype != torch.float64:
+        kind = str(times.dtype).removeprefix("torch.")
+        raise KeypointError(
+            f"expected times [{frames + 1}] in float64, the end included; got {list(times.shape)} {kind}"
+        )
+    if not times.isfinite().all() or not (times.diff() > 0).all():
+        raise KeypointError("expected finite times that rise; got others: detect the keypoints again")
+
+
+def _joined(parts: Sequence[Tensor | None]) -> Tensor | None:
+    known = [part for part in parts if part is not None]
+    if not known or len(known) != len(parts):
+        return None
+    joined = [known[0]]
+    for part in known[1:]:
+        joined.append(part[1:] - part[0] + joined[-1][-1])
+    return torch.cat(joined)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,6 +5,7 @@ from .blend import blend
 from .performance import Performance, load_keypoints, save_keypoints
 from .scale import movement_scale
 from .smooth import smooth_gaussian, smooth_one_euro
+from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
 from .transfer import TransferOptions, transfer
 
 __all__ = [
@@ -14,10 +15,18 @@ __all__ = [
     "anchor_frame",
     "best_anchor",
     "blend",
+    "common_rate",
+    "duration_of",
+    "even_rate",
+    "evened",
     "load_keypoints",
     "movement_scale",
+    "part",
+    "rate_of",
+    "resample",
     "save_keypoints",
     "smooth_gaussian",
     "smooth_one_euro",
+    "timed",
     "transfer",
 ]

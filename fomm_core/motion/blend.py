@@ -19,7 +19,9 @@ def blend(
     *,
     select: Sequence[bool] | None = None,
 ) -> Keypoints:
-    """(1 - weight) first + weight second, on positions and jacobians; exact at 0 and 1.
+    """(1 - weight) first + weight second, frame by frame, on positions and jacobians; exact at 0 and 1.
+
+    The result has the times of the first, or those of the second where the first has none or is held.
 
     Args:
         first: T frames, or one frame that is held.
@@ -51,7 +53,8 @@ def blend(
     jacobian = None
     if first.jacobian is not None and second.jacobian is not None:
         jacobian = torch.lerp(first.jacobian, second.jacobian, share[:, None, None])
-    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian)
+    times = second.times if first.times is None else first.times
+    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian, times)
 
 
 def _shares(weight: float | Sequence[float] | Tensor, select: Sequence[bool] | None, like: Keypoints) -> Tensor:

@@ -1,6 +1,7 @@
 """A performance as a small safetensors file: keypoints over time that can be reused without their video.
 
-Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` [T, K, 2, 2], float32; metadata strings
+Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` [T, K, 2, 2], float32, and
+where frames are uneven `times` [T + 1], float64 (seconds: when each begins, and when the last ends); metadata strings
 `format` = "fomm-keypoints", `format_version`, `frames`, `keypoints`, `fps` (a fraction such as "30000/1001", where
 known) and `user` (a JSON object of strings).
 """
@@ -27,7 +28,9 @@ from ..geometry import Keypoints
 from .checks import check_frames
 
 FORMAT = "fomm-keypoints"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""1 until times were added. Files without times are still written as 1, so that older versions read them."""
+UNTIMED_VERSION = 1
 LARGEST_DENOMINATOR = 1_000_000
 
 
@@ -35,7 +38,7 @@ LARGEST_DENOMINATOR = 1_000_000
 class Performance:
     """Keypoints as they were saved.
 
-    keypoints: T >= 1 frames, CPU, float32, finite.
+    keypoints: T >= 1 frames, CPU, float32, finite; timed where the clip's frames were uneven.
     fps: frames per second as a fraction (30000/1001 stays that); None where it was not known.
     metadata: what the one who saved it wished to note.
     """
@@ -65,9 +68,11 @@ def save_keypoints(
     for name, value in tensors.items():
         if (frame := _first_bad_frame(value)) is not None:
             raise KeypointError(f"expected finite keypoints; got NaN or Inf in the {name} of frame {frame}")
+    if keypoints.times is not None:
+        tensors["times"] = (keypoints.times - keypoints.times[0]).contiguous()
     notes = {
         "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
+        "format_version": str(UNTIMED_VERSION if keypoints.times is None else FORMAT_VERSION),
         "frames": str(len(keypoints)),
         "keypoints": str(keypoints.count),
         "user": json.dumps({str(key): str(value) for key, value in (metadata or {}).items()}),
@@ -117,16 +122,19 @@ def _check_format(path: Path, notes: Mapping[str, str]) -> None:
 
 
 def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> Keypoints:
-    if "position" not in tensors or set(tensors) - {"position", "jacobian"}:
-        raise CheckpointError(f"expected the tensors position and, maybe, jacobian in {path}; got {sorted(tensors)}")
+    if "position" not in tensors or set(tensors) - {"position", "jacobian", "times"}:
+        raise CheckpointError(
+            f"expected the tensors position and, maybe, jacobian and times in {path}; got {sorted(tensors)}"
+        )
     for name, value in tensors.items():
-        if value.dtype != torch.float32:
-            found = str(value.dtype).removeprefix("torch.")
-            raise CheckpointError(f"expected float32 in the {name} of {path}; got {found}")
+        expected = torch.float64 if name == "times" else torch.float32
+        if value.dtype != expected:
+            wanted, found = (str(dtype).removeprefix("torch.") for dtype in (expected, value.dtype))
+            raise CheckpointError(f"expected {wanted} in the {name} of {path}; got {found}")
         if (frame := _first_bad_frame(value)) is not None:
             raise CheckpointError(f"expected finite keypoints in {path}; got NaN or Inf in the {name} of frame {frame}")
     try:
-        keypoints = Keypoints(tensors["position"], tensors.get("jacobian"))
+        keypoints = Keypoints(tensors["position"], tensors.get("jacobian"), tensors.get("times"))
     except KeypointError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if 0 in (len(keypoints), keypoints.count):

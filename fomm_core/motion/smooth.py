@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..geometry import Keypoints
 from .checks import check_number
+from .timing import common_rate
 
 Filter = Callable[[Tensor], Tensor]
 
@@ -30,8 +31,8 @@ def smooth_one_euro(
     and jacobian is filtered on its own, with a cut-off frequency of `min_cutoff + beta * |speed|`.
 
     Args:
-        keypoints: T frames.
-        fps: frames per second of the clip, so that the same settings serve any frame rate.
+        keypoints: T frames; timed ones are filtered by the true time between them.
+        fps: frames per second of an untimed clip, so that the same settings serve any frame rate.
         min_cutoff: Hz, above 0: the cut-off at rest. Lower removes more jitter.
         beta: Hz per (unit per second), units being those of -1..1 coordinates: how quickly the cut-off rises with
             speed. Higher follows faster; at the default, a head that crosses a quarter of the picture in a second
@@ -45,8 +46,11 @@ def smooth_one_euro(
     check_number("min_cutoff (Hz)", min_cutoff, 0, above=True)
     check_number("beta", beta, 0)
     check_number("derivative_cutoff (Hz)", derivative_cutoff, 0, above=True)
-    rate = float(fps)
-    return _each_signal(keypoints, lambda signal: _one_euro(signal, rate, min_cutoff, beta, derivative_cutoff))
+    if keypoints.times is None:
+        rates = np.full(len(keypoints), float(fps))
+    else:
+        rates = 1 / np.diff(keypoints.times.numpy(), prepend=0)[:-1]  # the first is not used
+    return _each_signal(keypoints, lambda signal: _one_euro(signal, rates, min_cutoff, beta, derivative_cutoff))
 
 
 def smooth_gaussian(keypoints: Keypoints, *, sigma: float) -> Keypoints:
@@ -56,8 +60,9 @@ def smooth_gaussian(keypoints: Keypoints, *, sigma: float) -> Keypoints:
     will do.
 
     Args:
-        keypoints: T frames.
-        sigma: standard deviation in frames; 0 returns the keypoints as they are.
+        keypoints: T frames. Of timed ones, a frame that stands longer than is usual counts for all that time.
+        sigma: standard deviation in frames, of timed ones in usual frames (`common_rate`); 0 returns the keypoints as
+            they are.
 
     Raises:
         KeypointError: for a negative or infinite sigma.
@@ -65,7 +70,11 @@ def smooth_gaussian(keypoints: Keypoints, *, sigma: float) -> Keypoints:
     check_number("sigma (frames)", sigma, 0)
     if sigma == 0 or len(keypoints) < 2:
         return keypoints
-    return _each_signal(keypoints, lambda signal: _gaussian(signal, float(sigma)))
+    if keypoints.times is None:
+        return _each_signal(keypoints, lambda signal: _gaussian(signal, float(sigma)))
+    edges = keypoints.times.numpy()
+    gap = float(1 / common_rate(edges.tolist()))
+    return _each_signal(keypoints, lambda signal: _gaussian_by_time(signal, edges - edges[0], gap, float(sigma)))
 
 
 def _each_signal(keypoints: Keypoints, smooth: Filter) -> Keypoints:
@@ -78,7 +87,33 @@ def _each_signal(keypoints: Keypoints, smooth: Filter) -> Keypoints:
     if len(keypoints) == 0:
         return keypoints
     jacobian = None if keypoints.jacobian is None else apply(keypoints.jacobian)
-    return Keypoints(apply(keypoints.position), jacobian)
+    return Keypoints(apply(keypoints.position), jacobian, keypoints.times)
+
+
+def _gaussian_by_time(signal: Tensor, edges: np.ndarray, gap: float, sigma: float) -> Tensor:
+    """edges: [T + 1] seconds from 0. A frame is taken as often as usual frames fit into its time."""
+    lengths = np.diff(edges)
+    copies = np.minimum(np.maximum(1, np.rint(lengths / gap)), math.ceil(8 * sigma) + 1).astype(int)
+    owner = np.repeat(np.arange(len(lengths)), copies)
+    places = np.arange(len(owner)) - np.repeat(np.cumsum(copies) - copies, copies)
+    # The copies of a very long stand lie at both its ends; what is in between is too far from all else to count.
+    share = lengths[owner] / copies[owner]
+    weights = np.minimum(share, gap)
+    near_end = (share > gap) & (places * 2 >= copies[owner])
+    centres = np.where(
+        near_end, edges[owner + 1] - (copies[owner] - places - 0.5) * weights, edges[owner] + (places + 0.5) * weights
+    )
+    values = signal.numpy()
+    ends = np.concatenate((-centres[::-1], centres, 2 * edges[-1] - centres[::-1]))
+    owners = np.concatenate((owner[::-1], owner, owner[::-1]))
+    masses = np.concatenate((weights[::-1], weights, weights[::-1]))
+    width = sigma * gap
+    result = np.empty_like(values)
+    for frame, centre in enumerate(edges[:-1] + np.minimum(lengths, gap) / 2):
+        low, high = np.searchsorted(ends, (centre - 4 * width - gap, centre + 4 * width + gap))
+        weight = masses[low:high] * np.exp(-0.5 * np.square((ends[low:high] - centre) / width))
+        result[frame] = weight @ values[owners[low:high]] / weight.sum()
+    return torch.from_numpy(result)
 
 
 def _gaussian(signal: Tensor, sigma: float) -> Tensor:
@@ -92,15 +127,16 @@ def _gaussian(signal: Tensor, sigma: float) -> Tensor:
     return smoothed[: len(signal)]
 
 
-def _one_euro(signal: Tensor, fps: float, min_cutoff: float, beta: float, derivative_cutoff: float) -> Tensor:
+def _one_euro(signal: Tensor, rates: np.ndarray, min_cutoff: float, beta: float, derivative_cutoff: float) -> Tensor:
+    """rates: [T], 1 / seconds between each frame and the one before."""
     values = signal.numpy()
     result = np.empty_like(values)
     level, speed = values[0], np.zeros_like(values[0])
     result[0] = level
-    speed_gain = _gain(derivative_cutoff, fps)
     for frame in range(1, len(values)):
+        fps = float(rates[frame])
         step = values[frame] - level
-        speed = speed + speed_gain * (step * fps - speed)
+        speed = speed + _gain(derivative_cutoff, fps) * (step * fps - speed)
         level = level + _gain(min_cutoff + beta * np.abs(speed), fps) * step
         result[frame] = level
     return torch.from_numpy(result)

@@ -58,7 +58,7 @@ def transfer(
         scale: the movement scale in relative mode, in place of the one that `options.adapt_scale` would compute.
 
     Returns:
-        T frames of keypoints.
+        T frames of keypoints, with the times of the driving ones.
 
     Raises:
         KeypointError: no driving frame, other than one frame of source or anchor, counts that differ, jacobians in
@@ -70,9 +70,8 @@ def transfer(
     check_counts("source", source, "driving", driving)
     _check_jacobians(source=source, driving=driving)
     if options.mode == "absolute":
-        return Keypoints(
-            _between(source.position, driving.position, options.strength), _jacobian_kept(source, driving, options)
-        )
+        position = _between(source.position, driving.position, options.strength)
+        return Keypoints(position, _jacobian_kept(source, driving, options), driving.times)
 
     if anchor is None:
         raise KeypointError("expected an anchor frame for relative transfer; got none: pass driving[0], for instance")
@@ -83,8 +82,8 @@ def transfer(
     check_number("a movement scale", scale, 0, above=True)
     position = source.position + (driving.position - anchor.position) * (options.strength * scale)
     if options.relative_jacobian is False:
-        return Keypoints(position, _jacobian_kept(source, driving, options))
-    return Keypoints(position, _jacobian_moved(source, driving, anchor, options))
+        return Keypoints(position, _jacobian_kept(source, driving, options), driving.times)
+    return Keypoints(position, _jacobian_moved(source, driving, anchor, options), driving.times)
 
 
 def _jacobian_kept(source: Keypoints, driving: Keypoints, options: TransferOptions) -> Tensor | None:

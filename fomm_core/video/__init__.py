@@ -5,6 +5,17 @@ from .images import read_image, write_image
 from .info import VideoInfo
 from .rate import frame_rate
 from .reader import VideoReader, batches
+from .times import Seconds
 from .writer import VideoWriter
 
-__all__ = ["VideoInfo", "VideoReader", "VideoWriter", "batches", "frame_rate", "read_image", "write_exr", "write_image"]
+__all__ = [
+    "Seconds",
+    "VideoInfo",
+    "VideoReader",
+    "VideoWriter",
+    "batches",
+    "frame_rate",
+    "read_image",
+    "write_exr",
+    "write_image",
+]

@@ -79,6 +79,7 @@ def vp9_options(quality: int) -> dict[str, str]:
     return {"crf": str(round(60 - 0.5 * quality)), "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}
 
 
+FINE_TICKS = 90_000  # per second, of frames with times of their own
 FASTSTART = {"movflags": "+faststart"}
 CONTAINERS: dict[str, ContainerRules] = {
     ".mp4": ContainerRules("mp4", "libx264", AAC, FASTSTART, True, h264_options),
@@ -92,12 +93,12 @@ CONTAINERS: dict[str, ContainerRules] = {
 class Encoder(Protocol):
     """What `VideoWriter` feeds."""
 
-    def write(self, frame: Pixels) -> None:
-        """Take the next frame, uint8 [H, W, 3]; all have the first one's size."""
+    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
+        """Take the next frame, uint8 [H, W, 3]; all have the first one's size. time: seconds; None: at the rate."""
         ...
 
-    def finish(self) -> None:
-        """Write what is still held back."""
+    def finish(self, end: Fraction | None = None) -> None:
+        """Write what is still held back. end: seconds of the whole, where frames had times."""
         ...
 
     def close(self) -> None:
@@ -120,8 +121,12 @@ class ContainerEncoder:
         quality: int,
         audio: AudioTrack | None,
         warn: Warn,
+        *,
+        uneven: bool = False,
     ) -> None:
         height, width = size
+        self._uneven = uneven
+        self._time_base = Fraction(1, FINE_TICKS) if uneven else 1 / fps
         self._padding = ((0, height % 2), (0, width % 2), (0, 0)) if rules.even_sides else ((0, 0), (0, 0), (0, 0))
         self._fps = fps
         self._count = 0
@@ -149,17 +154,18 @@ class ContainerEncoder:
             raise
         self._audio = audio
 
-    def write(self, frame: Pixels) -> None:
+    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
         """Encode one frame, and the sound up to the last frame that came out of the encoder."""
         picture = yuv420_frame(np.pad(frame, self._padding, mode="edge"))
-        picture.pts, picture.time_base = self._count, 1 / self._fps
+        picture.pts = self._count if time is None else round(time / self._time_base)
+        picture.time_base = self._time_base
         self._count += 1
         self._mux(self._stream.encode(picture))
 
-    def finish(self) -> None:
+    def finish(self, end: Fraction | None = None) -> None:
         """Empty the encoder, add the rest of the sound, write the file's index."""
         self._mux(self._stream.encode(None))
-        self._feed_audio(self._count / self._fps)
+        self._feed_audio(self._count / self._fps if end is None else end)
         self._container.close()
 
     def close(self) -> None:
@@ -173,6 +179,8 @@ class ContainerEncoder:
         height, width = self._size
         try:
             options = {**rules.codec_options(quality), "chroma_sample_location": "left"}
+            if self._uneven and rules.codec == "libx264":
+                options["bf"] = "0"  # MP4 states the distances of frames in the order in which they are stored
             stream = self._container.add_stream(rules.codec, rate=self._fps, options=options)
         except (FFmpegError, ValueError) as error:
             raise ImageError(
@@ -183,7 +191,7 @@ class ContainerEncoder:
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.bit_rate = 0  # constant quality, not a rate
         context = stream.codec_context
-        context.time_base = 1 / self._fps
+        context.time_base = self._time_base
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED
         try:
@@ -197,6 +205,8 @@ class ContainerEncoder:
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
         for packet in packets:
             reached = packet.dts * packet.time_base if packet.dts is not None and packet.time_base else None
+            if self._uneven and packet.time_base:
+                packet.duration = round(1 / self._fps / packet.time_base)  # counts for the last one
             self._container.mux_one(packet)
             if reached is not None:
                 self._feed_audio(reached)
@@ -238,12 +248,12 @@ class StillsEncoder:
         self._name = name
         self._count = 0
 
-    def write(self, frame: Pixels) -> None:
-        """Write one picture."""
+    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
+        """Write one picture; stills have no time."""
         write_image(self._name(self._count), frame)
         self._count += 1
 
-    def finish(self) -> None:
+    def finish(self, end: Fraction | None = None) -> None:
         """Nothing is held back."""
 
     def close(self) -> None:

@@ -30,8 +30,8 @@ class GifEncoder:
 
     The first frame's 255 colours serve until a frame comes whose worst 0.5 % of pixels they miss by 12 levels more than
     they did at first; that frame then brings its own. So colours hardly flicker, and still areas cost nothing.
-    Times in a GIF are hundredths of a second: frames fall on the nearest, and keep the rate on average. Above 50 frames
-    per second frames are left out, since viewers slow such files down.
+    Times in a GIF are hundredths of a second: frames fall on the nearest, and keep the rate, or their own times, on
+    average. Above 50 frames per second frames are left out, since viewers slow such files down.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: Fraction) -> None:
@@ -39,6 +39,8 @@ class GifEncoder:
         self._fps = fps
         self._count = 0
         self._last_time = -SHORTEST
+        self._last_delay = round(TICKS / fps)
+        self._waiting: av.Packet[VideoStream] | None = None
         self._palette: Palette | None = None
         self._container = av.open(str(path), "w", format="gif", container_options={"loop": "0"})
         stream = self._container.add_stream("gif", rate=TICKS)
@@ -47,13 +49,13 @@ class GifEncoder:
         stream.codec_context.time_base = Fraction(1, TICKS)
         self._stream = stream
 
-    def write(self, frame: Pixels) -> None:
+    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
         """Encode one frame."""
-        time = round(self._count * TICKS / self._fps)
+        tick = round((self._count / self._fps if time is None else time) * TICKS)
         self._count += 1
-        if time - self._last_time < SHORTEST:
+        if tick - self._last_time < SHORTEST:
             return
-        self._last_time = time
+        self._last_time = tick
         if self._palette is None:
             self._palette = Palette(frame)
         indices = self._palette.indices(frame)
@@ -61,12 +63,15 @@ class GifEncoder:
             self._palette = Palette(frame)
             indices = self._palette.indices(frame)
         picture = VideoFrame.from_ndarray((indices, self._palette.argb), format="pal8")  # type: ignore[arg-type]
-        picture.pts, picture.time_base = time, Fraction(1, TICKS)
+        picture.pts, picture.time_base = tick, Fraction(1, TICKS)
         self._mux(self._stream.encode(picture))
 
-    def finish(self) -> None:
+    def finish(self, end: Fraction | None = None) -> None:
         """Write the last frame and the trailer."""
+        if end is not None:
+            self._last_delay = round(end * TICKS) - self._last_time
         self._mux(self._stream.encode(None))
+        self._hand_on()
         self._container.close()
 
     def close(self) -> None:
@@ -74,9 +79,16 @@ class GifEncoder:
         self._container.close()
 
     def _mux(self, packets: list[av.Packet[VideoStream]]) -> None:
+        """Hand packets on, each when the next is there: only the last one's length is asked for, and known last."""
         for packet in packets:
-            packet.duration = max(SHORTEST, round(TICKS / self._fps))  # used for the last one
-            self._container.mux_one(packet)
+            self._hand_on()
+            self._waiting = packet
+
+    def _hand_on(self) -> None:
+        if self._waiting is not None:
+            self._waiting.duration = max(SHORTEST, self._last_delay)
+            self._container.mux_one(self._waiting)
+            self._waiting = None
 
 
 class Palette:

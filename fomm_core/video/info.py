@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Protocol, TypeAlias
 
 from .pixels import Pixels
+from .times import Part, Timed
 
 Warn: TypeAlias = Callable[[str], None]
 
@@ -17,10 +18,11 @@ class VideoInfo:
     """A clip as it is shown.
 
     width, height: after rotation, and with square pixels.
-    fps: average frames per second; frames of a clip with uneven timing come as stored, at this rate.
+    fps: average frames per second. The times of single frames come with them, see `VideoReader.timed`.
     frame_count: an estimate from the file's header; None where it says nothing. Damaged files hold fewer.
     has_audio: whether there is a sound track.
     rotation: clockwise degrees (0, 90, 180, 270) by which the stored frames are turned to be shown; already applied.
+    duration: seconds from the first frame to the end of the last, by the header; None where it says nothing.
     """
 
     width: int
@@ -29,6 +31,7 @@ class VideoInfo:
     frame_count: int | None
     has_audio: bool
     rotation: int
+    duration: Fraction | None = None
 
 
 class FrameSource(Protocol):
@@ -36,8 +39,10 @@ class FrameSource(Protocol):
 
     info: VideoInfo
 
-    def frames(self, start: int, stop: int | None, warn: Warn) -> Iterator[Pixels]:
-        """Frames [start, stop) one at a time, uint8 [height, width, 3]; `warn` hears of everything left out."""
+    def timed(self, part: Part, warn: Warn) -> Timed[Pixels]:
+        """Frames uint8 [height, width, 3] one at a time, each with the second from which it is shown, counted from the
+        clip's beginning; returns when the last one ends. `warn` hears of everything left out.
+        """
         ...
 
     def count(self) -> int:

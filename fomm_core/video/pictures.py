@@ -1,4 +1,6 @@
-"""Clips made of pictures that Pillow decodes: stills, and animated WebP, which FFmpeg cannot read."""
+"""Clips made of pictures that Pillow decodes: stills, animated WebP, which FFmpeg cannot read, and animated AVIF, of
+which FFmpeg gives colours and transparency apart.
+"""
 
 from __future__ import annotations
 
@@ -7,13 +9,19 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
+from PIL import Image, features
+
 from ..errors import ImageError
-from .images import opened_picture, read_media, to_rgb
+from .images import EXIF_ORIENTATION, opened_picture, read_media, to_rgb
 from .info import VideoInfo, Warn, picked
-from .pixels import Colour, Pixels
+from .opening import demuxed, opened_container
+from .pixels import Colour, Orientation, Pixels
+from .rate import HIGHEST_RATE
 from .source import MediaSource
+from .times import Part, Seconds, Timed, cut, shown
 
 STILLS_RATE = Fraction(25)
+DEFAULT_DELAY = Fraction(1, 10)  # as browsers take a frame of 0 ms
 
 
 class Stills:
@@ -25,24 +33,37 @@ class Stills:
         first = self._first_readable()
         height, width = first.shape[:2]
         self.info = VideoInfo(
-            width=width, height=height, fps=STILLS_RATE, frame_count=len(pictures), has_audio=False, rotation=0
+            width=width,
+            height=height,
+            fps=STILLS_RATE,
+            frame_count=len(pictures),
+            has_audio=False,
+            rotation=0,
+            duration=len(pictures) / STILLS_RATE,
         )
 
-    def frames(self, start: int, stop: int | None, warn: Warn) -> Iterator[Pixels]:
-        """Frames [start, stop); raises ImageError at a picture of another size than the first."""
-        for picture in self._pictures[start:stop]:
-            try:
-                pixels = self._read(picture)
-            except ImageError as error:
-                warn(f"{picture.name} was left out: {error}")
-                continue
-            height, width = pixels.shape[:2]
-            if (width, height) != (self.info.width, self.info.height):
-                raise ImageError(
-                    f"expected pictures of one size, {self.info.width}x{self.info.height} as the first; "
-                    f"{picture.name} is {width}x{height}. Resize it or take it out."
-                )
-            yield pixels
+    def timed(self, part: Part, warn: Warn) -> Timed[Pixels]:
+        """Pictures and their seconds; raises ImageError at a picture of another size than the first."""
+        return shown(cut(self._places(), part, 1 / STILLS_RATE), lambda picture: self._shown(picture, warn))
+
+    def _places(self) -> Timed[MediaSource | Path]:
+        for index, picture in enumerate(self._pictures):
+            yield index / STILLS_RATE, picture
+        return len(self._pictures) / STILLS_RATE
+
+    def _shown(self, picture: MediaSource | Path, warn: Warn) -> Pixels | None:
+        try:
+            pixels = self._read(picture)
+        except ImageError as error:
+            warn(f"{picture.name} was left out: {error}")
+            return None
+        height, width = pixels.shape[:2]
+        if (width, height) != (self.info.width, self.info.height):
+            raise ImageError(
+                f"expected pictures of one size, {self.info.width}x{self.info.height} as the first; "
+                f"{picture.name} is {width}x{height}. Resize it or take it out."
+            )
+        return pixels
 
     def count(self) -> int:
         """The number of pictures, damaged ones included."""
@@ -67,62 +88,93 @@ class Stills:
         return read_media(picture if isinstance(picture, MediaSource) else MediaSource(picture), self._background)
 
 
-class AnimatedWebp:
-    """An animated WebP. While it is read its compressed bytes are held in memory; its frames are not.
+class AnimatedPicture:
+    """An animated WebP or AVIF. While it is read its compressed bytes are held in memory; its frames are not.
 
-    Where the file is cut off, the whole frames before the cut are read.
+    Where a WebP is cut off, the whole frames before the cut are read.
     """
 
-    def __init__(self, media: MediaSource, background: Colour) -> None:
+    def __init__(self, media: MediaSource, background: Colour, *, is_avif: bool = False) -> None:
         self._media = media
         self._background = background
-        durations, end, self._whole = _whole_frames(media)
-        self._readable = media if self._whole else _cut_after(media, end)
-        if not durations:
-            raise ImageError(f"expected an animated WebP; {media.name} holds no whole frame. Export it again.")
-        seconds = Fraction(sum(durations), 1000)
+        if is_avif:
+            self._delays, self._whole, self._readable = _avif_delays(media), True, media
+        else:
+            self._delays, end, self._whole = _whole_frames(media)
+            self._readable = media if self._whole else _cut_after(media, end)
+        if not self._delays:
+            raise ImageError(f"expected an animated picture; {media.name} holds no whole frame. Export it again.")
         with opened_picture(self._readable) as picture:
-            width, height = picture.size
+            self._orientation = Orientation.from_exif(picture.getexif().get(EXIF_ORIENTATION, 1) if is_avif else 1)
+            width, height = self._orientation.size(*picture.size)
+        seconds = sum(self._delays, Fraction(0))
         self.info = VideoInfo(
             width=width,
             height=height,
-            fps=len(durations) / seconds if seconds else STILLS_RATE,
-            frame_count=len(durations),
+            fps=min(len(self._delays) / seconds, Fraction(HIGHEST_RATE)),
+            frame_count=len(self._delays),
             has_audio=False,
-            rotation=0,
+            rotation=self._orientation.rotation,
+            duration=seconds,
         )
 
-    def frames(self, start: int, stop: int | None, warn: Warn) -> Iterator[Pixels]:
-        """Frames [start, stop), one at a time."""
-        count = self.info.frame_count or 0
-        given = 0
+    def timed(self, part: Part, warn: Warn) -> Timed[Pixels]:
+        """Frames with their seconds, one at a time."""
+
+        def pixels(picture: Image.Image) -> Pixels:
+            return self._orientation.apply(to_rgb(picture, self._background))
+
+        frames = self._composed(warn, kept=isinstance(part.start, Seconds))
+        return shown(cut(frames, part, 1 / self.info.fps), pixels)
+
+    def _composed(self, warn: Warn, *, kept: bool) -> Timed[Image.Image]:
+        """kept: whether a frame lasts when the next one is composed."""
+        time, given = Fraction(0), 0
         try:
             with opened_picture(self._readable) as picture:
-                for index in range(count if stop is None else min(stop, count)):
+                for index, delay in enumerate(self._delays):
                     picture.seek(index)  # the decoder composes each frame upon the last: none can be skipped
-                    pixels = to_rgb(picture, self._background)
+                    picture.load()
                     given += 1
-                    if index >= start:
-                        yield pixels
+                    yield time, picture.copy() if kept else picture
+                    time += delay
         except ImageError as error:
             if not given:
                 raise
-            warn(f"{self._media.name} is damaged after {given} of {count} frames; these are used ({error}).")
-            return
-        if not self._whole and (stop is None or stop > count):
-            warn(f"{self._media.name} ends early: {count} frames could be read. The file is cut short.")
+            whole = len(self._delays)
+            warn(f"{self._media.name} is damaged after {given} of {whole} frames; these are used ({error}).")
+            return time
+        if not self._whole:
+            warn(f"{self._media.name} ends early: {given} frames could be read. The file is cut short.")
+        return time
 
     def count(self) -> int:
         """The number of whole frames."""
-        return self.info.frame_count or 0
+        return len(self._delays)
 
     def at(self, positions: Sequence[int], warn: Warn) -> Iterator[Pixels]:
         """The frames at rising positions; each is composed upon the last, so all before are decoded."""
-        yield from picked(self.frames(0, positions[-1] + 1, warn), positions)
+        frames = self.timed(Part(stop=positions[-1] + 1), warn)
+        yield from picked((frame for _, frame in frames), positions)
 
 
-def _whole_frames(media: MediaSource) -> tuple[list[int], int, bool]:
-    """The milliseconds of each whole frame, where the last whole chunk ends, and whether nothing was cut off."""
+def reads_avif() -> bool:
+    """Whether this Pillow decodes AVIF (from 11.3 on)."""
+    return bool(features.check("avif"))
+
+
+def _avif_delays(media: MediaSource) -> list[Fraction]:
+    """The seconds of each frame; empty where the file tells nothing."""
+    with opened_container(media) as container:
+        video = max(container.streams.video, key=lambda stream: stream.frames, default=None)
+        if video is None or not video.time_base or not video.frames:
+            return []
+        lengths = [packet.duration for packet in demuxed(container, [video], lambda error: None) if packet.size]
+        return [max(length or 0, 1) * video.time_base for length in lengths]
+
+
+def _whole_frames(media: MediaSource) -> tuple[list[Fraction], int, bool]:
+    """The seconds of each whole frame, where the last whole chunk ends, and whether nothing was cut off."""
     durations = []
     size = media.size
     with media.open() as file:
@@ -136,7 +188,8 @@ def _whole_frames(media: MediaSource) -> tuple[list[int], int, bool]:
             if end > size:
                 break
             if head.startswith(b"ANMF"):
-                durations.append(int.from_bytes(head[20:23], "little"))
+                stated = int.from_bytes(head[20:23], "little")
+                durations.append(Fraction(stated, 1000) if stated else DEFAULT_DELAY)
             position = end
     return durations, position, announced <= size
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import weakref
+from array import array
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -16,10 +17,11 @@ import numpy as np
 from ..errors import ImageError
 from .containers import ContainerFrames
 from .info import FrameSource, VideoInfo
-from .pictures import AnimatedWebp, Stills
+from .pictures import AnimatedPicture, Stills, reads_avif
 from .pixels import WHITE, Colour, Pixels, check_colour
 from .rate import frame_rate
 from .source import MediaSource, PathLike, kind_of, still_paths
+from .times import Part, Seconds
 
 logger = logging.getLogger("fomm.video")
 
@@ -35,13 +37,14 @@ class VideoReader:
     - Colours follow the file's matrix and range; untagged files are taken as BT.709 from 1280 wide or 720 high on,
       and as BT.601 below, both in limited range. HDR is not tone-mapped; `warnings` says so.
     - Transparent pixels are laid over `background`.
-    - Frames come as they are stored, none doubled or dropped to even out the time between them; `info.fps` is their
-      average rate.
+    - Frames come as they are stored, none doubled or dropped to even out the time between them. `timed` gives each with
+      the second from which it is shown, and `times` has them all after a run; `info.fps` is the average rate.
     - Memory does not grow with the length of the clip. Iterating again starts again.
-    - A damaged or truncated file gives the whole frames that it has; `warnings` says what is missing, and the logger
-      "fomm.video" says it once. A damaged still within a sequence is left out in the same way.
+    - A damaged or truncated file gives the whole frames that it has, each at its time; `warnings` says what is missing,
+      and the logger "fomm.video" says it once. A damaged still within a sequence is left out in the same way.
 
-    start, stop: the frames [start, stop) are given.
+    start, stop, length: the frames [start, stop) are given, at most `length` of them; `Seconds` instead of numbers cut
+        by time, see `Part`.
     fps: the rate to report instead of the file's own; stills have none and report 25.
 
     Raises ImageError where nothing can be read: a missing or empty file, a folder without pictures, another kind of
@@ -52,49 +55,82 @@ class VideoReader:
         self,
         source: PathLike | BinaryIO,
         *,
-        start: int = 0,
-        stop: int | None = None,
+        start: int | Seconds = 0,
+        stop: int | Seconds | None = None,
+        length: int | Seconds | None = None,
         fps: Fraction | float | str | None = None,
         background: Colour = WHITE,
     ) -> None:
-        if start < 0 or (stop is not None and stop <= start):
-            raise ImageError(f"expected frames 0 <= start < stop; got start={start}, stop={stop}.")
+        self._part = Part(start, stop, length)
         self.warnings: list[str] = []
-        self._start = start
-        self._stop = stop
         self._count: int | None = None
-        self._running: weakref.WeakSet[Generator[Pixels, None, None]] = weakref.WeakSet()
+        self._first: Fraction | None = Fraction(0) if start == 0 else None
+        self._running: weakref.WeakSet[Generator[tuple[Fraction, Pixels], None, None]] = weakref.WeakSet()
         self._frames = _open(source, check_colour(background))
         whole = self._frames.info
-        count = whole.frame_count
-        if count is not None:
-            count = max(0, min(count, count if stop is None else stop) - start)
-        self.info: VideoInfo = replace(whole, frame_count=count, fps=whole.fps if fps is None else frame_rate(fps))
-        self.start_seconds = Fraction(start) / whole.fps
-        """Where the first frame given lies in the file's own time, for `VideoWriter(audio_start=...)`."""
+        total, duration = whole.frame_count, whole.duration
+        self.info: VideoInfo = replace(
+            whole,
+            frame_count=None if total is None else self._part.frames_of(total, whole.fps),
+            duration=None if duration is None else self._part.seconds_of(duration, whole.fps),
+            fps=whole.fps if fps is None else frame_rate(fps),
+        )
+        self.times: array[float] | None = None
+        """Seconds of the clip, [T + 1]: when each frame that the last whole run gave begins, and when the last ends."""
 
     def __iter__(self) -> Iterator[Pixels]:
+        return (pixels for _, pixels in self.timed())
+
+    def timed(self) -> Iterator[tuple[Fraction, Pixels]]:
+        """Each frame after the second from which it is shown, counted from the first frame of the clip (not of the
+        part). Times always rise; what the file lacks or has wrong is mended. When the run is over, `times` has them.
+        """
         frames = self._run()
         self._running.add(frames)
         return frames
 
-    def _run(self) -> Generator[Pixels, None, None]:
-        given = False
-        for frame in self._frames.frames(self._start, self._stop, self._warn):
-            given = True
-            yield frame
-        if not given:
-            raise ImageError(
-                f"expected a clip of more than {self._start} whole frames (start={self._start}); it has fewer."
-            )
+    def _run(self) -> Generator[tuple[Fraction, Pixels], None, None]:
+        times = array("d")
+        frames = self._frames.timed(self._part, self._warn)
+        try:
+            while True:
+                try:
+                    time, pixels = next(frames)
+                except StopIteration as stopped:
+                    end = float(stopped.value)
+                    break
+                if not times:
+                    self._first = time
+                times.append(float(time))
+                yield time, pixels
+        finally:
+            frames.close()
+        if not times:
+            start = self._part.start
+            wished = f"{float(start.value):g} s" if isinstance(start, Seconds) else f"{start} whole frames"
+            raise ImageError(f"expected a clip of more than {wished} (start={wished.split()[0]}); it has fewer.")
+        times.append(end)
+        self.times = times
+
+    @property
+    def start_seconds(self) -> Fraction:
+        """Where the first frame given lies in the file's own time, for `VideoWriter(audio_start=...)`. Before the
+        first run it is looked up, which decodes up to there.
+        """
+        if self._first is None:
+            frames = self._run()
+            self._first, _ = next(frames)
+            frames.close()
+        return self._first
 
     def count(self) -> int:
         """How many frames there are to give. `info.frame_count` is an estimate; this passes over the file once (its
-        packets, where they are compressed; nothing is decoded).
+        packets, where they are compressed; nothing is decoded, unless the part is cut by seconds).
         """
         if self._count is None:
-            whole = self._frames.count()
-            self._count = max(0, min(whole, whole if self._stop is None else self._stop) - self._start)
+            part, fps = self._part, self._frames.info.fps
+            by_time = any(isinstance(place, Seconds) for place in (part.start, part.stop, part.length))
+            self._count = sum(1 for _ in self) if by_time else part.frames_of(self._frames.count(), fps)
         return self._count
 
     def at(self, positions: Sequence[int]) -> list[Pixels]:
@@ -106,8 +142,10 @@ class VideoReader:
         """
         if not all(0 <= position < self.count() for position in positions):
             raise ImageError(f"expected frames 0 to {self.count() - 1}; got {list(positions)}.")
+        if isinstance(self._part.start, Seconds):
+            raise ImageError("expected a part that starts at a frame's number, to read single frames of it.")
         rising = sorted(set(positions))
-        read = list(self._frames.at([self._start + position for position in rising], self._warn)) if rising else []
+        read = list(self._frames.at([self._part.start + position for position in rising], self._warn)) if rising else []
         if len(read) < len(rising):
             raise ImageError(f"expected the frames {rising}; only {len(read)} of them could be read.")
         found = dict(zip(rising, read, strict=True))
@@ -153,4 +191,6 @@ def _open(source: PathLike | BinaryIO, background: Colour) -> FrameSource:
     kind = kind_of(media)
     if kind == "still":
         return Stills([media], background)
-    return AnimatedWebp(media, background) if kind == "animated-webp" else ContainerFrames(media, background)
+    if kind == "animated-webp" or (kind == "animated-avif" and reads_avif()):
+        return AnimatedPicture(media, background, is_avif=kind == "animated-avif")
+    return ContainerFrames(media, background)

@@ -20,8 +20,8 @@ from av.container import InputContainer
 from av.error import FFmpegError
 
 from ..errors import ImageError
-from .containers import demuxed, opened_container
 from .info import Warn
+from .opening import demuxed, opened_container
 from .source import MediaSource, PathLike
 from .timeline import Samples, Timeline, known_layout, laid_out
 

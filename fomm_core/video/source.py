@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -17,8 +18,9 @@ from ..wording import odd_name, why_missing
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Readable: TypeAlias = PathLike | BinaryIO
-Kind: TypeAlias = Literal["container", "animated-webp", "still"]
+Kind: TypeAlias = Literal["container", "animated-webp", "animated-avif", "still"]
 
+APNG_DEFAULT_DELAY = Fraction(1, 15)  # FFmpeg's, where a frame states none
 STILL_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
 
@@ -160,25 +162,97 @@ def kind_of(source: MediaSource) -> Kind:
         return "container" if animated_png_frames(source) is not None else "still"
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "animated-webp" if head[12:16] == b"VP8X" and head[20] & 0x02 else "still"
-    if head.startswith((b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*")):
+    if head.startswith(b"\xff\xd8\xff"):
+        return "container" if is_picture_stream(source) else "still"
+    if head.startswith((b"BM", b"II*\0", b"MM\0*")):
         return "still"
+    if head[4:8] == b"ftyp" and b"avis" in _brands(head):
+        return "animated-avif"
     if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"heic", b"heix", b"mif1"):
         return "still"
     return "container"
 
 
+def _brands(head: bytes) -> list[bytes]:
+    """The brands of an ISO file, the major one first."""
+    end = min(int.from_bytes(head[:4], "big"), len(head))
+    return [head[8:12], *(head[place : place + 4] for place in range(16, end - 3, 4))]
+
+
 def animated_png_frames(source: MediaSource) -> int | None:
     """The number of frames that an APNG announces; None for a PNG that does not move."""
+    for chunk, head in _png_chunks(source):
+        if chunk == b"acTL":
+            return int.from_bytes(head[:4], "big")
+        if chunk == b"IDAT":
+            return None
+    return None
+
+
+def animated_png_delays(source: MediaSource) -> list[Fraction]:
+    """The seconds that each frame of an APNG is shown, as FFmpeg takes them."""
+    delays = []
+    for chunk, head in _png_chunks(source):
+        if chunk == b"fcTL" and len(head) == 24:
+            shown, parts = int.from_bytes(head[20:22], "big"), int.from_bytes(head[22:24], "big")
+            delays.append(Fraction(shown, parts or 100) if shown else APNG_DEFAULT_DELAY)
+    return delays
+
+
+def _png_chunks(source: MediaSource) -> Iterator[tuple[bytes, bytes]]:
+    """The name of each chunk of a PNG and its first 24 bytes."""
     with source.open() as file:
         file.seek(8)
         while len(header := file.read(8)) == 8:
             length, chunk = int.from_bytes(header[:4], "big"), header[4:]
-            if chunk == b"acTL":
-                return int.from_bytes(file.read(4), "big")
-            if chunk == b"IDAT":
-                return None
-            file.seek(length + 4, os.SEEK_CUR)
-    return None
+            head = file.read(min(length, 24))
+            yield chunk, head
+            file.seek(length - len(head) + 4, os.SEEK_CUR)
+
+
+def is_picture_stream(source: MediaSource) -> bool:
+    """Whether a JPEG is followed at once by others: a clip of them in a file of their own (`.mjpeg`).
+
+    Cameras append a second picture, too; they say so (MPF), or it is the only one.
+    """
+    with source.open() as file:
+        for _ in range(3):
+            if not _skip_jpeg(file):
+                return False
+    return True
+
+
+def _skip_jpeg(file: BinaryIO) -> bool:
+    """Move behind one JPEG; false where none begins, where it has no end, or where it announces others (MPF)."""
+    if file.read(2) != b"\xff\xd8":
+        return False
+    while len(marker := file.read(2)) == 2 and marker[0] == 0xFF:
+        if marker[1] == 0xD9:
+            return True
+        if marker[1] in (0xFF, 0x01) or 0xD0 <= marker[1] <= 0xD7:
+            file.seek(-1 if marker[1] == 0xFF else 0, os.SEEK_CUR)
+            continue
+        length = int.from_bytes(file.read(2), "big")
+        if length < 2:
+            return False
+        if file.read(min(4, length - 2)) == b"MPF\0":
+            return False
+        file.seek(max(0, length - 6), os.SEEK_CUR)
+        if marker[1] == 0xDA and not _skip_scan(file):
+            return False
+    return False
+
+
+def _skip_scan(file: BinaryIO) -> bool:
+    """Move to the marker that ends coded data; false where the file ends first."""
+    left = b""
+    while block := file.read(1 << 16):
+        data = left + block
+        if found := re.search(rb"\xff[^\x00\xff\xd0-\xd7]", data):
+            file.seek(found.start() - len(data), os.SEEK_CUR)
+            return True
+        left = data[-1:]
+    return False
 
 
 def still_paths(source: PathLike) -> list[Path] | None:

@@ -6,7 +6,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -43,7 +43,9 @@ class VideoWriter:
       behind, and an older file as it was. Folders must be new or empty, and no file may match a pattern yet.
     - Memory does not grow with the number of frames.
 
-    fps: frames per second, kept as an exact fraction; in a GIF rounded to hundredths of a second, frame by frame.
+    fps: frames per second, kept as an exact fraction; in a GIF rounded to hundredths of a second, frame by frame. With
+        `uneven`, what most of the frames have.
+    uneven: each frame gets the time that `write` is told. Stills hold no times, see `holds_times`.
     quality: 0 to 100; 80 is hard to tell from the original. PNG is always exact, and a GIF as good as 256 colours are.
     audio_from: a file whose sound is carried over: copied where the new file can hold it, encoded anew (AAC, Opus)
         where not, and cut to the video's length (to within a packet, about 20 ms). A file without sound adds none.
@@ -62,9 +64,9 @@ class VideoWriter:
         quality: int = 80,
         audio_from: PathLike | BinaryIO | None = None,
         audio_start: Fraction | float = 0,
+        uneven: bool = False,
     ) -> None:
         self.path = Path(path)
-        self.fps = frame_rate(fps)
         self.frame_count = 0
         self.warnings: list[str] = []
         if not 0 <= quality <= 100:
@@ -72,11 +74,30 @@ class VideoWriter:
         self._quality = quality
         self._kind = _kind(self.path)
         self._audio_from = _sound_source(audio_from)
-        self._audio_start = Fraction(audio_start).limit_denominator(1_000_000)
+        self._until = Fraction(0)
+        self._last: Pixels | None = None
         self._size: tuple[int, int] | None = None
         self._encoder: Encoder | None = None
         self._temporary: Path | None = None
         self._cleanup = ExitStack()
+        self.set_times(fps, audio_start, uneven=uneven)
+
+    @property
+    def holds_times(self) -> bool:
+        """Whether this kind of file can say when each frame is shown."""
+        return self._kind in CONTAINERS or self._kind == ".gif"
+
+    def set_times(
+        self, fps: Fraction | float | str, audio_start: Fraction | float = 0, *, uneven: bool = False
+    ) -> None:
+        """Rate and start of sound, where they were not yet known at the beginning; before the first frame."""
+        if self._encoder is not None:
+            raise RuntimeError("expected the times before the first frame")
+        if uneven and not self.holds_times:
+            raise ImageError(f"expected a video or GIF for frames with times of their own; got {self.path.name}.")
+        self.fps = frame_rate(fps)
+        self._audio_start = Fraction(audio_start).limit_denominator(1_000_000)
+        self._uneven = uneven
 
     def __enter__(self) -> VideoWriter:
         if self._temporary is not None:
@@ -87,8 +108,11 @@ class VideoWriter:
             self._temporary.mkdir()
         return self
 
-    def write(self, frames: Pixels) -> None:
-        """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB."""
+    def write(self, frames: Pixels, until: Sequence[Fraction] | None = None) -> None:
+        """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB.
+
+        until: with `uneven`, the second of the new video at which each of them ends; the first begins at 0.
+        """
         if self._temporary is None:
             raise RuntimeError("expected `with VideoWriter(...) as writer:` around write()")
         if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3 or 0 in frames.shape[-3:]:
@@ -96,7 +120,10 @@ class VideoWriter:
                 f"expected uint8 frames [H, W, 3] or [n, H, W, 3]; got {frames.dtype} {list(frames.shape)}. "
                 "Scale floats by 255 and round first."
             )
-        for frame in frames if frames.ndim == 4 else frames[None]:
+        several = frames if frames.ndim == 4 else frames[None]
+        if (until is not None) != self._uneven or (until is not None and len(until) != len(several)):
+            raise ImageError("expected an end for each frame where the times are uneven, and none where they are not.")
+        for number, frame in enumerate(several):
             height, width = frame.shape[:2]
             if self._size is None or self._encoder is None:
                 self._size = height, width
@@ -105,8 +132,17 @@ class VideoWriter:
                 raise ImageError(
                     f"expected frames of {self._size[1]}x{self._size[0]} as the first; got {width}x{height}."
                 )
-            self._encoder.write(frame)
+            if until is None:
+                self._encoder.write(frame)
+            else:
+                self._write_timed(self._encoder, frame, until[number])
             self.frame_count += 1
+
+    def _write_timed(self, encoder: Encoder, frame: Pixels, until: Fraction) -> None:
+        if until <= self._until:
+            raise ImageError(f"expected times that rise; got {float(until)} s after {float(self._until)} s.")
+        encoder.write(frame, self._until)
+        self._last, self._last_begin, self._until = frame, self._until, until
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -117,7 +153,11 @@ class VideoWriter:
         with self._cleanup:
             if self._encoder is None:
                 raise ImageError(f"expected at least one frame for {self.path.name}; got none.")
-            self._encoder.finish()
+            if self._last is not None and self._kind != ".gif" and (self._until - self._last_begin) * self.fps > 1.5:
+                # As another frame, since Matroska states no lengths.
+                self._encoder.write(self._last, self._until - 1 / self.fps)
+                self.frame_count += 1
+            self._encoder.finish(self._until if self._uneven else None)
 
     def _start(self) -> Encoder:
         assert self._size is not None
@@ -135,7 +175,9 @@ class VideoWriter:
             encoder = GifEncoder(temporary, self._size, self.fps)
         else:
             rules = CONTAINERS[self._kind]
-            encoder = ContainerEncoder(temporary, rules, self._size, self.fps, self._quality, audio, self._warn)
+            encoder = ContainerEncoder(
+                temporary, rules, self._size, self.fps, self._quality, audio, self._warn, uneven=self._uneven
+            )
         self._cleanup.callback(encoder.close)
         return encoder
 

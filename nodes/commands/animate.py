@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from ..hosts.devices import choose_device, dtype_of
 from .hints import picture_and_clip
 from .models import add_config_arguments, chosen_config, find_weights, hint_at_better_models
 from .terminal import progress_display
+from .times import place, rate_or_keep
 
 if TYPE_CHECKING:
     from ...fomm_core.pipeline import FileOptions, Report
@@ -87,7 +87,13 @@ def _add_output_arguments(group: Any) -> None:
         "without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current folder)",
     )
     group.add_argument("-y", "--overwrite", action="store_true", help="replace files that exist")
-    group.add_argument("--fps", type=frame_rate, metavar="N", help="frames per second (default: the driving clip's)")
+    group.add_argument(
+        "--fps",
+        type=rate_or_keep,
+        metavar="N|keep",
+        help="frames per second (default: the driving clip's, of uneven frames the commonest); keep: each frame at the "
+        "time of its driving frame",
+    )
     group.add_argument("--no-audio", action="store_true", help="leave the driving clip's sound out")
     group.add_argument("--quality", type=int, default=80, metavar="0..100", help="of the video (default: 80)")
     group.add_argument("--compare", action="store_true", help="show source | driving | result side by side")
@@ -104,8 +110,19 @@ def _add_output_arguments(group: Any) -> None:
 
 def _add_motion_arguments(group: Any) -> None:
     group.add_argument("--keypoints", metavar="FILE", type=Path, help="take the movement from a saved file instead")
-    group.add_argument("--start", type=int, default=0, metavar="N", help="first driving frame to use (default: 0)")
-    group.add_argument("--frames", type=int, metavar="N", help="how many driving frames to use (default: all)")
+    group.add_argument(
+        "--start",
+        type=place,
+        default=0,
+        metavar="N|TIME",
+        help="first driving frame to use, by its number or time: 60, 2.5s, 0:02.5 (default: 0)",
+    )
+    group.add_argument(
+        "--frames",
+        type=place,
+        metavar="N|TIME",
+        help="how many driving frames to use, or how long a part: 100, 4s, 0:04 (default: all)",
+    )
     group.add_argument(
         "--mode",
         choices=("relative", "absolute"),
@@ -185,19 +202,6 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1; got {text!r}")
     return int(text)
-
-
-def frame_rate(text: str) -> Fraction:
-    """Frames per second: 25, 29.97 or 30000/1001."""
-    from ...fomm_core.errors import FommError
-    from ...fomm_core.video import frame_rate as exact_rate
-
-    try:
-        return exact_rate(text if "/" in text else float(text))
-    except (FommError, ValueError) as problem:
-        raise argparse.ArgumentTypeError(
-            f"expected a number such as 25, 29.97 or 30000/1001; got {text!r}"
-        ) from problem
 
 
 def anchor_frame(text: str) -> int | str:

@@ -13,11 +13,10 @@ from ...fomm_core.animation import AnimationOptions, drive
 from ...fomm_core.background import write_behind
 from ...fomm_core.fitting import FitMode, to_uint8
 from ...fomm_core.geometry import Keypoints
-from ...fomm_core.motion import TransferOptions
-from ...fomm_core.pipeline import resample
+from ...fomm_core.motion import TransferOptions, rate_of, resample
 from ...fomm_core.session import Rendered
 from ...fomm_core.video import VideoWriter
-from ...fomm_core.video import frame_rate as rate_of
+from ...fomm_core.video import frame_rate as exact_rate
 from ..spec import (
     AUDIO,
     FLOAT,
@@ -114,19 +113,23 @@ def _begin(
 ) -> Job:
     """Detect the driving clip, transfer its motion, and start the stream of frames. Detection is half of the bar.
 
-    frame_rate: of the result, None for the clip's own. A video keeps its pace; pictures and keypoints have none.
+    frame_rate: of the result, None for the clip's own. A video keeps its pace, and so do keypoints with times; pictures
+        and other keypoints have none.
     """
     image = Sizing(settings.size, settings.width, settings.height, settings.fit).apply(
         held.model.config, one_image(source)
     )
     size = (image.shape[-2], image.shape[-1])
     session = host.session(held, precision=settings.precision, size=size)
-    rate = fps = frame_rate or rate_of(STILL_FPS)
-    if not isinstance(driving, Keypoints):
-        if driving.timed:
-            rate = rate_of(driving.fps)
-            fps = frame_rate or rate
-        driving = detect(session, driving, size, settings.fit, lambda done, total: host.progress(done, 2 * total))
+    own: Fraction | None
+    if isinstance(driving, Keypoints):
+        own = rate_of(driving)
+    else:
+        timed = driving.timed
+        driving, own = detect(session, driving, size, settings.fit, lambda done, total: host.progress(done, 2 * total))
+        own = own if timed else None
+    rate = own or frame_rate or exact_rate(STILL_FPS)
+    fps = frame_rate or rate
     prepared = session.prepare(image)
     driven = drive(prepared.keypoints, driving, settings.options(), fps=float(rate))
     keypoints, _ = resample(driven, rate, fps)
@@ -155,7 +158,7 @@ def _animate_video(
 ) -> tuple[Any, ...]:
     path = host.temporary_file(".mp4")
     with open_driving(host, driving) as clip:
-        rate = rate_of(frame_rate) if frame_rate else None
+        rate = exact_rate(frame_rate) if frame_rate else None
         job = _begin(host, model, source, clip, Settings(**settings), rate)
         track = None
         if audio is not None:
@@ -211,7 +214,13 @@ ANIMATE = NodeSpec(
         socket("images", IMAGE, "images", "The frames."),
         socket("repaint", MASK, "repaint mask", "White where the source shows nothing: what an inpainter may repaint."),
         KEYPOINTS_OUT,
-        socket("fps", FLOAT, "fps", "Frames per second of the driving clip, for Create Video; 25 where it has none."),
+        socket(
+            "fps",
+            FLOAT,
+            "fps",
+            "Frames per second of the driving clip, for Create Video; 25 where it has none. Uneven frames come at the "
+            "rate of most of them.",
+        ),
     ),
     run=_animate,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from fractions import Fraction
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +14,9 @@ from ...fomm_core.background import read_ahead
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode
 from ...fomm_core.geometry import Keypoints
+from ...fomm_core.motion import evened, rate_of, resample, timed
 from ...fomm_core.session import AnimationSession
+from ...fomm_core.video import frame_rate
 from ..spec import FrameStream, Host
 from .border import STILL_FPS
 from .streams import TensorStream
@@ -45,8 +48,27 @@ def first_frame(clip: FrameStream) -> Tensor:
 
 def detect(
     session: AnimationSession, clip: FrameStream, size: tuple[int, int], mode: FitMode, report: Report
-) -> Keypoints:
-    """Keypoints of a clip, fitted to `size`, a few frames in memory at a time; `report(done, total)` hears."""
+) -> tuple[Keypoints, Fraction]:
+    """Keypoints of a clip, fitted to `size`, a few frames in memory at a time; `report(done, total)` hears. And the
+    clip's rate: of uneven frames, whose keypoints have times, that of most of them.
+    """
     length = clip.length or 0
     with read_ahead(fitted(clip.batches(session.chunk), *size, mode=mode)) as frames:
-        return session.detect(frames, on_frames=lambda done: report(done, max(done, length)))
+        found = session.detect(frames, on_frames=lambda done: report(done, max(done, length)))
+    if not clip.timed or clip.times is None:
+        return found, frame_rate(clip.fps)
+    return timed(found, clip.times, frame_rate(clip.fps))
+
+
+def at_constant_rate(images: Tensor, clip: FrameStream) -> Tensor:
+    """All pictures [T, ...] of a clip that was just read; uneven ones at a constant rate, as they are shown."""
+    if not clip.timed or clip.times is None:
+        return images
+    _, shown = evened(clip.times, frame_rate(clip.fps))
+    return images if shown is None else images[shown]
+
+
+def keypoints_at_constant_rate(keypoints: Keypoints) -> Keypoints:
+    """Timed keypoints at the rate of most of them; others as they are."""
+    rate = rate_of(keypoints)
+    return keypoints if rate is None else resample(keypoints, rate, rate)[0]

@@ -61,7 +61,8 @@ ONE_EURO, GAUSSIAN = "one-euro", "gaussian"
 FPS_IN = decimal(
     "fps",
     "fps",
-    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25.",
+    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
+    "Keypoints of a video with uneven frames bring their own times.",
     default=STILL_FPS,
     minimum=0.1,
     maximum=1000.0,
@@ -74,8 +75,8 @@ def _detect(
     with open_clip(host, images, "images") as clip:
         working = Sizing(size, width, height, fit).working_size(model.model.config, first_frame(clip))
         session = host.session(model, precision=precision, size=working)
-        found = detect(session, clip, working, fit, host.progress)
-        return found, float(clip.fps), len(found)
+        found, rate = detect(session, clip, working, fit, host.progress)
+        return found, float(rate), len(found)
 
 
 def _transfer(
@@ -147,8 +148,18 @@ DETECT_KEYPOINTS = NodeSpec(
         PRECISION_IN,
     ),
     outputs=(
-        socket("keypoints", KEYPOINTS, "keypoints", "The keypoints of each frame."),
-        socket("fps", FLOAT, "fps", "Frames per second of the video; 25 for pictures."),
+        socket(
+            "keypoints",
+            KEYPOINTS,
+            "keypoints",
+            "The keypoints of each frame. Where a video's frames are uneven, they carry their times.",
+        ),
+        socket(
+            "fps",
+            FLOAT,
+            "fps",
+            "Frames per second of the video, where they are uneven those of most of it; 25 for pictures.",
+        ),
         socket("frames", INT, "frames", "How many frames there are."),
     ),
     run=_detect,

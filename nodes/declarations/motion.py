@@ -29,7 +29,7 @@ from .border import (
     one_image,
     repaint_mask,
 )
-from .clips import READ_AT_ONCE, first_frame, open_clip
+from .clips import READ_AT_ONCE, at_constant_rate, first_frame, keypoints_at_constant_rate, open_clip
 
 
 def _fit(host: Host, model: Any, images: Any, size: str, width: int, height: int, fit: FitMode) -> tuple[Any, ...]:
@@ -41,7 +41,8 @@ def _fit(host: Host, model: Any, images: Any, size: str, width: int, height: int
             done.append(images_to_graph(frames))
             count = sum(map(len, done))
             host.progress(count, max(count, clip.length or 0))
-    return torch.cat(done), working[1], working[0]
+        images = at_constant_rate(torch.cat(done), clip)
+    return images, working[1], working[0]
 
 
 def _dense_motion(
@@ -56,6 +57,7 @@ def _dense_motion(
     precision: str,
 ) -> tuple[Any, ...]:
     config = model.model.config
+    keypoints = keypoints_at_constant_rate(keypoints)
     image = Sizing(size, width, height, fit).apply(config, one_image(source))
     working = (image.shape[-2], image.shape[-1])
     session = host.session(model, precision=precision, size=working)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 from torch import Tensor
 
 from ...fomm_core.fitting import from_uint8
-from ...fomm_core.video import VideoReader, batches
+from ...fomm_core.video import Seconds, VideoReader, batches
 from .border import images_from_graph
 
 Sound = Callable[[], Path | BinaryIO | None]
@@ -29,6 +29,7 @@ class TensorStream:
         self.timed = timed
         self.length = len(images)
         self.sound = sound
+        self.times: Sequence[float] | None = None
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Frames [n, 3, H, W] with n <= size."""
@@ -37,14 +38,19 @@ class TensorStream:
 
 
 class FileStream:
-    """A video file, or its frames [start, stop), as a clip; closed by `with`."""
+    """A video file, or a part of it, as a clip; closed by `with`."""
 
     def __init__(
-        self, source: str | Path | BinaryIO, start: int = 0, stop: int | None = None, *, sound: Sound | None = None
+        self,
+        source: str | Path | BinaryIO,
+        start: int | Seconds = 0,
+        length: int | Seconds | None = None,
+        *,
+        sound: Callable[[VideoReader], Path | BinaryIO | None] | None = None,
     ) -> None:
-        """sound: gives the sound of the part; the file itself where there is none."""
+        """start, length: see `VideoReader`. sound: gives the sound of the part; the file itself where there is none."""
         self.source = source
-        self.reader = VideoReader(source, start=start, stop=stop)
+        self.reader = VideoReader(source, start=start, length=length)
         self._sound = sound
         self.fps: float | Fraction = self.reader.info.fps
         self.timed = True
@@ -54,7 +60,12 @@ class FileStream:
         """The file itself, where it has a sound track, or the part's own sound."""
         if not self.reader.info.has_audio:
             return None
-        return self.source if self._sound is None else self._sound()
+        return self.source if self._sound is None else self._sound(self.reader)
+
+    @property
+    def times(self) -> Sequence[float] | None:
+        """Those of the reader."""
+        return self.reader.times
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Frames [n, 3, H, W] with n <= size."""

@@ -13,7 +13,7 @@ from ...fomm_core.fitting import fit
 from ...fomm_core.geometry import Keypoints, Motion
 from ..spec import IMAGE, KEYPOINTS, MOTION, VIDEO, Host, NodeSpec, category, choice, integer, socket, switch
 from .border import MotionClip, images_from_graph, images_to_graph, one_image
-from .clips import READ_AT_ONCE, open_clip
+from .clips import READ_AT_ONCE, at_constant_rate, keypoints_at_constant_rate, open_clip
 from .motion import warp_clip
 
 VIEWS = ("flow", "occlusion", "grid", "parts", "all")
@@ -85,8 +85,10 @@ def _compare(
         columns["source"] = still
     if driving is not None:
         with open_clip(host, driving, "driving") as clip:
-            columns["driving"] = torch.cat([_of_height(part, height) for part in clip.batches(READ_AT_ONCE)])
+            read = torch.cat([_of_height(part, height) for part in clip.batches(READ_AT_ONCE)])
+            columns["driving"] = at_constant_rate(read, clip)
     if keypoints is not None:
+        keypoints = keypoints_at_constant_rate(keypoints)
         columns["keypoints"] = draw.draw_keypoints(_of_height(frames, height), keypoints)
     if motion is not None:
         if still is not None:

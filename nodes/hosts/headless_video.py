@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 import weakref
-from collections.abc import Callable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -18,6 +18,9 @@ import torch
 from torch import Tensor
 
 from ...fomm_core.errors import ImageError
+from ...fomm_core.motion import evened
+from ...fomm_core.video import Seconds, VideoReader
+from ...fomm_core.video.decoding import DecodingRun
 from ...fomm_core.video.encoders import AAC
 from ...fomm_core.video.sound_writing import encoded, new_stream
 from ..declarations.streams import FileStream, TensorStream
@@ -61,39 +64,41 @@ class FileVideo:
         return SlicedVideo(self, start, duration)
 
     def frames(self, allow: Allow) -> FramesVideo:
-        """All of it in memory, at its average rate. `allow(frames, height, width)` may raise before it is too much."""
+        """All of it in memory, at its rate; uneven frames at the rate of most of them, each for as long as it is shown.
+        `allow(frames, height, width)` may raise before it is too much.
+        """
+        times = array("d")
+        pictures: list[Tensor] = []  # [H, W, 3] bytes
         with av.open(str(self.path)) as container:
             if not container.streams.video:
                 raise ImageError(f"expected a video; {self.path.name} has no pictures in it.")
             average = container.streams.video[0].average_rate
-            pictures: list[Tensor] = []  # [H, W, 3] bytes
-            for frame in container.decode(video=0):
+            frames = DecodingRun(container, container.streams.video[0]).frames()
+            while True:
+                try:
+                    time, frame = next(frames)
+                except StopIteration as stopped:
+                    times.append(float(stopped.value))
+                    break
                 allow(len(pictures) + 1, frame.height, frame.width)
                 pictures.append(torch.from_numpy(frame.to_ndarray(format="rgb24")))
+                times.append(float(time))
         if not pictures:
             raise ImageError(f"expected a video with at least one frame; {self.path.name} has none.")
-        return FramesVideo(torch.stack(pictures) / 255.0, Fraction(average or 1), sound_of_video(self.path))
+        images, rate = _at_constant_rate(torch.stack(pictures), times, Fraction(average or 1), allow)
+        return FramesVideo(images / 255.0, rate, sound_of_video(self.path))
 
 
 @dataclass(frozen=True, eq=False)
 class SlicedVideo:
     """A part of a video file, cut when it is read: whole frames, those that begin within `duration` seconds from
-    `start` on (to the end where it is 0); a start below 0 counts from the end.
+    `start` on (to the end where it is 0), and first the one that is shown at `start` if it is held for longer than
+    usual; a start below 0 counts from the end.
     """
 
     video: FileVideo
     start: float
     duration: float
-
-    def span(self, fps: Fraction, length: int | None) -> tuple[int, int | None]:
-        """The frames [first, stop) of the file."""
-        start = self.start
-        if start < 0:
-            if length is None:
-                raise ImageError("expected a start of 0 or more: how long this video is can't be told beforehand.")
-            start = max(0.0, start + float(length / fps))
-        first = _at_or_after(start, fps)
-        return first, _at_or_after(start + self.duration, fps) if self.duration else None
 
     def slice(self, start: float, duration: float) -> SlicedVideo:
         """A part of the part."""
@@ -105,18 +110,32 @@ class SlicedVideo:
 
     def stream(self, new_file: NewFile) -> FileStream:
         """Its frames, and its sound as a file of its own."""
-        with FileStream(self.video.path) as whole:
-            first, stop = self.span(Fraction(whole.fps), whole.length)
-        if stop is not None and stop <= first:
-            raise ImageError(f"expected a part of at least one frame; {self.duration} s at {self.start} s hold none.")
-        return FileStream(self.video.path, first, stop, sound=lambda: write_sound(self.sound(), new_file))
+        start = self.start
+        if start < 0:
+            with FileStream(self.video.path) as whole:
+                length = whole.reader.info.duration
+            if length is None:
+                raise ImageError("expected a start of 0 or more: how long this video is can't be told beforehand.")
+            start = max(0.0, start + float(length))
+        return FileStream(
+            self.video.path,
+            _seconds(start) if start else 0,
+            _seconds(self.duration) if self.duration else None,
+            sound=lambda reader: write_sound(self._sound_of(reader), new_file),
+        )
 
     def sound(self) -> Any:
         """The AUDIO value of the part; None where there is none."""
-        with FileStream(self.video.path) as whole:
-            fps = Fraction(whole.fps)
-            first, stop = self.span(fps, whole.length)
-        return sound_of_video(self.video.path, first / fps, None if stop is None else stop / fps)
+        with self.stream(_no_file) as stream:
+            return self._sound_of(stream.reader)
+
+    def _sound_of(self, reader: VideoReader) -> Any:
+        """The sound from its first picture on, to the end of the last where that is known, else of the time wished."""
+        begin = reader.start_seconds
+        end = begin + _seconds(self.duration).value if self.duration else None
+        if reader.times is not None and end is not None:
+            end = Fraction(reader.times[-1]).limit_denominator(1_000_000)
+        return sound_of_video(self.video.path, begin, end)
 
     def frames(self, allow: Allow) -> FramesVideo:
         """See `FileVideo.frames`."""
@@ -125,12 +144,24 @@ class SlicedVideo:
             for part in LimitedStream(stream, allow).batches(1):
                 allow(len(pictures) + 1, *part.shape[-2:])
                 pictures.append(part[0].movedim(0, -1))
-            return FramesVideo(torch.stack(pictures), Fraction(stream.fps), self.sound())
+            assert stream.times is not None
+            images, rate = _at_constant_rate(torch.stack(pictures), stream.times, Fraction(stream.fps), allow)
+            return FramesVideo(images, rate, self._sound_of(stream.reader))
 
 
-def _at_or_after(seconds: float, fps: Fraction) -> int:
-    """The number of the first frame that begins at that time or later, to within a thousandth of a frame."""
-    return math.ceil(seconds * float(fps) - 1e-3)
+def _seconds(value: float) -> Seconds:
+    return Seconds(Fraction(value).limit_denominator(1_000_000))
+
+
+def _at_constant_rate(
+    pictures: Tensor, times: Sequence[float], average: Fraction, allow: Allow
+) -> tuple[Tensor, Fraction]:
+    """Pictures [T, H, W, 3], uneven ones repeated or left out as they are shown at a constant rate; and the rate."""
+    rate, shown = evened(times, average)
+    if shown is None:
+        return pictures, rate
+    allow(len(shown), *pictures.shape[1:3])
+    return pictures[shown], rate
 
 
 def _no_file(suffix: str) -> Path:
@@ -143,6 +174,11 @@ class LimitedStream:
     def __init__(self, stream: FileStream, allow: Allow) -> None:
         self._stream, self._allow = stream, allow
         self.fps, self.timed, self.length, self.sound = stream.fps, stream.timed, stream.length, stream.sound
+
+    @property
+    def times(self) -> Sequence[float] | None:
+        """Those of the file."""
+        return self._stream.times
 
     def batches(self, size: int) -> Iterator[Tensor]:
         """Frames [n, 3, H, W] with n <= size."""

@@ -17,7 +17,8 @@ from fomm_nodes.fomm_core.config import PRESETS
 from fomm_nodes.fomm_core.motion import load_keypoints
 from fomm_nodes.fomm_core.video import VideoReader, read_image
 from fomm_nodes.nodes.cli import main
-from fomm_nodes.nodes.commands.animate import anchor_frame, frame_rate, picture_size
+from fomm_nodes.nodes.commands.animate import anchor_frame, picture_size
+from fomm_nodes.nodes.commands.times import frame_rate
 from PIL import Image
 
 SOURCE, DRIVING = str(ASSETS / "source.png"), str(ASSETS / "driving.mp4")

@@ -203,6 +203,9 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
         self._bring_in(result)
         passing = movie.is_relative_to(tempfile.gettempdir()) and not bpy.data.is_saved
         warning = f" It lies in {movie.parent} until you save this file and run again." if passing else ""
+        wanted = self._place.clip.end - self._place.clip.start
+        if result.frames < wanted:
+            warning = f" They are for {wanted} frames of the scene: the last one is held.{warning}"
         return f"“{strip.name}”: {result.frames} frames in {result.seconds:.1f} s.{warning}"
 
     def _bring_in(self, result: Result) -> None:

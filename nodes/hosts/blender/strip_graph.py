@@ -12,6 +12,8 @@ from .span import Clip
 SIZES = ("auto", "model", "picture", "custom")
 MULTIPLE = 128
 """Sides that every published model takes are multiples of it."""
+HIGHEST_RATE = 240.0
+"""Frames per second that Animate to Video takes."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +77,9 @@ def animation(source: Path, driving: Path, clip: Clip, fps: float, look: Look) -
     graph, files = _inputs(source, driving, clip, fps, look)
     ports = {
         **look.ports(),
-        # 0 keeps the file's own frames, nothing in between.
-        "frame_rate": 0.0 if clip.is_plain else clip.rate(fps),
+        # Blender shows a file by time, at its average rate, however uneven its frames are; so the result has one frame
+        # for each that Blender shows.
+        "frame_rate": clip.rate(fps) if clip.rate(fps) <= HIGHEST_RATE else 0.0,
         "keep_sound": False,
         "model": ["1", 0],
         "source": ["2", 0],

@@ -36,7 +36,8 @@ def _slice(host: HeadlessHost, video: Video, start_time: float, duration: float,
     part = video.slice(start_time, duration)
     if strict_duration and duration:
         with part.stream(host.temporary_file) as stream:
-            whole = stream.length is None or stream.length >= round(duration * float(stream.fps))
+            length = stream.reader.info.duration
+            whole = length is None or length + 1 / (2 * stream.reader.info.fps) >= duration
         if not whole:
             raise ImageError(f"expected {duration} s from {start_time} s on; the video ends before.")
     return (part,)

@@ -109,7 +109,7 @@ def test_seeking_decodes_one_group_only(tmp_path, frames, monkeypatch):
 
     original = seeking._decoded_from
     monkeypatch.setattr(seeking, "_decoded_from", counted)
-    monkeypatch.setattr(containers.ContainerFrames, "frames", None)  # never from the start
+    monkeypatch.setattr(containers.ContainerFrames, "timed", None)  # never from the start
     reader.at([155])
     assert 1 <= decoded <= 10
     decoded = 0

@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -43,6 +44,12 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     with VideoWriter(folder / "counted.mp4", fps=25, quality=100) as writer:
         for number in range(12):
             writer.write(np.full((16, 32, 3), 20 + 15 * number, np.uint8))
+    with VideoWriter(folder / "uneven.mp4", fps=25, uneven=True) as writer:  # 0.48 s at 25, then 0.8 s at 10
+        ends = [Fraction(number, 25) for number in range(1, 13)] + [
+            Fraction(58 + 10 * number, 100) for number in range(8)
+        ]
+        for frame, end in zip(driving, ends, strict=False):
+            writer.write(frame, [end])
     _write_tone(folder / "tone.wav", seconds=2.0)
     with VideoWriter(folder / "loud.mp4", fps=25, audio_from=folder / "tone.wav") as writer:
         for frame in driving:
@@ -134,6 +141,14 @@ def test_another_frame_rate_is_that_of_the_command(files: Path, inside: dict[str
     made = frames(told(inside, "check_own_rate")["file"])[:10]
     # Six of the scene's frames are cut off: 6 * 25 / 24 of the movie's.
     assert_same_as_command(made, files, files / "driving.mp4", "--start", "6", "--frames", "10", "--fps", "24")
+
+
+def test_uneven_frames_fill_the_strip(files: Path, inside: dict[str, dict[str, Any]]) -> None:
+    about = told(inside, "check_uneven")
+    made = frames(about["file"])
+    assert len(made) == about["frames"]
+    start, rate = f"{3 / about['fps']:.6f}s", f"{about['fps']:.6f}"
+    assert_same_as_command(made, files, files / "uneven.mp4", "--start", start, "--fps", rate)
 
 
 def test_pictures_drive_as_they_do_in_the_command(files: Path, inside: dict[str, dict[str, Any]]) -> None:

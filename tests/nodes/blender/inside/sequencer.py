@@ -165,6 +165,16 @@ def check_own_rate() -> dict[str, Any]:
     return {"file": path(made)}
 
 
+def check_uneven() -> dict[str, Any]:
+    """A movie whose frames are uneven: Blender shows it by time, and the result is as long as the strip."""
+    driving = strips().new_movie(name="uneven", filepath=str(FILES / "uneven.mp4"), channel=1, frame_start=10)
+    driving.frame_offset_start = 3
+    start, end = span(driving)
+    made = animate(still(), driving)
+    assert span(made) == span(driving)
+    return {"file": path(made), "frames": end - start, "fps": float(driving.fps)}
+
+
 def check_image_sequence() -> dict[str, Any]:
     names = sorted(file.name for file in (FILES / "pictures").iterdir())
     sequence = strips().new_image(name="walk", filepath=str(FILES / "pictures" / names[0]), channel=1, frame_start=20)

@@ -1,0 +1,199 @@
+"""Movement in time: whether frames follow each other evenly, the rate that fits them, and movement at another rate."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import replace
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from ..errors import KeypointError
+from ..geometry import Keypoints
+from .checks import check_frames
+
+USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120))
+HIGHEST_RATE = 1000
+ALIKE = 1.08  # distances of one rate, trembling; those of 30 and 24 per second are 1.25 apart
+NEAR = 0.1
+TREMBLING_OVER = 4  # frames over which distances are averaged: one too long is often followed by one too short
+BUSY_RATE = Fraction(60)
+SLOWEST_RATE = Fraction(1, 10)
+EVEN_WITHIN = 0.01
+"""Seconds by which a frame may miss its place in an even row: ticks of GIF and Matroska, a recorder's trembling."""
+LONGEST_STEP = 1.5
+"""Usual distances of frames up to which movement goes on evenly between two of them. Behind a longer one the picture
+stood still, and the movement to the next frame takes the last `LONGEST_STEP` of it."""
+
+
+def timed(keypoints: Keypoints, times: Sequence[float], stated: Fraction) -> tuple[Keypoints, Fraction]:
+    """Keypoints with the times that their clip was read with, and its rate.
+
+    Evenly spaced frames stay untimed: their rate says all. Uneven ones get `times`, counted from the first; the rate is
+    then the common one, see `common_rate`.
+
+    times: [T + 1] seconds, rising: when each frame begins, and when the last ends. stated: the rate in the header.
+    """
+    if (even := even_rate(times, stated)) is not None:
+        return replace(keypoints, times=None), even
+    from_start = torch.tensor(times, dtype=torch.float64) - times[0]
+    return replace(keypoints, times=from_start), common_rate(times)
+
+
+def even_rate(times: Sequence[float], stated: Fraction) -> Fraction | None:
+    """The constant rate of frames that begin at times[:-1] and end with times[-1]: the stated one where it fits, else
+    the one that does; None where they are uneven.
+
+    Each frame may lie a quarter of a frame aside, and 10 ms at most; the last may end half a frame aside.
+    """
+    count, start = len(times) - 1, times[0]
+    fitting = [stated]
+    distance = (times[-2] - start) / (count - 1) if count > 1 else times[-1] - start
+    if distance >= 1 / HIGHEST_RATE:
+        found = Fraction(1 / distance)
+        whole = Fraction(max(1, round(found)))
+        fitting += [whole, whole * 1000 / 1001, found.limit_denominator(1001)]
+    for rate in fitting:
+        frame = float(1 / rate)
+        allowed = min(EVEN_WITHIN, frame / 4)
+        if abs(times[-1] - start - count * frame) <= frame / 2 and all(
+            abs(time - start - index * frame) <= allowed for index, time in enumerate(times[:-1])
+        ):
+            return rate
+    return None
+
+
+def common_rate(times: Sequence[float]) -> Fraction:
+    """The rate at which most frames of an uneven clip follow each other.
+
+    Not the average: a phone clip that falls from 30 to 24 frames per second for a while in poor light, or a call that
+    freezes now and then, is a clip of 30, and a picture held for a second says nothing of the movement that follows.
+    Where times tremble, as in browser recordings, the rate is that of the densest place among the distances, taken to
+    the nearest usual rate within 10 %. At most 60 per second, or twice the average where that is more: a burst of
+    frames before a long hold shall not make thousands of copies.
+
+    times: [T + 1], rising: when each frame begins, and when the last ends.
+    """
+    over = TREMBLING_OVER if len(times) > 3 * TREMBLING_OVER else 1
+    gaps = sorted((after - before) / over for before, after in zip(times, times[over:], strict=False))
+    densest = max(gaps, key=lambda gap: (_within(gaps, gap), -gap))
+    low, high = bisect_left(gaps, densest / ALIKE), bisect_right(gaps, densest * ALIKE)
+    found = Fraction((high - low) / sum(gaps[low:high]))
+    nearest = min(USUAL_RATES, key=lambda rate: abs(rate / found - 1))
+    rate = nearest if abs(nearest / found - 1) <= NEAR else found.limit_denominator(1001)
+    average = Fraction((len(times) - 1) / (times[-1] - times[0])).limit_denominator(1001)
+    return max(min(rate, max(BUSY_RATE, 2 * average)), SLOWEST_RATE)
+
+
+def _within(gaps: Sequence[float], gap: float) -> int:
+    return bisect_right(gaps, gap * ALIKE) - bisect_left(gaps, gap / ALIKE)
+
+
+def rate_of(keypoints: Keypoints) -> Fraction | None:
+    """The common rate of timed keypoints; None for others."""
+    return None if keypoints.times is None else common_rate(keypoints.times.tolist())
+
+
+def duration_of(keypoints: Keypoints, rate: Fraction) -> Fraction:
+    """Seconds that a performance lasts. rate: of untimed frames."""
+    if keypoints.times is None:
+        return len(keypoints) / rate
+    return Fraction(float(keypoints.times[-1] - keypoints.times[0])).limit_denominator(1_000_000)
+
+
+def part(keypoints: Keypoints, rate: Fraction, start: float, end: float | None) -> Keypoints:
+    """The frames shown between two seconds, counted from the first frame: those that begin within, and before them the
+    one that is shown at `start` for the rest of its time, if that is more than a usual frame. rate: of untimed frames.
+
+    Raises KeypointError where there are none.
+    """
+    gap = float(1 / (rate_of(keypoints) or rate))
+    if keypoints.times is None:
+        edges = torch.arange(len(keypoints) + 1, dtype=torch.float64) / float(rate)
+    else:
+        edges = keypoints.times - keypoints.times[0]
+    first = int(torch.searchsorted(edges[:-1], start - gap / 1000))
+    if first > 0 and min(float(edges[first]) - start, float(edges[-1]) - start) > gap:
+        first -= 1
+    stop = len(keypoints) if end is None else int(torch.searchsorted(edges[:-1], end - gap / 1000))
+    if stop <= first:
+        raise KeypointError(
+            f"expected a performance with frames from {start:g} s on{'' if end is None else f' to {end:g} s'}; it is "
+            f"{float(edges[-1]):.3g} s long."
+        )
+    chosen = keypoints[first:stop]
+    if chosen.times is None:
+        return chosen
+    times = chosen.times - keypoints.times[0] if keypoints.times is not None else chosen.times
+    times = times.clamp(min=min(start, float(times[1]) - 1e-6))
+    if end is not None:
+        times = torch.cat((times[:-1], times[-1:].clamp(max=max(end, float(times[-2]) + gap))))
+    return replace(chosen, times=times)
+
+
+def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[Keypoints, list[int]]:
+    """The same movement at a constant rate, interpolated; and the old frame that is shown with each new one.
+
+    keypoints: T >= 1 frames, timed ones by their times, others at `rate`. The result is untimed. Timed clips last at
+    least as long as they did: the last frame is held. Where one frame of them stands much longer than is usual, it
+    stands in the result, too, and movement begins shortly before the next.
+    """
+    check_frames("driving", keypoints)
+    if keypoints.times is not None:
+        return _resampled_by_time(keypoints, new_rate)
+    old = len(keypoints)
+    if rate == new_rate:
+        return keypoints, list(range(old))
+    count = max(1, round(old * new_rate / rate))
+    exact = [min(index * rate / new_rate, Fraction(old - 1)) for index in range(count)]
+    before = torch.tensor([int(position) for position in exact])
+    share = torch.tensor([float(position % 1) for position in exact])
+    return _between(keypoints, before, share), [int(position + Fraction(1, 2)) for position in exact]
+
+
+def evened(times: Sequence[float], stated: Fraction) -> tuple[Fraction, list[int] | None]:
+    """The rate of a clip that was read with `times` [T + 1], and the frame that is shown with each of its pictures at
+    that constant rate; None where frames are evenly spaced as they are. stated: the rate in the header.
+    """
+    if (even := even_rate(times, stated)) is not None:
+        return even, None
+    edges = torch.tensor(times, dtype=torch.float64) - times[0]
+    rate = common_rate(times)
+    return rate, _shown_at(edges, _row(edges, rate) + 0.5 / float(rate)).tolist()
+
+
+def _row(edges: Tensor, rate: Fraction) -> Tensor:
+    """When the frames of a constant rate begin that last as long as a clip, or up to one frame longer."""
+    step = float(1 / rate)
+    return torch.arange(max(1, int(torch.ceil(edges[-1] / step - 0.05))), dtype=torch.float64) * step
+
+
+def _resampled_by_time(keypoints: Keypoints, new_rate: Fraction) -> tuple[Keypoints, list[int]]:
+    assert keypoints.times is not None
+    edges = keypoints.times - keypoints.times[0]
+    new = _row(edges, new_rate)
+    before = _shown_at(edges, new)
+    after = (before + 1).clamp(max=len(keypoints) - 1)
+    longest = LONGEST_STEP / float(common_rate(keypoints.times.tolist()))
+    length = (edges[after] - edges[before]).clamp(min=1e-9, max=longest)
+    share = (1 - (edges[after] - new) / length).clamp(0, 1)
+    return _between(keypoints, before, share), _shown_at(edges, new + 0.5 / float(new_rate)).tolist()
+
+
+def _shown_at(edges: Tensor, times: Tensor) -> Tensor:
+    """The number of the frame that is shown at each time."""
+    return (torch.searchsorted(edges[:-1].contiguous(), times, right=True) - 1).clamp(min=0)
+
+
+def _between(keypoints: Keypoints, before: Tensor, share: Tensor) -> Keypoints:
+    """Untimed keypoints: those of the frames `before`, moved by `share` towards those of the next frames."""
+    after = (before + 1).clamp(max=len(keypoints) - 1)
+
+    def between(values: Tensor) -> Tensor:
+        weight = share.reshape(-1, *[1] * (values.ndim - 1)).to(values)
+        return torch.lerp(values[before], values[after], weight)
+
+    jacobian = None if keypoints.jacobian is None else between(keypoints.jacobian)
+    return Keypoints(between(keypoints.position), jacobian)
