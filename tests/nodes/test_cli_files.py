@@ -236,31 +236,6 @@ def test_doctor_warns_of_comfyui(fomm: Run, tmp_path: Path, monkeypatch: pytest.
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_bad_input_leaves_no_folder(arguments, tmp_path, monkeypatch, capsys) -> None:
-    """What comes out gets its folder when it is known that something comes out."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "empty").mkdir()
-    for name in ("bad.jpg", "bad.mp4"):
-        (tmp_path / name).write_text("neither")
-    before = sorted(tmp_path.rglob("*"))
-    assert main(arguments) == 1
-    assert "expected" in capsys.readouterr().err
-    assert sorted(tmp_path.rglob("*")) == before
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["animate", "bad.jpg", "bad.mp4", "-o", "new/a/out.mp4"],
-        ["animate", "bad.jpg", "bad.mp4", "-o", "new/a/frames/", "--occlusion", "new/b/mask.mp4"],
-        ["train", "empty", "-o", "new/run", "--preset", "demo", "--cache", "new/cache"],
-        ["evaluate", "demo-128", "empty", "-o", "new/page.html"],
-        ["convert", "bad.jpg", "new/model.safetensors"],
-        ["graph", "bad.jpg", "-o", "new/api.json"],
-        ["render", "bad.jpg", "-o", "new/out"],
-    ],
-    ids=lambda arguments: arguments[0],
-)
 def test_bad_input_leaves_no_folder(
     fomm: Run, arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
