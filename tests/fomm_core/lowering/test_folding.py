@@ -97,6 +97,7 @@ def shapes_of_all_presets() -> dict[str, MotionModelConfig]:
     return {name: config for config, name in forms.items()}
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 @pytest.mark.parametrize("config", shapes_of_all_presets().values(), ids=shapes_of_all_presets())
 def test_a_lowered_preset_is_the_same_function_at_full_width(config: MotionModelConfig) -> None:
@@ -110,9 +111,11 @@ def test_a_lowered_preset_is_the_same_function_at_full_width(config: MotionModel
     model.train()
     model(pictures, model.detect(pictures), model.detect(pictures))
     model.eval()
-    fast = lower(model)
-    results = [net(pictures[:1], net.detect(pictures[:1]), net.detect(pictures[1:])) for net in (model, fast)]
-    near(results[1].images, results[0].images, 10 * NETWORK)  # full width, and weights that nobody trained
+    fast = lower(model).double()  # in float64, since weights that nobody trained magnify the rounding of sums
+    nets = model.double(), fast
+    pictures = pictures.double()
+    results = [net(pictures[:1], net.detect(pictures[:1]), net.detect(pictures[1:])) for net in nets]
+    near(results[1].images, results[0].images, NETWORK)
     assert (results[0].images[0] - results[0].images[1]).abs().max() > 1e-3, "the frames should differ"
 
 
