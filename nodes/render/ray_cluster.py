@@ -23,7 +23,7 @@ TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 TOKEN_FILE = Path("~/.ray/auth_token").expanduser()
 
 REFUSED = (
-    "Somebody listens there. From Ray 2.60 on, clusters may ask for a token: copy ~/.ray/auth_token from the machine "
+    "Somebody listens there. A cluster of Ray 2.60 may ask for a token: copy ~/.ray/auth_token from the machine "
     "that started it, or set RAY_AUTH_TOKEN. Ray and Python have to have the same version on all machines."
 )
 
