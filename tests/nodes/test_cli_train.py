@@ -118,6 +118,6 @@ def test_quiet_and_loud(clips: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     loud = capsys.readouterr()
     assert "step 1 of 1" in loud.err
     assert "broken.mp4" in loud.err
-    assert "trained for 1 steps" in loud.out
+    assert "trained for 1 step\n" in loud.out
     assert train(clips, tmp_path / "b", "--steps", "1", "--strips", "0", "--quiet") == 0
     assert capsys.readouterr().out == ""
