@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fomm_nodes.fomm_core import FommError, Keypoints, Motion
@@ -339,6 +341,43 @@ def test_animate_to_video_at_another_rate_keeps_its_pace(run: Run, held: Any, po
         assert reader.info.fps == 24
         assert len(list(reader)) == 10  # twice the clip's 5 frames at 12 a second
     assert len(made["keypoints"]) == 10
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> Path:
+    """Six pictures at 10 per second, of which the third stands for 0.4 s."""
+    path = tmp_path / "uneven.mkv"
+    with VideoWriter(path, fps=10, uneven=True) as writer:
+        for index, end in enumerate((1, 2, 6, 7, 8, 9)):
+            picture = np.full((72, 80, 3), 40, np.uint8)
+            picture[20:60, 10 * index : 10 * index + 20] = 220
+            writer.write(picture, [Fraction(end, 10)])
+    return path
+
+
+def test_keypoints_of_an_uneven_video_carry_times(run: Run, held: Any, portrait: Tensor, uneven: Path) -> None:
+    found = run("DetectKeypoints", model=held, images=uneven)
+    keypoints = found["keypoints"]
+    assert (found["fps"], found["frames"], len(keypoints)) == (10, 6, 6)
+    assert keypoints.times.tolist() == pytest.approx([0, 0.1, 0.2, 0.6, 0.7, 0.8, 0.9], abs=1e-3)
+    smooth = run("SmoothKeypoints", keypoints=keypoints)["smoothed"]
+    moved = run("TransferMotion", source=keypoints[0], driving=smooth)["keypoints"]
+    assert moved.times is keypoints.times
+    made = run("Animate", model=held, source=portrait, driving=keypoints)
+    assert (made["fps"], len(made["images"])) == (10, 9)
+    assert len(next(iter(run("FitToModel", model=held, images=uneven).values()))) == 9
+    assert len(run("DenseMotion", model=held, source=portrait, keypoints=moved)["motion"]) == 9
+    same = run("AnimateVideo", model=held, source=portrait, driving=uneven)
+    with VideoReader(same["video"]) as reader:
+        assert (reader.info.fps, reader.count()) == (10, 9)
+
+
+def test_a_saved_performance_of_an_uneven_video_keeps_its_times(run: Run, held: Any, uneven: Path) -> None:
+    found = run("DetectKeypoints", model=held, images=uneven)
+    name = run("SaveKeypoints", keypoints=found["keypoints"], fps=found["fps"])["file"]
+    loaded = run("LoadKeypoints", file=name)
+    assert loaded["keypoints"].times.tolist() == found["keypoints"].times.tolist()
+    assert loaded["fps"] == 10
 
 
 def test_pixels_that_half_precision_broke_are_not_handed_on(run: Run, held: Any, portrait: Tensor) -> None:
