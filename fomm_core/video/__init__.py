@@ -1,10 +1,10 @@
 """Pictures and clips in and out, one frame at a time."""
 
 from .exr import write_exr
-from .images import read_image, write_image
+from .images import read_image, read_picture, write_image
 from .info import VideoInfo
 from .rate import frame_rate
 from .reader import VideoReader, batches
 from .writer import VideoWriter
 
-__all__ = ["VideoInfo", "VideoReader", "VideoWriter", "batches", "frame_rate", "read_image", "write_exr", "write_image"]
+__all__ = ["VideoInfo", "VideoReader", "VideoWriter", "batches", "frame_rate", "read_image", "read_picture", "write_exr", "write_image"]
