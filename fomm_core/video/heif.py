@@ -8,21 +8,6 @@ from ..errors import ImageError
 from .pixels import too_large
 from .source import MediaSource
 
-MADE_OF_HEVC = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
-OTHER_CODECS = frozenset({b"avif", b"avis", b"crx "})
-
-
-def is_heif(head: bytes) -> bool:
-    """Whether a file, by its first bytes, is a HEIF picture or sequence of pictures in another codec than AV1."""
-    if head[4:8] != b"ftyp":
-        return False
-    end = min(int.from_bytes(head[:4], "big"), len(head))
-    brands = {head[8:12], *(head[place : place + 4] for place in range(16, end, 4))}
-    if head[8:12] in MADE_OF_HEVC:
-        return True
-    return head[8:12] in (b"mif1", b"mif2", b"msf1") and not brands & OTHER_CODECS
-
-
 def open_heif(media: MediaSource, most: int) -> Image.Image:
     """The primary picture, upright, its tiles joined, as 8-bit RGB or RGBA with its colour profile in `info`.
 

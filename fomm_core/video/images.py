@@ -18,10 +18,10 @@ from ..errors import ImageError
 from ..files import atomic_path
 from .colour import Coding, follow_profile, icc_coding, nclx_coding, png_coding
 from .foreign import foreign_kind
-from .heif import is_heif, open_heif
+from .heif import open_heif
 from .info import Warn
 from .pixels import WHITE, Colour, Orientation, Pixels, as_bytes, check_colour, over_background, reduced, too_large
-from .source import MediaSource, PathLike, Readable
+from .source import MediaSource, PathLike, Readable, is_heif
 from .tiff import is_tiff, read_tiff
 
 logger = logging.getLogger("fomm.video")
