@@ -25,7 +25,8 @@ from .fitting import FitMode, fit_uint8, from_uint8, to_uint8
 from .geometry import Keypoints
 from .motion import Performance, save_keypoints
 from .session import AnimationSession, PreparedSource, Rendered
-from .video import VideoReader, VideoWriter, read_image
+from .video import VideoReader, VideoWriter, holds_alpha, read_picture
+from .video.pixels import WHITE, Colour
 from .video.source import still_paths
 from .view import side_by_side
 
@@ -42,7 +43,9 @@ LABELLED_HEIGHT = 128
 class FileOptions:
     """How files are animated.
 
-    animation: how the clip moves the source. size, fit: of the frames, see `prepare_source`.
+    animation: how the clip moves the source. size, fit: of the frames, see `output_size`.
+    background: what a transparent source lies over, RGB of 0..255. None keeps it transparent where the output can be
+        (`holds_alpha`), and lays it over white where not.
     start, frames: the part of the driving clip to use: its first frame, and how many; None is all of them.
     fps: of the result. Movement keeps its pace: it is interpolated between the driving frames. None keeps their rate.
     audio: carry the driving clip's sound over. quality: 0 to 100, see `VideoWriter`.
@@ -55,6 +58,7 @@ class FileOptions:
     animation: AnimationOptions = field(default_factory=AnimationOptions)
     size: Size = "auto"
     fit: FitMode = "crop"
+    background: Colour | None = None
     start: int = 0
     frames: int | None = None
     fps: Fraction | None = None
@@ -120,8 +124,11 @@ def animate_files(
         raise ImageError(f"expected a model with an occlusion map to write one; '{session.model.name}' has none.")
     report = on_progress or (lambda progress: None)
 
-    picture = from_uint8(read_image(source))
-    prepared = prepare_source(session, picture, size=options.size, mode=options.fit)
+    noted: list[str] = []
+    picture = from_uint8(read_picture(source, warn=noted.append))
+    colour = tuple(value / 255 for value in options.background or WHITE)
+    prepared = prepare_source(session, picture, size=options.size, mode=options.fit, background=colour)
+    clear = prepared.alpha is not None and _stays_transparent(output, options, noted)
     with ExitStack() as stack:
         reader = None if driving is None else stack.enter_context(_open(driving, options))
         timed = performance.fps if performance is not None else _rate(reader, driving)
@@ -138,7 +145,7 @@ def animate_files(
 
         if performance is None:
             assert reader is not None
-            keypoints = detect_clip(session, reader, prepared.size, mode=options.fit, on_progress=report)
+            keypoints = detect_clip(session, reader, prepared, mode=options.fit, on_progress=report)
         else:
             keypoints = _part(performance.keypoints, options)
         if options.keypoints is not None:
@@ -149,8 +156,12 @@ def animate_files(
         shown = None
         if options.compare and reader is not None:
             shown = stack.enter_context(read_ahead(_at(_fitted(reader, prepared.size, options.fit), positions)))
-        _render(session, prepared, driven, writers, shown, options, report)
-    warnings = [*(reader.warnings if reader is not None else ()), *(w for writer in writers for w in writer.warnings)]
+        _render(session, prepared, driven, writers, shown, options, report, clear=clear)
+    warnings = [
+        *noted,
+        *(reader.warnings if reader is not None else ()),
+        *(w for writer in writers for w in writer.warnings),
+    ]
     return Report(
         output=Path(output),
         frames=writers[0].frame_count,
@@ -184,19 +195,20 @@ def check_files(inputs: Iterable[PathLike | None], output: PathLike, options: Fi
 def detect_clip(
     session: AnimationSession,
     reader: VideoReader,
-    size: tuple[int, int],
+    source: PreparedSource,
     *,
     mode: FitMode = "crop",
     on_progress: OnProgress | None = None,
 ) -> Keypoints:
-    """Keypoints of a clip whose frames are fitted to `size` (height, width), decoded in a thread as they are needed."""
+    """Keypoints of a clip whose frames are fitted as the source was, decoded in a thread as they are needed."""
     expected = reader.info.frame_count
 
     def report(done: int) -> None:
         if on_progress is not None:
             on_progress(Progress("detect", done, None if expected is None else max(done, expected)))
 
-    with read_ahead(_grouped(_fitted(reader, size, mode), session.chunk)) as frames:
+    fitted = _fitted(reader, source.working, mode, source.size)
+    with read_ahead(_grouped(fitted, session.chunk)) as frames:
         return session.detect(frames, on_frames=report)
 
 
@@ -227,12 +239,14 @@ def _render(
     shown: Iterator[Tensor] | None,
     options: FileOptions,
     report: OnProgress,
+    *,
+    clear: bool,
 ) -> None:
     """Stream all frames into the writers; conversion, drawing and encoding happen in a thread."""
-    still = source.image.cpu()
+    still = source.picture.cpu()
 
     def write(rendered: Rendered, driving: Tensor | None) -> None:
-        images = rendered.images.cpu()
+        images = (rendered.transparent if clear else rendered.images).cpu()
         if options.compare:
             columns = {"source": still, "driving": driving, "result": images}
             present = {name: column for name, column in columns.items() if column is not None}
@@ -291,10 +305,26 @@ def _anchored(source: Keypoints, driving: Keypoints, options: AnimationOptions) 
     return index, replace(options, anchor=index)
 
 
-def _fitted(reader: VideoReader, size: tuple[int, int], mode: FitMode) -> Iterator[Tensor]:
-    """Each frame as [1, 3, height, width]."""
+def _stays_transparent(output: PathLike, options: FileOptions, noted: list[str]) -> bool:
+    """Whether the frames of a transparent source keep their alpha."""
+    if options.background is not None:
+        return False
+    if options.compare or not holds_alpha(output):
+        noted.append(
+            f"the source is transparent, and lies over white: "
+            f"{'a comparison' if options.compare else Path(output).name} cannot be transparent. Choose a background, "
+            "or write a .webm, a .mov, or a folder of PNG files."
+        )
+        return False
+    return True
+
+
+def _fitted(
+    reader: VideoReader, size: tuple[int, int], mode: FitMode, shown: tuple[int, int] | None = None
+) -> Iterator[Tensor]:
+    """Each frame as [1, 3, height, width]. shown: see `fit`."""
     for frame in reader:
-        yield fit_uint8(frame, *size, mode=mode)
+        yield fit_uint8(frame, *size, mode=mode, shown=shown)
 
 
 def _grouped(frames: Iterable[Tensor], count: int) -> Iterator[Tensor]:

@@ -5,6 +5,17 @@ from .images import read_image, read_picture, write_image
 from .info import VideoInfo
 from .rate import frame_rate
 from .reader import VideoReader, batches
-from .writer import VideoWriter
+from .writer import VideoWriter, holds_alpha
 
-__all__ = ["VideoInfo", "VideoReader", "VideoWriter", "batches", "frame_rate", "read_image", "read_picture", "write_exr", "write_image"]
+__all__ = [
+    "VideoInfo",
+    "VideoReader",
+    "VideoWriter",
+    "batches",
+    "frame_rate",
+    "holds_alpha",
+    "read_image",
+    "read_picture",
+    "write_exr",
+    "write_image",
+]

@@ -72,7 +72,9 @@ class Coding:
                 "it to SDR first if that matters."
             )
         if self.stated:
-            return f"{name} states colours that are not converted ({self.stated}); export it in sRGB if they look wrong."
+            return (
+                f"{name} states colours that are not converted ({self.stated}); export it in sRGB if they look wrong."
+            )
         return ""
 
     def into_srgb(self, rgb: Pixels) -> Pixels:
@@ -94,7 +96,9 @@ def png_coding(media: MediaSource, info: dict[str, Any]) -> Coding | None:
     """What a PNG states, the strongest first, as viewers read it: cICP, an ICC profile (None: follow that), sRGB, gAMA
     and cHRM.
     """
-    if (cicp := next((data for kind, data in _png_chunks(media) if kind == b"cICP" and len(data) == 4), None)) is not None:
+    if (
+        cicp := next((data for kind, data in _png_chunks(media) if kind == b"cICP" and len(data) == 4), None)
+    ) is not None:
         return Coding.from_h273(cicp[0], cicp[1])
     if info.get("icc_profile"):
         return None

@@ -8,6 +8,7 @@ from ..errors import ImageError
 from .pixels import too_large
 from .source import MediaSource
 
+
 def open_heif(media: MediaSource, most: int) -> Image.Image:
     """The primary picture, upright, its tiles joined, as 8-bit RGB or RGBA with its colour profile in `info`.
 

@@ -236,4 +236,6 @@ def _read_deep(picture: Image.Image, media: MediaSource) -> Pixels:
         return as_bytes(pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]], media.name)
     grey = np.repeat(as_bytes(pixels, media.name)[..., None], 3, -1)
     hidden = picture.info.get("transparency")  # of grey, OpenCV overlooks it
-    return grey if not isinstance(hidden, int) else np.dstack([grey, np.where(pixels == hidden, 0, 255).astype(np.uint8)])
+    return (
+        grey if not isinstance(hidden, int) else np.dstack([grey, np.where(pixels == hidden, 0, 255).astype(np.uint8)])
+    )

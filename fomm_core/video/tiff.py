@@ -105,7 +105,9 @@ def _full_page(tiff: Any, name: str) -> Any:
     pages = [page for page in tiff.pages if not int(page.subfiletype) & REDUCED]
     page = pages[0] if pages else tiff.pages[0]
     inner = [page, *(tiff.pages[0].pages or ())]
-    raw = DNG_VERSION in tiff.pages[0].tags or any(int(p.photometric) == CFA for p in inner if hasattr(p, "photometric"))
+    raw = DNG_VERSION in tiff.pages[0].tags or any(
+        int(p.photometric) == CFA for p in inner if hasattr(p, "photometric")
+    )
     if raw or any(name.lower().endswith(suffix) for suffix in RAW_SUFFIXES):
         raise ImageError(f"expected a picture; {name} is {RAW}.")
     return page

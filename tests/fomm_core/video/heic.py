@@ -100,7 +100,8 @@ class Heic:
                     properties.append(each)
             numbered.append([properties.index(each) + 1 for each in own])
         associated = b"".join(
-            struct.pack(">HB", number, len(own)) + bytes(0x80 | at if properties[at - 1][4:8] == b"hvcC" else at for at in own)
+            struct.pack(">HB", number, len(own))
+            + bytes(0x80 | at if properties[at - 1][4:8] == b"hvcC" else at for at in own)
             for number, own in enumerate(numbered, 1)
         )
         entries = b"".join(

@@ -116,7 +116,9 @@ def test_one_colour_of_a_png_may_mean_nothing(bits: int, colour: tuple[int, ...]
     stated = chunk(b"tRNS", struct.pack(f">{len(value)}H", *value))
     pixel, _ = shown(png(value, stated, bits=bits))
     assert pixel[3] == 0
-    pixel, _ = shown(png(value, chunk(b"tRNS", struct.pack(f">{len(value)}H", *(each + 1 for each in value))), bits=bits))
+    pixel, _ = shown(
+        png(value, chunk(b"tRNS", struct.pack(f">{len(value)}H", *(each + 1 for each in value))), bits=bits)
+    )
     assert len(pixel) == 3
 
 

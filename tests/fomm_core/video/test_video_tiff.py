@@ -210,14 +210,20 @@ def test_a_preview_before_the_picture_is_passed_over() -> None:
 
 
 REFUSED = {
-    "many channels": (lambda: written(np.zeros((8, 9, 7), np.uint16), photometric="minisblack", planarconfig="contig"), "channels"),
+    "many channels": (
+        lambda: written(np.zeros((8, 9, 7), np.uint16), photometric="minisblack", planarconfig="contig"),
+        "channels",
+    ),
     "signed": (lambda: written(np.full((8, 9), -5, np.int16), photometric="minisblack"), "int16"),
     "complex": (lambda: written(np.zeros((8, 9), np.complex64), photometric="minisblack"), "complex"),
     "Lab": (lambda: written(deep(RGB), photometric="cielab"), "kind 8"),
     "floats of 0 to 255": (lambda: written(RGB.astype(np.float32), photometric="rgb"), "Divide"),
     "NaN": (lambda: written(floats(RGB) * np.nan, photometric="rgb"), "NaN"),
     "cut": (lambda: io.BytesIO(written(deep(RGB), photometric="rgb").getvalue()[:3000]), "a whole|cannot"),
-    "camera raw": (lambda: written(deep(RGB), photometric="rgb", extratags=[(50706, 1, 4, (1, 4, 0, 0), True)]), "develop"),
+    "camera raw": (
+        lambda: written(deep(RGB), photometric="rgb", extratags=[(50706, 1, 4, (1, 4, 0, 0), True)]),
+        "develop",
+    ),
     "sensor": (lambda: written(deep(GREY), photometric="cfa"), "develop"),
 }
 
