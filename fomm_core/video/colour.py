@@ -42,7 +42,7 @@ NEAR = 0.02
 class Coding:
     """How a picture's numbers stand for colours: its primaries, and the exponent of its curve (None: sRGB's).
 
-    stated: where its file says it by numbers that we do not convert, these, for a warning. hdr: the name of an HDR curve.
+    stated: the numbers of a file whose colours are not converted, for a warning. hdr: the name of an HDR curve.
     """
 
     primaries: Chromaticities = SRGB
@@ -68,8 +68,8 @@ class Coding:
         """What a user should know of; empty where all is well."""
         if self.hdr:
             return (
-                f"{name} is an HDR picture ({self.hdr}); its colours are read as they are stored and look flat. Convert "
-                "it to SDR first if that matters."
+                f"{name} is an HDR picture ({self.hdr}); its colours are read as they are stored and look flat. "
+                "Convert it to SDR first if that matters."
             )
         if self.stated:
             return (

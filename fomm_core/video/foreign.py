@@ -6,8 +6,9 @@ from pathlib import PurePath
 
 EXPORT = "Open it in the program that made it and export a PNG"
 RAW = "a camera's raw file; develop it (in your camera's program, darktable or the like) and export a JPEG or PNG"
-RAW_SUFFIXES = frozenset(
-    ".3fr .arw .cr2 .cr3 .crw .dcr .dng .erf .iiq .kdc .mef .mos .mrw .nef .nrw .orf .pef .raf .raw .rw2 .sr2 .srw .x3f".split()
+RAW_SUFFIXES = (
+    *(".3fr", ".arw", ".cr2", ".cr3", ".crw", ".dcr", ".dng", ".erf", ".iiq", ".kdc", ".mef", ".mos", ".mrw", ".nef"),
+    *(".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".sr2", ".srw", ".x3f"),
 )
 STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\xff\x0a", "a JPEG XL picture, which is not read yet; turn it into a PNG (djxl picture.jxl picture.png)"),
@@ -38,7 +39,7 @@ MARKUP: tuple[tuple[bytes, str], ...] = (
 
 
 def foreign_kind(head: bytes, name: str) -> str | None:
-    """What a file is that cannot be read as a picture, by its first bytes (1 kB or so) and its name; None if unknown."""
+    """What a file is that cannot be read as a picture, by its first kB and its name; None if unknown."""
     if head[4:8] == b"ftyp":
         return _boxes(head[8:12])
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":

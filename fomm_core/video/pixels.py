@@ -88,7 +88,7 @@ def straight_alpha(premultiplied: NDArray[np.floating[Any]]) -> NDArray[np.float
 
 
 def reduced(picture: Pixels, most: int) -> Pixels:
-    """uint8 [H, W], [H, W, 3] or straight [H, W, 4] of at most `most` pixels: averaged over squares where it has more."""
+    """uint8 [H, W], [H, W, 3] or straight [H, W, 4]: averaged over squares where it has more than `most` pixels."""
     height, width = picture.shape[:2]
     factor = math.ceil(math.sqrt(height * width / most))
     if factor <= 1:

@@ -28,7 +28,7 @@ def bled(rgba: Pixels) -> Pixels:
 
 
 def _spread(dimmed: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Colours [H, W, 3] everywhere, from those that were multiplied by a weight; where it is 0, from coarser pictures."""
+    """Colours [H, W, 3], from those that were multiplied by a weight; where it is 0, from coarser pictures."""
     height, width = weight.shape
     whole = dimmed / np.maximum(weight, 1e-6)[..., None]
     if min(height, width) == 1 or weight.min() > 0:

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ...fomm_core.animation import AnimationOptions, drive
+from ...fomm_core.animation import AnimationOptions, drive, shown_at
 from ...fomm_core.background import write_behind
 from ...fomm_core.fitting import FitMode, to_uint8
 from ...fomm_core.geometry import Keypoints
@@ -116,18 +116,18 @@ def _begin(
 
     frame_rate: of the result, None for the clip's own. A video keeps its pace; pictures and keypoints have none.
     """
-    image = Sizing(settings.size, settings.width, settings.height, settings.fit).apply(
-        held.model.config, one_image(source)
-    )
-    size = (image.shape[-2], image.shape[-1])
-    session = host.session(held, precision=settings.precision, size=size)
+    sizing = Sizing(settings.size, settings.width, settings.height, settings.fit)
+    picture = one_image(source)
+    image = sizing.apply(held.model.config, picture)
+    size = sizing.frame_size(held.model.config, picture)
+    session = host.session(held, precision=settings.precision, size=(image.shape[-2], image.shape[-1]))
     rate = fps = frame_rate or rate_of(STILL_FPS)
     if not isinstance(driving, Keypoints):
         if driving.timed:
             rate = rate_of(driving.fps)
             fps = frame_rate or rate
         driving = detect(session, driving, size, settings.fit, lambda done, total: host.progress(done, 2 * total))
-    prepared = session.prepare(image)
+    prepared = shown_at(session.prepare(image), size)
     driven = drive(prepared.keypoints, driving, settings.options(), fps=float(rate))
     keypoints, _ = resample(driven, rate, fps)
     return Job(keypoints, size, fps, session.render(prepared, keypoints))

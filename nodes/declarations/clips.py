@@ -46,7 +46,10 @@ def first_frame(clip: FrameStream) -> Tensor:
 def detect(
     session: AnimationSession, clip: FrameStream, size: tuple[int, int], mode: FitMode, report: Report
 ) -> Keypoints:
-    """Keypoints of a clip, fitted to `size`, a few frames in memory at a time; `report(done, total)` hears."""
+    """Keypoints of a clip whose frames are shown at `size` (height, width), a few of them in memory at a time;
+    `report(done, total)` hears.
+    """
     length = clip.length or 0
-    with read_ahead(fitted(clip.batches(session.chunk), *size, mode=mode)) as frames:
+    working = session.config.nearest_size(*size)
+    with read_ahead(fitted(clip.batches(session.chunk), *working, mode=mode, shown=size)) as frames:
         return session.detect(frames, on_frames=lambda done: report(done, max(done, length)))

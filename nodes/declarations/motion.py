@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...fomm_core.animation import fitted
+from ...fomm_core.animation import fitted, shown_at
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode
 from ...fomm_core.fitting import fit as fit_images
@@ -56,21 +56,23 @@ def _dense_motion(
     precision: str,
 ) -> tuple[Any, ...]:
     config = model.model.config
-    image = Sizing(size, width, height, fit).apply(config, one_image(source))
+    sizing, picture = Sizing(size, width, height, fit), one_image(source)
+    image = sizing.apply(config, picture)
     working = (image.shape[-2], image.shape[-1])
     session = host.session(model, precision=precision, size=working)
     parts: list[Motion] = []
     for part in session.motion(session.prepare(image), keypoints):
         parts.append(part.to("cpu"))
         host.progress(sum(map(len, parts)), len(keypoints))
-    return (MotionClip(Motion.cat(parts), working, fit, config.align_corners),)
+    shown = sizing.frame_size(config, picture)
+    return (MotionClip(Motion.cat(parts), shown, fit, config.align_corners, working),)
 
 
 def _generate(host: Host, model: Any, source: Tensor, motion: MotionClip, precision: str) -> tuple[Any, ...]:
-    image = fit_images(one_image(source), *motion.size, mode=motion.fit)
-    session = host.session(model, precision=precision, size=motion.size)
+    image = fit_images(one_image(source), *motion.working, mode=motion.fit, shown=motion.size)
+    session = host.session(model, precision=precision, size=motion.working)
     canvas = Canvas(len(motion), motion.size)
-    for rendered in session.generate(session.prepare(image), motion.motion):
+    for rendered in session.generate(shown_at(session.prepare(image), motion.size), motion.motion):
         canvas.add(rendered)
         host.progress(canvas.done, len(motion), rendered.images[-1])
     return canvas.images, canvas.masks

@@ -135,7 +135,7 @@ def test_exif_turns_the_picture_and_not_its_thumbnail(tmp_path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     exif.get_ifd(0x8769)
-    exif._ifds[1] = {0x0112: 1}  # noqa: SLF001
+    exif._ifds[1] = {0x0112: 1}
     halves(40, 20).save(tmp_path / "a.jpg", exif=exif, quality=95)
     shown = read_image(tmp_path / "a.jpg").astype(int)
     assert shown.shape == (40, 20, 3)
