@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -92,7 +92,7 @@ class Coding:
         return out
 
 
-def png_coding(media: MediaSource, info: dict[str, Any]) -> Coding | None:
+def png_coding(media: MediaSource, info: Mapping[Any, Any]) -> Coding | None:
     """What a PNG states, the strongest first, as viewers read it: cICP, an ICC profile (None: follow that), sRGB, gAMA
     and cHRM.
     """

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
@@ -27,7 +30,7 @@ def bled(rgba: Pixels) -> Pixels:
     return np.dstack([np.where(hidden, colour.round().astype(np.uint8), rgba[..., :3]), rgba[..., 3]])
 
 
-def _spread(dimmed: NDArray[np.float32], weight: NDArray[np.float32]) -> NDArray[np.float32]:
+def _spread(dimmed: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
     """Colours [H, W, 3], from those that were multiplied by a weight; where it is 0, from coarser pictures."""
     height, width = weight.shape
     whole = dimmed / np.maximum(weight, 1e-6)[..., None]
@@ -45,7 +48,7 @@ def yuva420_frame(opaque: VideoFrame, alpha: Pixels) -> VideoFrame:
     """A yuv420p frame with alpha [H, W] beside it."""
     frame = VideoFrame(opaque.width, opaque.height, "yuva420p")
     for plane, source in zip(frame.planes, opaque.planes, strict=False):
-        _fill(plane, np.frombuffer(source, np.uint8).reshape(-1, source.line_size)[:, : source.width])
+        _fill(plane, np.frombuffer(memoryview(source), np.uint8).reshape(-1, source.line_size)[:, : source.width])
     _fill(frame.planes[3], alpha)
     frame.colorspace, frame.color_range = BT709, LIMITED
     return frame
@@ -60,7 +63,7 @@ def yuva444_frame(rgba: Pixels, reformatter: VideoReformatter) -> VideoFrame:
     )
     frame = VideoFrame(width, height, "yuva444p10le")
     for plane, source in zip(frame.planes, colour.planes, strict=False):
-        _fill(plane, np.frombuffer(source, np.uint8).reshape(-1, source.line_size)[:, : 2 * width])
+        _fill(plane, np.frombuffer(memoryview(source), np.uint8).reshape(-1, source.line_size)[:, : 2 * width])
     opacity = ((rgba[..., 3].astype(np.uint32) * 1023 + 127) // 255).astype("<u2")
     _fill(frame.planes[3], opacity.view(np.uint8).reshape(height, 2 * width))
     frame.colorspace, frame.color_range = BT709, LIMITED
@@ -72,8 +75,7 @@ def prores_options(quality: int) -> dict[str, str]:
     return {"profile": "4444", "vendor": "apl0", "bits_per_mb": str(round(1000 + 87.5 * quality)), "alpha_bits": "16"}
 
 
-def _fill(plane: object, values: NDArray[np.uint8]) -> None:
-    line = plane.line_size  # type: ignore[attr-defined]
-    padded = np.zeros((values.shape[0], line), np.uint8)
+def _fill(plane: VideoPlane, values: NDArray[np.uint8]) -> None:
+    padded = np.zeros((values.shape[0], plane.line_size), np.uint8)
     padded[:, : values.shape[1]] = values
-    plane.update(padded.tobytes())  # type: ignore[attr-defined]
+    plane.update(padded.tobytes())

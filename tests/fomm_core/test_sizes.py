@@ -56,7 +56,7 @@ def test_a_size_that_the_model_takes_is_not_resized(session) -> None:
 
 
 @settings(max_examples=40, deadline=None)
-@given(height=st.integers(20, 200), width=st.integers(20, 200), mode=st.sampled_from(FIT_MODES))
+@given(height=st.integers(60, 200), width=st.integers(60, 200), mode=st.sampled_from(FIT_MODES))
 def test_the_aspect_is_kept_however_the_networks_see_it(session, height: int, width: int, mode: FitMode) -> None:
     """Two resizings blur a little; a stretched picture would be off by far more."""
     picture = soft(120, 90)
