@@ -86,7 +86,7 @@ class Rendered:
         if self.motion is None:
             moved = opacity.expand(len(self), -1, -1, -1)
         else:
-            moved = self.source.network.generator.warp_image(opacity, self.motion, padding="border")
+            moved = self.source.network.generator.warp_image(opacity, self.motion, padding="border").clamp(0, 1)
         return resize(moved, *self.source.size)
 
     @property

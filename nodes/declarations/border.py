@@ -11,7 +11,7 @@ from torch import Tensor
 from ...fomm_core.animation import Anchor
 from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError, KeypointError
-from ...fomm_core.fitting import FitMode, as_rgb, fit
+from ...fomm_core.fitting import FitMode, as_rgb, fit, resize
 from ...fomm_core.geometry import Motion
 from ..spec import MODEL, choice, decimal, integer, socket, switch
 
@@ -145,6 +145,19 @@ def one_image(images: Tensor, title: str = "source") -> Tensor:
             "driving input; otherwise pick one picture with ImageFromBatch."
         )
     return images_from_graph(images, title)
+
+
+def with_mask(picture: Tensor, mask: Tensor | None) -> Tensor:
+    """[1, 3, H, W] with its opacity as a fourth channel, from a MASK that is 1 where it is transparent; without where
+    nothing is.
+    """
+    if mask is None or not mask.any():
+        return picture
+    layers = mask.float()[:, None] if mask.ndim == 3 else mask.float()[None, None]
+    if len(layers) != 1:
+        raise ImageError(f"“mask”: expected one mask, of the source; got {len(layers)}.")
+    opacity = 1 - resize(layers.cpu().clamp(0, 1), *picture.shape[-2:])
+    return torch.cat([picture.cpu(), opacity], 1)
 
 
 def images_to_graph(images: Tensor) -> Tensor:

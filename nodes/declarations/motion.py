@@ -79,7 +79,10 @@ def _generate(host: Host, model: Any, source: Tensor, motion: MotionClip, precis
 
 
 class Canvas:
-    """Frames and masks of a clip in graph layout, filled chunk by chunk: IMAGE [T, H, W, 3] and MASK [T, H, W]."""
+    """Frames and masks of a clip in graph layout, filled chunk by chunk: IMAGE [T, H, W, 3] and MASK [T, H, W].
+
+    Of a transparent source the frames have straight colours, as Load Image gives them.
+    """
 
     def __init__(self, frames: int, size: tuple[int, int]) -> None:
         self.images = torch.empty(frames, *size, 3)
@@ -89,7 +92,7 @@ class Canvas:
     def add(self, rendered: Rendered) -> None:
         """Put a chunk behind those that are there."""
         span = slice(self.done, self.done + len(rendered))
-        self.images[span] = images_to_graph(rendered.images).cpu()
+        self.images[span] = images_to_graph(rendered.transparent[:, :3]).cpu()
         self.masks[span] = repaint_mask(rendered.occlusion, rendered.images).cpu()
         self.done = span.stop
 

@@ -186,6 +186,23 @@ def test_frames_have_the_size_that_was_asked_for(
     assert torch.allclose(painted["repaint"], whole["repaint"], atol=1e-5)
 
 
+def test_a_mask_moves_with_its_picture(run: Run, held: Any, portrait: Tensor, clip: Tensor) -> None:
+    """As Load Image gives it: white where the picture is transparent; of another size where there is no alpha."""
+    mask = torch.zeros(portrait.shape[:3])
+    mask[:, :, :20] = 1
+    made = run("Animate", model=held, source=portrait, driving=clip, mask=mask)
+    assert made["hidden"].shape == made["repaint"].shape
+    assert made["hidden"].min() == 0
+    assert made["hidden"].max() > 0.99
+    opaque = run("Animate", model=held, source=portrait, driving=clip)
+    black = run("Animate", model=held, source=portrait, driving=clip, mask=torch.zeros(1, 64, 64))
+    for plain in (opaque, black):
+        assert not plain["hidden"].any()
+    assert torch.equal(opaque["images"], black["images"])
+    with pytest.raises(ImageError, match="one mask"):
+        run("Animate", model=held, source=portrait, driving=clip, mask=torch.ones(2, 64, 64))
+
+
 def test_a_video_has_the_size_of_its_picture(run: Run, held: Any, portrait: Tensor, clip: Tensor) -> None:
     odd = portrait[:, :71, :55]
     assert run("Animate", model=held, source=odd, driving=clip, size="picture")["images"].shape[1:3] == (71, 55)
