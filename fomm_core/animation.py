@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
+import torch
 from torch import Tensor
 
-from .errors import KeypointError
-from .fitting import FIT_MODES, FitMode, as_rgb, fit
+from .errors import KeypointError, SizeError
+from .fitting import FIT_MODES, FitMode, as_rgb, dimmed, fit
 from .geometry import Keypoints
 from .motion import TransferOptions, anchor_frame, best_anchor, smooth_gaussian, smooth_one_euro, transfer
 from .session import AnimationSession, PreparedSource
@@ -65,22 +66,25 @@ def drive(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, f
 
 def output_size(session: AnimationSession, image: Tensor, size: Size) -> tuple[int, int]:
     """(height, width) of the frames: 'auto' (see `MotionModelConfig.auto_size`), the 'model's trained size, the
-    'source' picture's nearest good size, a length for the shorter side of the trained aspect, or (height, width) as
-    given. Raises SizeError where it does not fit.
+    'source' picture's own, a length for the shorter side of the trained aspect, or (height, width) as given.
+
+    Any size will do: the networks work at the nearest one that they take (`MotionModelConfig.nearest_size`), and each
+    frame is resized from there. Raises SizeError for lengths below 1.
     """
     config = session.config
     if size == "auto":
         return config.auto_size()
     if size == "source":
-        return config.nearest_size(*image.shape[-2:])
+        return image.shape[-2], image.shape[-1]
     if size == "model":
         return config.frame_size
     if isinstance(size, int):
         shorter = min(config.frame_size)
-        size = (config.frame_size[0] * size // shorter, config.frame_size[1] * size // shorter)
-    height, width = size
-    config.check_size(int(height), int(width))
-    return int(height), int(width)
+        size = (round(config.frame_size[0] * size / shorter), round(config.frame_size[1] * size / shorter))
+    height, width = (int(side) for side in size)
+    if min(height, width) < 1:
+        raise SizeError(f"expected frames of at least 1x1 pixels; got {width}x{height} (width x height).")
+    return height, width
 
 
 def prepare_source(
@@ -89,16 +93,42 @@ def prepare_source(
     *,
     size: Size = "auto",
     mode: FitMode = "crop",
+    background: tuple[float, ...] | None = None,
 ) -> PreparedSource:
-    """Fit a picture [1, C, H, W] of any size to the output size and prepare it."""
-    image = as_rgb(image, session.config.num_channels)
-    return session.prepare(fit(image, *output_size(session, image, size), mode=mode))
+    """Fit a picture [1, C, H, W] of any size to the output size and prepare it; frames come at `PreparedSource.size`.
+
+    A picture with one channel more has its opacity there: the networks see it over `background`, an RGB colour in 0..1
+    (white), and `Rendered.transparent` gives the frames with their alpha.
+    """
+    channels = session.config.num_channels
+    shown = output_size(session, image, size)
+    working = session.config.nearest_size(*shown)
+    if image.ndim != 4 or image.shape[1] != channels + 1:
+        return shown_at(session.prepare(fit(as_rgb(image, channels), *working, mode=mode, shown=shown)), shown)
+    behind = background or (1.0,) * channels
+    layers = fit(dimmed(image), *working, mode=mode, shown=shown)
+    colour, opacity = layers[:, :channels], layers[:, channels:]
+    over = colour + (1 - opacity) * torch.tensor(behind).reshape(1, -1, 1, 1)
+    prepared = shown_at(session.prepare(over.clamp(0, 1)), shown)
+    return replace(prepared, alpha=opacity.to(prepared.image.device), background=behind)
 
 
-def fitted(batches: Iterable[Tensor], height: int, width: int, *, mode: FitMode = "crop") -> Iterator[Tensor]:
-    """Each batch [n, C, h, w] as RGB at (height, width): driving frames in the source's frame."""
+def shown_at(source: PreparedSource, size: tuple[int, int]) -> PreparedSource:
+    """The same source, its frames resized to (height, width)."""
+    return source if size == source.size else replace(source, shown=size)
+
+
+def fitted(
+    batches: Iterable[Tensor],
+    height: int,
+    width: int,
+    *,
+    mode: FitMode = "crop",
+    shown: tuple[int, int] | None = None,
+) -> Iterator[Tensor]:
+    """Each batch [n, C, h, w] as RGB at (height, width): driving frames in the source's frame. shown: see `fit`."""
     for batch in batches:
-        yield fit(as_rgb(batch), height, width, mode=mode)
+        yield fit(as_rgb(batch), height, width, mode=mode, shown=shown)
 
 
 __all__ = [
@@ -112,4 +142,5 @@ __all__ = [
     "fitted",
     "output_size",
     "prepare_source",
+    "shown_at",
 ]

@@ -11,6 +11,8 @@ from typing import Any
 from .errors import CheckpointError, SizeError
 from .wording import did_you_mean
 
+HEAD_SIZE = 7
+"""Pixels across of the layer that makes heat maps."""
 COMFORTABLE_SIDE = 256
 """Pixels of the shorter side that a result should have at least, where the user asks for no size."""
 
@@ -118,11 +120,13 @@ class MotionModelConfig:
         return math.lcm(*strides)
 
     def nearest_size(self, height: int, width: int) -> tuple[int, int]:
-        """The nearest (height, width) that fits, at least one multiple each; halves round up."""
+        """The nearest (height, width) that fits, and that the detector's last layer has room in; halves round up."""
         multiple = self.size_multiple()
+        room = (HEAD_SIZE - 2 * self.detector.pad) / self.detector.scale_factor
+        least = max(1, math.ceil(room / multiple))
 
         def nearest(length: int) -> int:
-            return max(1, (2 * length + multiple) // (2 * multiple)) * multiple
+            return max(least, (2 * length + multiple) // (2 * multiple)) * multiple
 
         return nearest(height), nearest(width)
 

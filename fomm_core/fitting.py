@@ -50,34 +50,57 @@ def as_rgb(images: Tensor, channels: int = 3) -> Tensor:
     raise ImageError(f"expected pictures with 1, {channels} or {channels + 1} channels; got {count}.")
 
 
-def fit(images: Tensor, height: int, width: int, *, mode: FitMode = "crop") -> Tensor:
+def fit(
+    images: Tensor, height: int, width: int, *, mode: FitMode = "crop", shown: tuple[int, int] | None = None
+) -> Tensor:
     """Resize [B, C, h, w], floats or uint8, to float [B, C, height, width] with anti-aliasing.
 
     mode 'crop' cuts the longer side in the middle, 'pad' shows all of the picture on black, 'stretch' ignores the
-    aspect. A picture of that size comes back untouched.
+    aspect. A picture of that size comes back untouched. shown: the (height, width) that the result will be resized to
+    in the end, where its aspect is another: what is cut or added follows from that one.
     """
     if mode not in FIT_MODES:
         raise ImageError(f"expected a way of fitting out of {', '.join(FIT_MODES)}; got '{mode}'.")
     old_height, old_width = images.shape[-2:]
-    if mode == "stretch" or (old_height, old_width) == (height, width):
-        return _resize(images, height, width)
-    scales = (height / old_height, width / old_width)
+    shown_height, shown_width = shown or (height, width)
+    if mode == "stretch" or (old_height, old_width) == (shown_height, shown_width):
+        return resize(images, height, width)
+    scales = (shown_height / old_height, shown_width / old_width)
     scale = max(scales) if mode == "crop" else min(scales)
     if mode == "crop":
-        cut_height = min(old_height, max(1, round(height / scale)))
-        cut_width = min(old_width, max(1, round(width / scale)))
+        cut_height = min(old_height, max(1, round(shown_height / scale)))
+        cut_width = min(old_width, max(1, round(shown_width / scale)))
         top, left = (old_height - cut_height) // 2, (old_width - cut_width) // 2
-        return _resize(images[..., top : top + cut_height, left : left + cut_width], height, width)
-    new_height = min(height, max(1, round(old_height * scale)))
-    new_width = min(width, max(1, round(old_width * scale)))
+        return resize(images[..., top : top + cut_height, left : left + cut_width], height, width)
+    new_height = min(height, max(1, round(old_height * scale * height / shown_height)))
+    new_width = min(width, max(1, round(old_width * scale * width / shown_width)))
     top, left = (height - new_height) // 2, (width - new_width) // 2
-    resized = _resize(images, new_height, new_width)
+    resized = resize(images, new_height, new_width)
     return F.pad(resized, (left, width - new_width - left, top, height - new_height - top))
 
 
-def fit_uint8(frames: np.ndarray, height: int, width: int, *, mode: FitMode = "crop") -> Tensor:
+def fit_uint8(
+    frames: np.ndarray, height: int, width: int, *, mode: FitMode = "crop", shown: tuple[int, int] | None = None
+) -> Tensor:
     """`fit(from_uint8(frames), ...)` at half its cost: what is cut off never becomes a float."""
-    return fit(_channels_first(frames), height, width, mode=mode)
+    return fit(_channels_first(frames), height, width, mode=mode, shown=shown)
+
+
+def dimmed(images: Tensor) -> Tensor:
+    """[B, C + 1, H, W], the last channel opacity, with the colours multiplied by it: so they can be resized."""
+    images = _in_unit_range(images).float()
+    return torch.cat([images[:, :-1] * images[:, -1:], images[:, -1:]], 1)
+
+
+def undimmed(colour: Tensor, opacity: Tensor, background: Tensor) -> Tensor:
+    """Straight colours and opacity, [B, C + 1, H, W] in 0..1, of pictures [B, C, H, W] that lie over a background.
+
+    What a picture shows at an edge is opacity * colour + (1 - opacity) * background; so no trace of it stays.
+    opacity: [B, 1, H, W]. background: [C], of one colour.
+    """
+    seen = colour - (1 - opacity) * background.to(colour).reshape(1, -1, 1, 1)
+    whole = (seen / opacity.clamp(min=1 / 512)).clamp(0, 1)
+    return torch.cat([whole, opacity], 1)
 
 
 def _channels_first(frames: np.ndarray) -> Tensor:
@@ -90,8 +113,11 @@ def _in_unit_range(images: Tensor) -> Tensor:
     return images if images.is_floating_point() else images.contiguous().float().div_(255)
 
 
-def _resize(images: Tensor, height: int, width: int) -> Tensor:
+def resize(images: Tensor, height: int, width: int) -> Tensor:
+    """[B, C, h, w], floats of 0..1 or uint8, as float [B, C, height, width]: anti-aliased, whatever the aspects."""
     images = _in_unit_range(images)
     if images.shape[-2:] == (height, width):
         return images
+    if images.device.type == "mps":  # lacks this filter
+        return resize(images.cpu(), height, width).to(images.device)
     return F.interpolate(images, size=(height, width), mode="bilinear", antialias=True, align_corners=False).clamp(0, 1)

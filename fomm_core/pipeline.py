@@ -23,9 +23,11 @@ from .background import read_ahead, write_behind
 from .errors import FommError, ImageError, KeypointError
 from .fitting import FitMode, fit_uint8, from_uint8, to_uint8
 from .geometry import Keypoints
-from .motion import Performance, part, rate_of, resample, save_keypoints, timed
+from .motion import Performance, part, rate_of, save_keypoints, timed
+from .schedule import Schedule, scheduled
 from .session import AnimationSession, PreparedSource, Rendered
-from .video import Seconds, VideoReader, VideoWriter, read_image
+from .video import Seconds, VideoReader, VideoWriter, holds_alpha, read_picture
+from .video.pixels import WHITE, Colour
 from .video.source import still_paths
 from .view import side_by_side
 
@@ -42,7 +44,9 @@ LABELLED_HEIGHT = 128
 class FileOptions:
     """How files are animated.
 
-    animation: how the clip moves the source. size, fit: of the frames, see `prepare_source`.
+    animation: how the clip moves the source. size, fit: of the frames, see `output_size`.
+    background: what a transparent source lies over, RGB of 0..255. None keeps it transparent where the output can be
+        (`holds_alpha`), and lays it over white where not.
     start, frames: the part of the driving clip to use: its first frame, and how many, or both in `Seconds`; None is all
         of them.
     fps: of the result. Movement keeps its pace: it is interpolated between the driving frames by their true times. None
@@ -58,6 +62,7 @@ class FileOptions:
     animation: AnimationOptions = field(default_factory=AnimationOptions)
     size: Size = "auto"
     fit: FitMode = "crop"
+    background: Colour | None = None
     start: int | Seconds = 0
     frames: int | Seconds | None = None
     fps: Fraction | Literal["keep"] | None = None
@@ -123,8 +128,11 @@ def animate_files(
         raise ImageError(f"expected a model with an occlusion map to write one; '{session.model.name}' has none.")
     report = on_progress or (lambda progress: None)
 
-    picture = from_uint8(read_image(source))
-    prepared = prepare_source(session, picture, size=options.size, mode=options.fit)
+    noted: list[str] = []
+    picture = from_uint8(read_picture(source, warn=noted.append))
+    colour = tuple(value / 255 for value in options.background or WHITE)
+    prepared = prepare_source(session, picture, size=options.size, mode=options.fit, background=colour)
+    clear = prepared.alpha is not None and _stays_transparent(output, options, noted)
     with ExitStack() as stack:
         reader = None if driving is None else stack.enter_context(_open(driving, options))
         has_rate = performance is not None or not _are_stills(driving)
@@ -140,7 +148,7 @@ def animate_files(
         own_rate: Fraction | None
         if performance is None:
             assert reader is not None
-            keypoints, own_rate = detect_clip(session, reader, prepared.size, mode=options.fit, on_progress=report)
+            keypoints, own_rate = detect_clip(session, reader, prepared, mode=options.fit, on_progress=report)
             own_rate = own_rate if has_rate else None
         else:
             own_rate = performance.fps or rate_of(performance.keypoints)
@@ -151,7 +159,7 @@ def animate_files(
             save_keypoints(options.keypoints, keypoints, fps=own_rate, metadata=notes)
         anchor, animation = _anchored(prepared.keypoints, keypoints, options.animation)
         driven = drive(prepared.keypoints, keypoints, animation, fps=float(rate))
-        schedule = _schedule(driven, rate, wished or rate, writers, keep=options.fps == "keep")
+        schedule = scheduled(driven, rate, wished or rate, writers, keep=options.fps == "keep")
         start = Fraction(0) if reader is None else reader.start_seconds
         for writer in writers:
             writer.set_times(schedule.fps, start, uneven=schedule.until is not None)
@@ -159,8 +167,12 @@ def animate_files(
         if options.compare and reader is not None:
             fitted_frames = _fitted(reader, prepared.size, options.fit)
             shown = stack.enter_context(read_ahead(_at(fitted_frames, schedule.shown)))
-        _render(session, prepared, schedule, writers, shown, options, report)
-    warnings = [*(reader.warnings if reader is not None else ()), *(w for writer in writers for w in writer.warnings)]
+        _render(session, prepared, schedule, writers, shown, options, report, clear=clear)
+    warnings = [
+        *noted,
+        *(reader.warnings if reader is not None else ()),
+        *(w for writer in writers for w in writer.warnings),
+    ]
     return Report(
         output=Path(output),
         frames=writers[0].frame_count,
@@ -194,13 +206,13 @@ def check_files(inputs: Iterable[PathLike | None], output: PathLike, options: Fi
 def detect_clip(
     session: AnimationSession,
     reader: VideoReader,
-    size: tuple[int, int],
+    source: PreparedSource,
     *,
     mode: FitMode = "crop",
     on_progress: OnProgress | None = None,
 ) -> tuple[Keypoints, Fraction]:
-    """Keypoints of a clip whose frames are fitted to `size` (height, width), decoded in a thread as they are needed,
-    and its rate; see `timed`.
+    """Keypoints of a clip whose frames are fitted as the source was, decoded in a thread as they are needed, and its
+    rate; see `timed`.
     """
     expected = reader.info.frame_count
 
@@ -208,53 +220,29 @@ def detect_clip(
         if on_progress is not None:
             on_progress(Progress("detect", done, None if expected is None else max(done, expected)))
 
-    with read_ahead(_grouped(_fitted(reader, size, mode), session.chunk)) as frames:
+    fitted = _fitted(reader, source.working, mode, source.size)
+    with read_ahead(_grouped(fitted, session.chunk)) as frames:
         keypoints = session.detect(frames, on_frames=report)
     assert reader.times is not None
     return timed(keypoints, reader.times, reader.info.fps)
 
 
-@dataclass(frozen=True, eq=False)
-class _Schedule:
-    """What is rendered, and when it is shown.
-
-    keypoints: T frames. shown: the driving frame that is seen with each. fps: their rate. until: where frames have
-    times of their own, the second at which each ends.
-    """
-
-    keypoints: Keypoints
-    shown: list[int]
-    fps: Fraction
-    until: list[Fraction] | None = None
-
-
-def _schedule(
-    driven: Keypoints, rate: Fraction, fps: Fraction, writers: Sequence[VideoWriter], *, keep: bool
-) -> _Schedule:
-    if keep and driven.times is not None:
-        unable = [writer.path.name for writer in writers if not writer.holds_times]
-        if not unable:
-            ends = driven.times[1:] - driven.times[0]
-            until = [Fraction(end).limit_denominator(1_000_000) for end in ends.tolist()]
-            return _Schedule(driven, list(range(len(driven))), fps, until)
-        writers[0].warnings.append(f"the clip's own times were not kept: {unable[0]} cannot hold any.")
-    return _Schedule(*resample(driven, rate, fps), fps)
-
-
 def _render(
     session: AnimationSession,
     source: PreparedSource,
-    schedule: _Schedule,
+    schedule: Schedule,
     writers: list[VideoWriter],
     shown: Iterator[Tensor] | None,
     options: FileOptions,
     report: OnProgress,
+    *,
+    clear: bool,
 ) -> None:
     """Stream all frames into the writers; conversion, drawing and encoding happen in a thread."""
-    still = source.image.cpu()
+    still = source.picture.cpu()
 
     def write(rendered: Rendered, driving: Tensor | None, until: Sequence[Fraction] | None) -> None:
-        images = rendered.images.cpu()
+        images = (rendered.transparent if clear else rendered.images).cpu()
         if options.compare:
             columns = {"source": still, "driving": driving, "result": images}
             present = {name: column for name, column in columns.items() if column is not None}
@@ -305,10 +293,26 @@ def _anchored(source: Keypoints, driving: Keypoints, options: AnimationOptions) 
     return index, replace(options, anchor=index)
 
 
-def _fitted(reader: VideoReader, size: tuple[int, int], mode: FitMode) -> Iterator[Tensor]:
-    """Each frame as [1, 3, height, width]."""
+def _stays_transparent(output: PathLike, options: FileOptions, noted: list[str]) -> bool:
+    """Whether the frames of a transparent source keep their alpha."""
+    if options.background is not None:
+        return False
+    if options.compare or not holds_alpha(output):
+        noted.append(
+            f"the source is transparent, and lies over white: "
+            f"{'a comparison' if options.compare else Path(output).name} cannot be transparent. Choose a background, "
+            "or write a .webm, a .mov, or a folder of PNG files."
+        )
+        return False
+    return True
+
+
+def _fitted(
+    reader: VideoReader, size: tuple[int, int], mode: FitMode, shown: tuple[int, int] | None = None
+) -> Iterator[Tensor]:
+    """Each frame as [1, 3, height, width]. shown: see `fit`."""
     for frame in reader:
-        yield fit_uint8(frame, *size, mode=mode)
+        yield fit_uint8(frame, *size, mode=mode, shown=shown)
 
 
 def _grouped(frames: Iterable[Tensor], count: int) -> Iterator[Tensor]:

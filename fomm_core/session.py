@@ -12,7 +12,6 @@ import copy
 import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
@@ -21,10 +20,11 @@ from torch import Tensor
 
 from .config import MotionModelConfig
 from .errors import ImageError, KeypointError
-from .fitting import as_rgb
-from .geometry import Keypoints, Motion, resize_maps
+from .fitting import as_rgb, resize
+from .geometry import Keypoints, Motion
 from .lowering import cast, compiled, lower
 from .model import MotionModel
+from .prepared import PreparedSource, Rendered
 from .team import Team
 
 log = logging.getLogger("fomm.session")
@@ -39,53 +39,6 @@ Span = tuple[Callable[[slice], Result], slice]
 
 CPU_CHUNK, ACCELERATOR_CHUNK = 1, 16
 """Frames at once: in one thread of a CPU more than one gains nothing in float32 and costs memory."""
-
-
-@dataclass(frozen=True, eq=False)
-class PreparedSource:
-    """All that a source needs computed once, however long the clip; made by `AnimationSession.prepare`.
-
-    image: [1, C, H, W] float32. keypoints: of one frame, float32 on the CPU. features: what the generator moves.
-    small: the copy that dense motion warps (None for models without).
-    """
-
-    image: Tensor
-    keypoints: Keypoints
-    features: Tensor
-    small: Tensor | None
-    network: MotionModel
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """(height, width) of the frames to come."""
-        height, width = self.image.shape[-2:]
-        return height, width
-
-
-@dataclass(frozen=True, eq=False)
-class Rendered:
-    """A chunk of n frames: images [n, C, H, W] float32 in 0..1, with the motion that led to them."""
-
-    images: Tensor
-    motion: Motion | None
-    source: PreparedSource
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    @property
-    def occlusion(self) -> Tensor | None:
-        """[n, 1, H, W] at the frames' size: 1 where the source shows what is seen, 0 where it was invented."""
-        if self.motion is None or self.motion.occlusion is None:
-            return None
-        return resize_maps(self.motion.occlusion, *self.source.size)
-
-    @property
-    def warped(self) -> Tensor | None:
-        """[n, C, H, W], the source moved by the flow alone."""
-        if self.motion is None:
-            return None
-        return self.source.network.generator.warp_image(self.source.image, self.motion)
 
 
 class AnimationSession:
@@ -221,7 +174,7 @@ class AnimationSession:
     @torch.inference_mode()
     def _generate(self, source: PreparedSource, motion: Motion) -> Rendered:
         images = source.network.generator.paint(source.features, source.image, motion)
-        return self._checked(Rendered(images, motion, source))
+        return self._checked(Rendered(resize(images, *source.size), motion, source))
 
     def render(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Rendered]:
         """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number."""
@@ -232,6 +185,7 @@ class AnimationSession:
     def _render(self, source: PreparedSource, keypoints: Keypoints) -> Rendered:
         if source.network.dense_motion is None:
             still = source.network.generator.decode(source.features)
+            still = resize(still, *source.size)
             return self._checked(Rendered(still.expand(len(keypoints), -1, -1, -1), None, source))
         return self._generate(source, self._motion(source, keypoints))
 
@@ -304,3 +258,6 @@ def free_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
     elif device.type == "mps":
         torch.mps.empty_cache()
+
+
+__all__ = ["AnimationSession", "PreparedSource", "Rendered", "free_memory", "is_out_of_memory"]

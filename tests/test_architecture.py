@@ -31,7 +31,8 @@ CORE: dict[str, set[str]] = {
     "fetching": {"checkpoints", "config", "files", "library"},
     "lowering": {"networks", "model", "geometry", "config"},
     "fitting": {"config"},
-    "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team"},
+    "prepared": {"model", "geometry", "fitting"},
+    "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team", "prepared"},
     "region": {"geometry", "files"},
     "faces": {"region", "shipped", "video"},
     "video": {"files", "wording"},
@@ -39,6 +40,7 @@ CORE: dict[str, set[str]] = {
     "background": set(),
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
+    "schedule": {"geometry", "motion", "video"},
     "pipeline": EVERYTHING,  # from files to files
     "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names

@@ -18,7 +18,7 @@ def coordinate_grid(height: int, width: int, *, like: Tensor) -> Tensor:
 def warp(image: Tensor, flow: Tensor, *, align_corners: bool, padding: str = "zeros") -> Tensor:
     """Sample `image` [B, C, H, W] bilinearly where `flow` [B, h, w, 2] points. Returns [B, C, h, w].
 
-    Outside is zero, or with `padding="reflection"` the mirrored inside.
+    Outside is zero; with `padding="border"` the nearest pixel inside, with "reflection" the mirrored inside.
 
     `align_corners` is the convention the weights were trained under (`MotionModelConfig.align_corners`). Half-precision
     images are sampled in float32, since a half-precision coordinate misses by a tenth of a pixel; the result has the

@@ -51,10 +51,11 @@ class OcclusionAwareGenerator(nn.Module):
             out = block(out)
         return torch.sigmoid(at_least_float32(self.final(out)))
 
-    def warp_image(self, image: Tensor, motion: Motion) -> Tensor:
-        """The picture itself moved by the flow, holes and all; [B, C, H, W]."""
+    def warp_image(self, image: Tensor, motion: Motion, *, padding: str = "zeros") -> Tensor:
+        """The picture itself moved by the flow, holes and all; [B, C, H, W]. padding: see `warp`."""
         flow = resize_flow(motion.flow, *image.shape[-2:], align_corners=self.blend_source)
-        return warp(image.expand(len(motion), -1, -1, -1), flow, align_corners=self.align_corners)
+        layers = image.expand(len(motion), -1, -1, -1)
+        return warp(layers, flow, align_corners=self.align_corners, padding=padding)
 
     def blend(self, painted: Tensor, image: Tensor, motion: Motion) -> Tensor:
         """`painted` [B, C, H, W], with the warped `image` [1 or B, C, H, W] in its place where that is not occluded.

@@ -5,12 +5,10 @@ import torch.nn.functional as F
 from einops import einsum, rearrange
 from torch import Tensor, nn
 
-from ..config import KeypointDetectorConfig
+from ..config import HEAD_SIZE, KeypointDetectorConfig
 from ..geometry import Keypoints, coordinate_grid
 from .blocks import Downsample, at_least_float32, conv_pair, without_autocast
 from .hourglass import Hourglass
-
-HEAD_SIZE = 7
 
 
 class KeypointDetector(nn.Module):

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from ..errors import ImageError
@@ -23,6 +24,7 @@ from .images import write_image
 from .info import Warn
 from .pixels import Pixels
 from .sound_writing import AudioRules
+from .transparency import bled, prores_options, yuva420_frame, yuva444_frame
 
 logger = logging.getLogger("fomm.video")
 
@@ -61,6 +63,7 @@ class ContainerRules:
     muxer_options: dict[str, str]
     even_sides: bool
     codec_options: Callable[[int], dict[str, str]]
+    pixels: str = "yuv420p"
 
 
 def h264_options(quality: int) -> dict[str, str]:
@@ -88,13 +91,20 @@ CONTAINERS: dict[str, ContainerRules] = {
     ".mkv": ContainerRules("matroska", "libx264", AAC_OR_OPUS, {}, True, h264_options),
     ".webm": ContainerRules("webm", "libvpx-vp9", OPUS, {}, False, vp9_options),
 }
+WITH_ALPHA: dict[str, ContainerRules] = {
+    ".mov": ContainerRules("mov", "prores_ks", AAC, FASTSTART, False, prores_options, "yuva444p10le"),
+    ".webm": replace(CONTAINERS[".webm"], pixels="yuva420p"),
+}
+"""For frames with alpha; the other kinds hold none."""
 
 
 class Encoder(Protocol):
     """What `VideoWriter` feeds."""
 
     def write(self, frame: Pixels, time: Fraction | None = None) -> None:
-        """Take the next frame, uint8 [H, W, 3]; all have the first one's size. time: seconds; None: at the rate."""
+        """Take the next frame, uint8 [H, W, 3] or straight [H, W, 4]; all have the first one's shape. time: seconds;
+        None: at the rate.
+        """
         ...
 
     def finish(self, end: Fraction | None = None) -> None:
@@ -109,7 +119,8 @@ class Encoder(Protocol):
 class ContainerEncoder:
     """H.264 or VP9 with sound. 8-bit 4:2:0, BT.709, limited range, left-sited chroma, and tagged so.
 
-    H.264 takes even sides only: an odd picture gets its last column or row once more.
+    H.264 takes even sides only: an odd picture gets its last column or row once more, and `warn` hears of it.
+    Frames with alpha become VP9 with alpha, or ProRes 4444.
     """
 
     def __init__(
@@ -132,6 +143,14 @@ class ContainerEncoder:
         self._count = 0
         self._warn = warn
         self._size = height + self._padding[0][1], width + self._padding[1][1]
+        self._pixels = rules.pixels
+        self._reformatter = VideoReformatter()
+        if self._size != size:
+            warn(
+                f"{path.suffix} holds even sides only: the picture of {width}x{height} is written as "
+                f"{self._size[1]}x{self._size[0]}, its last {_doubled(self._size, size)} twice. A .webm, a .gif or PNG "
+                "files keep it as it is."
+            )
         self._audio: AudioTrack | None = None
         try:
             self._open(path, rules, quality, audio)
@@ -156,11 +175,19 @@ class ContainerEncoder:
 
     def write(self, frame: Pixels, time: Fraction | None = None) -> None:
         """Encode one frame, and the sound up to the last frame that came out of the encoder."""
-        picture = yuv420_frame(np.pad(frame, self._padding, mode="edge"))
+        picture = self._converted(frame)
         picture.pts = self._count if time is None else round(time / self._time_base)
         picture.time_base = self._time_base
         self._count += 1
         self._mux(self._stream.encode(picture))
+
+    def _converted(self, frame: Pixels) -> VideoFrame:
+        if self._pixels == "yuv420p":
+            return yuv420_frame(np.pad(frame, self._padding, mode="edge"))
+        frame = bled(frame)
+        if self._pixels == "yuva420p":
+            return yuva420_frame(yuv420_frame(np.ascontiguousarray(frame[..., :3])), frame[..., 3])
+        return yuva444_frame(frame, self._reformatter)
 
     def finish(self, end: Fraction | None = None) -> None:
         """Empty the encoder, add the rest of the sound, write the file's index."""
@@ -188,7 +215,7 @@ class ContainerEncoder:
                 "write another kind of file."
             ) from error
         assert isinstance(stream, VideoStream)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = width, height, rules.pixels
         stream.bit_rate = 0  # constant quality, not a rate
         context = stream.codec_context
         context.time_base = self._time_base
@@ -218,6 +245,11 @@ class ContainerEncoder:
             except (FFmpegError, ValueError) as error:
                 self._warn(f"the sound ends early, at {float(until):.1f} s: {error}.")
                 self._audio = None
+
+
+def _doubled(size: tuple[int, int], before: tuple[int, int]) -> str:
+    """In words: which of rows and columns."""
+    return " and ".join(name for name, new, old in zip(("row", "column"), size, before, strict=True) if new != old)
 
 
 def yuv420_frame(rgb: Pixels) -> VideoFrame:

@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from .pixels import Pixels
+from .transparency import bled
 
 TICKS = 100  # per second
 SHORTEST = 2  # ticks; viewers slow down what is faster
-COLOURS = 255  # and one that stands for "as before"
+COLOURS = 255  # and one that stands for "as before", or for nothing
+HALF = 128  # from this alpha on a pixel is seen
 TAIL = 0.995
 TOLERANCE = 12  # levels
 DITHER_PER_MISS = 3
@@ -31,7 +33,8 @@ class GifEncoder:
     The first frame's 255 colours serve until a frame comes whose worst 0.5 % of pixels they miss by 12 levels more than
     they did at first; that frame then brings its own. So colours hardly flicker, and still areas cost nothing.
     Times in a GIF are hundredths of a second: frames fall on the nearest, and keep the rate, or their own times, on
-    average. Above 50 frames per second frames are left out, since viewers slow such files down.
+    average. Above 50 frames per second frames are left out, since viewers slow such files down. Of frames with alpha a
+    pixel is seen or not.
     """
 
     def __init__(self, path: Path, size: tuple[int, int], fps: Fraction) -> None:
@@ -56,12 +59,17 @@ class GifEncoder:
         if tick - self._last_time < SHORTEST:
             return
         self._last_time = tick
+        seen = None
+        if frame.shape[-1] == 4:
+            seen, frame = frame[..., 3] >= HALF, bled(frame)[..., :3]
         if self._palette is None:
             self._palette = Palette(frame)
         indices = self._palette.indices(frame)
         if self._palette.misses(frame, indices):
             self._palette = Palette(frame)
             indices = self._palette.indices(frame)
+        if seen is not None:
+            indices = np.where(seen, indices, np.uint8(COLOURS))
         picture = VideoFrame.from_ndarray((indices, self._palette.argb), format="pal8")  # type: ignore[arg-type]
         picture.pts, picture.time_base = tick, Fraction(1, TICKS)
         self._mux(self._stream.encode(picture))

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import logging
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import ImageError
 from ..files import atomic_path
-from .pixels import WHITE, Colour, Orientation, Pixels, as_bytes, check_colour, over_background
-from .source import MediaSource, PathLike, Readable
+from .colour import Coding, follow_profile, icc_coding, nclx_coding, png_coding
+from .foreign import foreign_kind
+from .heif import open_heif
+from .info import Warn
+from .pixels import WHITE, Colour, Orientation, Pixels, as_bytes, check_colour, over_background, reduced, too_large
+from .source import MediaSource, PathLike, Readable, is_heif
+from .tiff import is_tiff, read_tiff
 
 logger = logging.getLogger("fomm.video")
 
@@ -32,32 +37,64 @@ WRITE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
 }
 EXIF_ORIENTATION = 0x0112
-TIFF_BITS_PER_SAMPLE = 258
+
+LARGEST = 180_000_000
+"""Pixels of a picture that is still decoded: half a gigabyte."""
+LARGEST_JPEG = 400_000_000
+"""A JPEG can be decoded at a half or a quarter of its size, which takes as much less memory."""
+ENOUGH = 50_000_000
+"""Pixels that are kept of a larger picture, 8000x6000 or so: more than any frame has."""
+
+
+def read_picture(source: Readable, *, warn: Warn | None = None) -> Pixels:
+    """Read one picture: uint8 RGB [H, W, 3], or RGBA [H, W, 4] with straight alpha where some of it is transparent.
+
+    Palette, greyscale and CMYK pictures become RGB; an embedded colour profile, and what a PNG, AVIF or HEIC states of
+    its colours, is followed into sRGB (HDR is not; `warn` hears of it); 16-bit samples are scaled to 8 bit, and float
+    samples from 0..1; the orientation is applied. Of a picture with several frames or pages this is the first. A
+    picture of more than 50 megapixels is reduced to half, a third, ... of its size.
+
+    Raises ImageError where the file is missing, empty, damaged, too large or of another kind.
+    """
+    return _read(MediaSource(source), warn or logger.warning)
 
 
 def read_image(source: Readable, *, background: Colour = WHITE) -> Pixels:
-    """Read one picture as uint8 RGB [H, W, 3].
-
-    Palette, greyscale and CMYK pictures become RGB; an embedded colour profile is followed into sRGB; 16-bit and
-    float samples are scaled to 8 bit; transparent pixels are laid over `background` (white); the EXIF orientation is
-    applied. Of a picture with several frames this is the first.
-
-    Raises ImageError where the file is missing, empty, damaged or of another kind.
-    """
+    """`read_picture`, its transparent pixels laid over `background` (white): uint8 RGB [H, W, 3]."""
     return read_media(MediaSource(source), check_colour(background))
 
 
-def read_media(media: MediaSource, background: Colour) -> Pixels:
+def read_media(media: MediaSource, background: Colour, warn: Warn | None = None) -> Pixels:
     """`read_image` of a file that is known already."""
-    with opened_picture(media) as picture:
-        orientation = Orientation.from_exif(_exif_orientation(picture))
-        deep = _is_deep(picture, media)
-        if deep and picture.format == "TIFF":  # OpenCV turns these itself
-            orientation = Orientation()
-        pixels = None if deep else to_rgb(picture, background)
-    if pixels is None:
-        pixels = _read_deep(media, background)
-    return orientation.apply(pixels)
+    pixels = _read(media, warn or logger.warning)
+    return over_background(pixels, background) if pixels.shape[-1] == 4 else pixels
+
+
+def _read(media: MediaSource, warn: Warn) -> Pixels:
+    head = media.head(65_536)
+    if is_heif(head):
+        picture = open_heif(media, LARGEST)
+        return _trimmed(_to_srgb(picture, _coding(picture, media, head), media.name, warn))
+    if is_tiff(head) and (pixels := read_tiff(media, LARGEST)) is not None:
+        return _trimmed(pixels)
+    try:
+        with opened_picture(media) as picture:
+            return _trimmed(_read_opened(picture, media, head, warn))
+    except ImageError:
+        if is_tiff(head) and (pixels := read_tiff(media, LARGEST, plain=True)) is not None:
+            return _trimmed(pixels)
+        raise
+
+
+def _read_opened(picture: Image.Image, media: MediaSource, head: bytes, warn: Warn) -> Pixels:
+    picture.load()  # which turns a TIFF, and takes its orientation away
+    orientation = Orientation.from_exif(_exif_orientation(picture))
+    coding = _coding(picture, media, head)
+    if picture.format != "TIFF" and _is_deep(picture, head):
+        deep = Image.fromarray(_read_deep(picture, media))
+        deep.info = {key: value for key, value in picture.info.items() if key == "icc_profile"}
+        picture = deep
+    return orientation.apply(_to_srgb(picture, coding, media.name, warn))
 
 
 def write_image(path: PathLike, picture: NDArray[np.uint8]) -> None:
@@ -84,40 +121,89 @@ def write_image(path: PathLike, picture: NDArray[np.uint8]) -> None:
 
 @contextmanager
 def opened_picture(media: MediaSource) -> Iterator[Image.Image]:
-    """The picture as Pillow sees it; whatever Pillow finds wrong with it, on opening or decoding, is an ImageError."""
+    """The picture as Pillow sees it; whatever Pillow finds wrong with it, on opening or decoding, is an ImageError.
+
+    A JPEG of more than `ENOUGH` pixels is set to be decoded at a half, quarter or eighth of its size.
+    """
     Image.init()
     with media.open() as file:
         try:
-            with Image.open(file, formats=[name for name in READ_FORMATS if name in Image.OPEN]) as picture:
+            with _opened(file) as picture:
+                width, height = picture.size
+                jpeg = picture.format in ("JPEG", "MPO")
+                if width * height > (LARGEST_JPEG if jpeg else LARGEST):
+                    raise too_large(media.name, width, height, LARGEST_JPEG if jpeg else LARGEST)
+                if jpeg and width * height > ENOUGH:
+                    scale = next((scale for scale in (2, 4) if width * height <= ENOUGH * scale**2), 8)
+                    picture.draft(None, (width // scale, height // scale))
                 yield picture
-        except (OSError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-            reason = "not a known kind" if isinstance(error, UnidentifiedImageError) else str(error)
-            raise ImageError(
-                f"expected a whole PNG, JPEG, WebP, BMP, GIF or TIFF picture; {media.name} is not one ({reason}). "
-                "Open it in a picture editor and export it as a PNG."
-            ) from error
+        except (OSError, SyntaxError, EOFError, ValueError, Image.DecompressionBombError) as error:
+            raise _not_whole(media, error) from error
+
+
+def _opened(file: BinaryIO) -> Image.Image:
+    """As `Image.open`, which refuses pictures that a half-size JPEG decoder has memory for."""
+    prefix = file.read(16)
+    for name in READ_FORMATS:
+        factory, accept = Image.OPEN.get(name, (None, None))
+        accepted = accept is None or accept(prefix)
+        if factory is None or not accepted or isinstance(accepted, str):  # a text says what Pillow lacks
+            continue
+        file.seek(0)
+        try:
+            return factory(file, "")
+        except (SyntaxError, IndexError, TypeError, struct.error):
+            continue
+    raise UnidentifiedImageError("not a known kind")
+
+
+def _not_whole(media: MediaSource, error: Exception) -> ImageError:
+    head = media.head(1024)
+    unknown = isinstance(error, UnidentifiedImageError)
+    if unknown and (what := foreign_kind(head, media.name)):
+        return ImageError(f"expected a picture (PNG, JPEG, WebP, HEIC, AVIF, TIFF, BMP, GIF); {media.name} is {what}.")
+    return ImageError(
+        f"expected a whole PNG, JPEG, WebP, HEIC, AVIF, BMP, GIF or TIFF picture; {media.name} is not one ({error}). "
+        "Open it in a picture editor and export it as a PNG."
+    )
 
 
 def to_rgb(picture: Image.Image, background: Colour) -> Pixels:
     """An opened 8-bit picture of any mode as uint8 [H, W, 3], not yet turned."""
-    if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
+    pixels = _to_srgb(picture, None, "", logger.warning)
+    return over_background(pixels, background) if pixels.shape[-1] == 4 else pixels
+
+
+def _to_srgb(picture: Image.Image, coding: Coding | None, name: str, warn: Warn) -> Pixels:
+    """uint8 [H, W, 3], or [H, W, 4] where some of it is transparent. coding: None follows the colour profile."""
+    transparent = picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info
+    profile = picture.info.get("icc_profile")
+    alpha = None
+    if transparent:
         rgba = picture.convert("RGBA")
-        colours = _to_srgb(rgba.convert("RGB"), picture.info.get("icc_profile"))
-        return over_background(np.dstack([np.asarray(colours), np.asarray(rgba.getchannel("A"))]), background)
-    return np.array(_to_srgb(picture, picture.info.get("icc_profile")))
+        picture, alpha = rgba.convert("RGB"), np.asarray(rgba.getchannel("A"))
+    if coding is None:
+        rgb = np.array(follow_profile(picture, profile))
+    else:
+        if message := coding.warning(name):
+            warn(message)
+        rgb = coding.into_srgb(np.array(picture.convert("RGB")))
+    return rgb if alpha is None or alpha.min(initial=255) == 255 else np.dstack([rgb, alpha])
 
 
-def _to_srgb(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    if profile and picture.mode in ("RGB", "CMYK"):
-        try:
-            theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            if "sRGB" not in ImageCms.getProfileDescription(theirs):
-                ours = ImageCms.createProfile("sRGB")
-                changed = ImageCms.profileToProfile(picture, theirs, ours, outputMode="RGB")
-                return changed if changed is not None else picture
-        except (ImageCms.PyCMSError, OSError) as error:
-            logger.info("an unreadable colour profile was left out: %s", error)
-    return picture.convert("RGB")
+def _coding(picture: Image.Image, media: MediaSource, head: bytes) -> Coding | None:
+    """What the file states of its colours; None where its colour profile is to be followed, or says all."""
+    profile = picture.info.get("icc_profile")
+    if head.startswith(b"\x89PNG"):
+        return png_coding(media, picture.info)
+    nclx = nclx_coding(head) if head[4:8] == b"ftyp" else None
+    if nclx is not None and (nclx.hdr or not profile):
+        return nclx
+    return icc_coding(profile) if profile else None
+
+
+def _trimmed(pixels: Pixels) -> Pixels:
+    return reduced(pixels, ENOUGH)
 
 
 def _exif_orientation(picture: Image.Image) -> int:
@@ -127,15 +213,15 @@ def _exif_orientation(picture: Image.Image) -> int:
         return 1
 
 
-def _is_deep(picture: Image.Image, media: MediaSource) -> bool:
+def _is_deep(picture: Image.Image, head: bytes) -> bool:
     """Whether samples have more than 8 bits. Pillow would cut 16-bit RGB down, and clip 16-bit grey."""
     if picture.format == "PNG":
-        return media.head(25)[24] == 16
-    bits = picture.tag_v2.get(TIFF_BITS_PER_SAMPLE, (8,)) if hasattr(picture, "tag_v2") else (8,)
-    return picture.mode in ("I", "F") or picture.mode.startswith("I;") or max(bits) > 8
+        return head[24] == 16
+    return picture.mode in ("I", "F") or picture.mode.startswith("I;")
 
 
-def _read_deep(media: MediaSource, background: Colour) -> Pixels:
+def _read_deep(picture: Image.Image, media: MediaSource) -> Pixels:
+    """uint8 [H, W, 3], or straight [H, W, 4] with transparency, not turned."""
     with media.open() as file:
         data = np.frombuffer(file.read(), np.uint8)
     try:
@@ -144,9 +230,12 @@ def _read_deep(media: MediaSource, background: Colour) -> Pixels:
         pixels = None
     if pixels is None or pixels.size == 0:
         raise ImageError(f"expected a whole 16-bit or float picture; {media.name} is damaged. Export it as a PNG.")
-    pixels = as_bytes(pixels, media.name)
-    if pixels.ndim == 2 or pixels.shape[-1] == 1:
-        return cv2.cvtColor(pixels, cv2.COLOR_GRAY2RGB).astype(np.uint8, copy=False)
-    if pixels.shape[-1] == 4:
-        return over_background(cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA).astype(np.uint8, copy=False), background)
-    return cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+    if pixels.ndim == 3 and pixels.shape[-1] == 1:
+        pixels = pixels[..., 0]
+    if pixels.ndim == 3:
+        return as_bytes(pixels[..., [2, 1, 0, *range(3, pixels.shape[-1])]], media.name)
+    grey = np.repeat(as_bytes(pixels, media.name)[..., None], 3, -1)
+    hidden = picture.info.get("transparency")  # of grey, OpenCV overlooks it
+    return (
+        grey if not isinstance(hidden, int) else np.dstack([grey, np.where(pixels == hidden, 0, 255).astype(np.uint8)])
+    )

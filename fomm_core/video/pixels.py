@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import ImageColor
 
 from ..errors import ImageError
 
 Pixels: TypeAlias = NDArray[np.uint8]
 Colour: TypeAlias = tuple[int, int, int]
 WHITE: Colour = (255, 255, 255)
+BAND = 256  # rows
 
 
 @dataclass(frozen=True)
@@ -76,17 +80,73 @@ def over_background(rgba: Pixels, background: Colour) -> Pixels:
     return ((rgba[..., :3] * alpha + behind * (255 - alpha) + 127) // 255).astype(np.uint8)
 
 
-def as_bytes(picture: NDArray[Any], name: str) -> Pixels:
-    """uint8 as it is; uint16 0..65535 and float 0..1 scaled to 0..255 and rounded. Raises ImageError for NaN or Inf."""
-    if picture.dtype == np.uint8:
+def straight_alpha(premultiplied: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """[H, W, n + 1] whose colours were multiplied by the last channel, all in 0..1, with the colours as they were."""
+    alpha = premultiplied[..., -1:]
+    colour = np.clip(premultiplied[..., :-1] / np.maximum(alpha, np.finfo(np.float32).tiny), 0, 1)
+    return np.concatenate([colour, alpha], -1)
+
+
+def reduced(picture: Pixels, most: int) -> Pixels:
+    """uint8 [H, W], [H, W, 3] or straight [H, W, 4]: averaged over squares where it has more than `most` pixels."""
+    height, width = picture.shape[:2]
+    factor = math.ceil(math.sqrt(height * width / most))
+    if factor <= 1:
         return picture
-    if picture.dtype == np.uint16:
-        return ((picture.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8)
+    size = (max(1, width // factor), max(1, height // factor))
+    if picture.shape[-1] != 4:
+        return cv2.resize(picture, size, interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    dimmed = cv2.resize(_premultiplied(picture), size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    return (straight_alpha(dimmed) * 255 + 0.5).astype(np.uint8)
+
+
+def _premultiplied(rgba: Pixels) -> Pixels:
+    colour = cv2.multiply(rgba[..., :3], cv2.merge([rgba[..., 3]] * 3), scale=1 / 255)
+    return np.dstack([colour, rgba[..., 3]]).astype(np.uint8, copy=False)
+
+
+def as_bytes(picture: NDArray[Any], name: str, *, bits: int = 0) -> Pixels:
+    """uint8 as it is; wider whole numbers scaled to 0..255 by the `bits` that they use (0: all that they have) and
+    rounded; floats of 0..1 likewise, what is brighter cut off.
+
+    Raises ImageError for NaN or Inf, for floats that are mostly above 1, and for numbers with a sign.
+    """
+    if picture.dtype == np.uint8 and bits in (0, 8):
+        return picture
+    if picture.dtype == np.bool_:
+        return picture.astype(np.uint8) * np.uint8(255)
+    if np.issubdtype(picture.dtype, np.unsignedinteger):
+        most = 2 ** (bits or 8 * picture.dtype.itemsize) - 1
+        return _in_bands(picture, lambda band: (band.astype(np.uint64) * 255 + most // 2) // most)
     if np.issubdtype(picture.dtype, np.floating):
         if not np.isfinite(picture).all():
             raise ImageError(f"expected finite pixels; {name} holds NaN or Inf. Export it again.")
-        return (np.clip(picture, 0, 1) * 255 + 0.5).astype(np.uint8)
-    raise ImageError(f"expected 8-bit, 16-bit or float pixels; {name} holds {picture.dtype}. Export it as a PNG.")
+        if np.count_nonzero(picture > 1) * 2 > picture.size:
+            raise ImageError(
+                f"expected float pixels of 0 to 1; most of those in {name} are above, up to {picture.max():g}. Divide "
+                "them by the value of white, or export a 16-bit PNG."
+            )
+        return _in_bands(picture, lambda band: np.clip(band.astype(np.float32), 0, 1) * 255 + 0.5)
+    raise ImageError(
+        f"expected 8-bit, 16-bit or float pixels; {name} holds {picture.dtype}. Export it as a PNG or an ordinary TIFF."
+    )
+
+
+def _in_bands(picture: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[Any]]) -> Pixels:
+    """What `change` makes of some rows at a time: a large picture needs no second of its width in memory."""
+    out = np.empty(picture.shape, np.uint8)
+    for top in range(0, len(picture), BAND):
+        out[top : top + BAND] = change(picture[top : top + BAND])
+    return out
+
+
+def colour_named(text: str) -> Colour:
+    """A colour by its name (CSS's: white, navy, ...) or as #rrggbb; raises ImageError for others."""
+    try:
+        red, green, blue = ImageColor.getrgb(text.strip())[:3]
+    except ValueError as error:
+        raise ImageError(f"expected a colour such as white, navy or #20b040; got {text!r}.") from error
+    return red, green, blue
 
 
 def check_colour(background: Sequence[int]) -> Colour:
@@ -95,3 +155,11 @@ def check_colour(background: Sequence[int]) -> Colour:
     if len(values) != 3 or not all(0 <= value <= 255 for value in values):
         raise ImageError(f"expected a background of three numbers 0..255; got {tuple(background)}.")
     return values[0], values[1], values[2]
+
+
+def too_large(name: str, width: int, height: int, most: int) -> ImageError:
+    """The error for a picture that would fill the memory."""
+    return ImageError(
+        f"expected a picture of at most {most / 1e6:.0f} megapixels; {name} has {width}x{height}, "
+        f"{width * height / 1e6:.0f}. Reduce it first, to 4000 pixels on its longer side, say."
+    )

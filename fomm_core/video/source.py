@@ -21,7 +21,7 @@ Readable: TypeAlias = PathLike | BinaryIO
 Kind: TypeAlias = Literal["container", "animated-webp", "animated-avif", "still"]
 
 APNG_DEFAULT_DELAY = Fraction(1, 15)  # FFmpeg's, where a frame states none
-STILL_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
+STILL_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".heic", ".heif", ".avif")
 
 
 @dataclass(frozen=True)
@@ -164,11 +164,11 @@ def kind_of(source: MediaSource) -> Kind:
         return "animated-webp" if head[12:16] == b"VP8X" and head[20] & 0x02 else "still"
     if head.startswith(b"\xff\xd8\xff"):
         return "container" if is_picture_stream(source) else "still"
-    if head.startswith((b"BM", b"II*\0", b"MM\0*")):
+    if head.startswith((b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
         return "still"
     if head[4:8] == b"ftyp" and b"avis" in _brands(head):
         return "animated-avif"
-    if head[4:8] == b"ftyp" and head[8:12] in (b"avif", b"heic", b"heix", b"mif1"):
+    if head[4:8] == b"ftyp" and (head[8:12] in (b"avif", b"mif1", b"mif2") or is_heif(head)):
         return "still"
     return "container"
 
@@ -177,6 +177,19 @@ def _brands(head: bytes) -> list[bytes]:
     """The brands of an ISO file, the major one first."""
     end = min(int.from_bytes(head[:4], "big"), len(head))
     return [head[8:12], *(head[place : place + 4] for place in range(16, end - 3, 4))]
+
+
+MADE_OF_HEVC = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})
+OTHER_CODECS = frozenset({b"avif", b"avis", b"crx "})
+
+
+def is_heif(head: bytes) -> bool:
+    """Whether a file, by its first bytes, is a HEIF picture or sequence of pictures in another codec than AV1."""
+    if head[4:8] != b"ftyp":
+        return False
+    if head[8:12] in MADE_OF_HEVC:
+        return True
+    return head[8:12] in (b"mif1", b"mif2", b"msf1") and not OTHER_CODECS.intersection(_brands(head))
 
 
 def animated_png_frames(source: MediaSource) -> int | None:

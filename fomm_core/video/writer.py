@@ -19,7 +19,7 @@ from ..errors import ImageError
 from ..files import atomic_path
 from ..wording import did_you_mean
 from .audio import AudioTrack
-from .encoders import CONTAINERS, ContainerEncoder, Encoder, StillsEncoder
+from .encoders import CONTAINERS, WITH_ALPHA, ContainerEncoder, Encoder, StillsEncoder
 from .gif import GifEncoder
 from .images import WRITE_OPTIONS
 from .pixels import Pixels
@@ -28,6 +28,7 @@ from .source import MediaSource, NumberedName, PathLike, kind_of, still_paths
 
 logger = logging.getLogger("fomm.video")
 
+STILLS_WITH_ALPHA = frozenset({".png", ".webp", ".tif", ".tiff"})
 FOLDER_NAMES = NumberedName("frame-", 5, ".png")
 KINDS = f"{', '.join(CONTAINERS)}, .gif, a folder for PNG stills, or a pattern such as frame-%05d.png"
 
@@ -39,6 +40,8 @@ class VideoWriter:
     such as `frame-%05d.png` (also .jpg and others), or a name without suffix: a folder with frame-00000.png and so on.
 
     - 8-bit 4:2:0 in BT.709, tagged so. H.264 takes even sides: an odd picture gets its last column or row once more.
+    - Frames with alpha are held by .webm (VP9), .mov (then ProRes 4444), .gif (each pixel wholly or not at all) and by
+      PNG, WebP and TIFF stills: see `holds_alpha`.
     - Nothing is seen under the final name before all is written; an exception or Ctrl-C in the block leaves nothing
       behind, and an older file as it was. Folders must be new or empty, and no file may match a pattern yet.
     - Memory does not grow with the number of frames.
@@ -76,7 +79,7 @@ class VideoWriter:
         self._audio_from = _sound_source(audio_from)
         self._until = Fraction(0)
         self._last: Pixels | None = None
-        self._size: tuple[int, int] | None = None
+        self._size: tuple[int, ...] | None = None
         self._encoder: Encoder | None = None
         self._temporary: Path | None = None
         self._cleanup = ExitStack()
@@ -109,28 +112,29 @@ class VideoWriter:
         return self
 
     def write(self, frames: Pixels, until: Sequence[Fraction] | None = None) -> None:
-        """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB.
+        """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB; or RGBA with straight alpha, where held.
 
         until: with `uneven`, the second of the new video at which each of them ends; the first begins at 0.
         """
         if self._temporary is None:
             raise RuntimeError("expected `with VideoWriter(...) as writer:` around write()")
-        if frames.dtype != np.uint8 or frames.ndim not in (3, 4) or frames.shape[-1] != 3 or 0 in frames.shape[-3:]:
+        channels = (3, 4) if holds_alpha(self.path) else (3,)
+        fits = frames.ndim in (3, 4) and frames.shape[-1] in channels and 0 not in frames.shape[-3:]
+        if frames.dtype != np.uint8 or not fits:
             raise ImageError(
-                f"expected uint8 frames [H, W, 3] or [n, H, W, 3]; got {frames.dtype} {list(frames.shape)}. "
-                "Scale floats by 255 and round first."
+                f"expected uint8 frames [H, W, 3] or [n, H, W, 3]{' (or 4 channels)' if 4 in channels else ''}; got "
+                f"{frames.dtype} {list(frames.shape)}. Scale floats by 255 and round first."
             )
         several = frames if frames.ndim == 4 else frames[None]
         if (until is not None) != self._uneven or (until is not None and len(until) != len(several)):
             raise ImageError("expected an end for each frame where the times are uneven, and none where they are not.")
         for number, frame in enumerate(several):
-            height, width = frame.shape[:2]
             if self._size is None or self._encoder is None:
-                self._size = height, width
+                self._size = frame.shape
                 self._encoder = self._start()
-            if (height, width) != self._size:
+            if frame.shape != self._size:
                 raise ImageError(
-                    f"expected frames of {self._size[1]}x{self._size[0]} as the first; got {width}x{height}."
+                    f"expected frames of {_described(self._size)} as the first; got {_described(frame.shape)}."
                 )
             if until is None:
                 self._encoder.write(frame)
@@ -162,6 +166,7 @@ class VideoWriter:
     def _start(self) -> Encoder:
         assert self._size is not None
         assert self._temporary is not None
+        height, width, channels = self._size
         audio = self._open_audio()
         temporary = self._temporary
         encoder: Encoder
@@ -172,11 +177,12 @@ class VideoWriter:
             assert pattern is not None
             encoder = StillsEncoder(lambda number: temporary / pattern.format(number))
         elif self._kind == ".gif":
-            encoder = GifEncoder(temporary, self._size, self.fps)
+            encoder = GifEncoder(temporary, (height, width), self.fps)
         else:
-            rules = CONTAINERS[self._kind]
+            rules = (CONTAINERS if channels == 3 else WITH_ALPHA)[self._kind]
+            size = (height, width)
             encoder = ContainerEncoder(
-                temporary, rules, self._size, self.fps, self._quality, audio, self._warn, uneven=self._uneven
+                temporary, rules, size, self.fps, self._quality, audio, self._warn, uneven=self._uneven
             )
         self._cleanup.callback(encoder.close)
         return encoder
@@ -200,6 +206,19 @@ class VideoWriter:
     def _warn(self, message: str) -> None:
         self.warnings.append(message)
         logger.warning("%s", message)
+
+
+def holds_alpha(path: PathLike) -> bool:
+    """Whether a file that `VideoWriter` writes under this name can be transparent."""
+    path = Path(path)
+    if not path.suffix or path.is_dir():
+        return True
+    stills = NumberedName.parse(path.name) is not None
+    return path.suffix.lower() in (STILLS_WITH_ALPHA if stills else {*WITH_ALPHA, ".gif"})
+
+
+def _described(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[0]}{' with alpha' if shape[2] == 4 else ''}"
 
 
 def _kind(path: Path) -> str:

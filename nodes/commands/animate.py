@@ -171,7 +171,14 @@ def _add_picture_arguments(group: Any) -> None:
         default="auto",
         metavar="auto|model|source|N|WxH",
         help="of the frames. auto: the size that the model was trained at, but 256 at least (default); model: just "
-        "that size; source: the picture's own; a number: the shorter side",
+        "that size; source: the picture's own; a number: the shorter side. Any size will do",
+    )
+    group.add_argument(
+        "--background",
+        type=colour,
+        metavar="COLOUR",
+        help="what a transparent source lies over: white, navy, #20b040, ... (default: it stays transparent in .webm, "
+        ".mov (ProRes 4444), .gif and PNG files, and lies over white in others)",
     )
     group.add_argument(
         "--fit",
@@ -211,6 +218,17 @@ def anchor_frame(text: str) -> int | str:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected first, best or a frame's number from 0; got {text!r}")
     return int(text)
+
+
+def colour(text: str) -> tuple[int, int, int]:
+    """A colour by its name, or as #rrggbb."""
+    from ...fomm_core.errors import FommError
+    from ...fomm_core.video.pixels import colour_named
+
+    try:
+        return colour_named(text)
+    except FommError as problem:
+        raise argparse.ArgumentTypeError(str(problem)) from problem
 
 
 def picture_size(text: str) -> str | int | tuple[int, int]:
@@ -279,6 +297,7 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
         ),
         size=arguments.size,
         fit=arguments.fit,
+        background=arguments.background,
         start=arguments.start,
         frames=arguments.frames,
         fps=arguments.fps,

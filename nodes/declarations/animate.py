@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
+import torch
 from torch import Tensor
 
-from ...fomm_core.animation import AnimationOptions, drive
+from ...fomm_core.animation import AnimationOptions, drive, prepare_source
 from ...fomm_core.background import write_behind
 from ...fomm_core.fitting import FitMode, to_uint8
 from ...fomm_core.geometry import Keypoints
@@ -51,6 +52,7 @@ from .border import (
     anchor_of,
     jacobian_of,
     one_image,
+    with_mask,
 )
 from .clips import detect, open_driving
 from .motion import Canvas
@@ -110,17 +112,18 @@ def _begin(
     driving: Keypoints | FrameStream,
     settings: Settings,
     frame_rate: Fraction | None = None,
+    mask: Tensor | None = None,
 ) -> Job:
     """Detect the driving clip, transfer its motion, and start the stream of frames. Detection is half of the bar.
 
     frame_rate: of the result, None for the clip's own. A video keeps its pace, and so do keypoints with times; pictures
         and other keypoints have none.
+    mask: white where the source is transparent.
     """
-    image = Sizing(settings.size, settings.width, settings.height, settings.fit).apply(
-        held.model.config, one_image(source)
-    )
-    size = (image.shape[-2], image.shape[-1])
-    session = host.session(held, precision=settings.precision, size=size)
+    sizing = Sizing(settings.size, settings.width, settings.height, settings.fit)
+    picture = one_image(source)
+    size = sizing.frame_size(held.model.config, picture)
+    session = host.session(held, precision=settings.precision, size=held.model.config.nearest_size(*size))
     own: Fraction | None
     if isinstance(driving, Keypoints):
         own = rate_of(driving)
@@ -130,20 +133,25 @@ def _begin(
         own = own if timed else None
     rate = own or frame_rate or exact_rate(STILL_FPS)
     fps = frame_rate or rate
-    prepared = session.prepare(image)
+    prepared = prepare_source(session, with_mask(picture, mask), size=size, mode=settings.fit)
     driven = drive(prepared.keypoints, driving, settings.options(), fps=float(rate))
     keypoints, _ = resample(driven, rate, fps)
     return Job(keypoints, size, fps, session.render(prepared, keypoints))
 
 
-def _animate(host: Host, model: Any, source: Tensor, driving: Any, **settings: Any) -> tuple[Any, ...]:
+def _animate(
+    host: Host, model: Any, source: Tensor, driving: Any, mask: Tensor | None, **settings: Any
+) -> tuple[Any, ...]:
     with open_driving(host, driving) as clip:
-        job = _begin(host, model, source, clip, Settings(**settings))
+        job = _begin(host, model, source, clip, Settings(**settings), mask=mask)
     canvas = Canvas(len(job), job.size)
+    hidden = torch.zeros(len(job), *job.size)
     for rendered in job.frames:
+        if (alpha := rendered.alpha) is not None:
+            hidden[canvas.done : canvas.done + len(rendered)] = 1 - alpha[:, 0].cpu()
         canvas.add(rendered)
         host.progress(len(job) + canvas.done, 2 * len(job), rendered.images[-1])
-    return canvas.images, canvas.masks, job.keypoints, float(job.fps)
+    return canvas.images, canvas.masks, job.keypoints, float(job.fps), hidden
 
 
 def _animate_video(
@@ -209,7 +217,19 @@ ANIMATE = NodeSpec(
     category=category(),
     description="Brings a still picture to life: it moves as the driving clip moves. The whole path in one block.",
     aliases=("fomm", "first order motion", "animate image", "talking head", "deepfake", "live portrait", "puppeteer"),
-    inputs=(MODEL_IN, SOURCE_IN, DRIVING_IN, *SETTINGS_IN),
+    inputs=(
+        MODEL_IN,
+        SOURCE_IN,
+        DRIVING_IN,
+        *SETTINGS_IN,
+        socket(
+            "mask",
+            MASK,
+            "mask",
+            "The source's mask, from Load Image: white where the source is transparent. It moves along.",
+            optional=True,
+        ),
+    ),
     outputs=(
         socket("images", IMAGE, "images", "The frames."),
         socket("repaint", MASK, "repaint mask", "White where the source shows nothing: what an inpainter may repaint."),
@@ -221,6 +241,8 @@ ANIMATE = NodeSpec(
             "Frames per second of the driving clip, for Create Video; 25 where it has none. Uneven frames come at the "
             "rate of most of them.",
         ),
+        socket("fps", FLOAT, "fps", "Frames per second of the driving clip, for Create Video; 25 where it has none."),
+        socket("hidden", MASK, "mask", "The source's mask as it moves, for Join Image with Alpha. Black without one."),
     ),
     run=_animate,
 )

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...fomm_core.animation import Anchor
 from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError, KeypointError
-from ...fomm_core.fitting import FitMode, as_rgb, fit
+from ...fomm_core.fitting import FitMode, as_rgb, fit, resize
 from ...fomm_core.geometry import Motion
 from ..spec import MODEL, choice, decimal, integer, socket, switch
 
@@ -28,8 +28,8 @@ SIZE_IN = choice(
     "size",
     "size",
     "How large to work. auto: the size that the model was trained at, but 256 pixels at least. model: just that size. "
-    "picture: the picture's own size, rounded to one that the model takes. custom: width and height as set. Larger is "
-    "sharper and slower; use the same in all blocks that see the same picture.",
+    "picture: the picture's own size. custom: width and height as set. Where the model does not take a size, it works "
+    "at the nearest. Larger is sharper and slower; use the same in all blocks that see the same picture.",
     SIZES,
 )
 WIDTH_IN = integer(
@@ -105,12 +105,19 @@ class MotionClip:
     """The FOMM_MOTION value: dense motion, and how the pictures it was made for were fitted.
 
     size: (height, width) of the frames. fit: how they were brought to it. align_corners: of the warp.
+    worked: (height, width) that the networks saw, where it is another than `size`.
     """
 
     motion: Motion
     size: tuple[int, int]
     fit: FitMode
     align_corners: bool
+    worked: tuple[int, int] | None = None
+
+    @property
+    def working(self) -> tuple[int, int]:
+        """(height, width) that the networks see."""
+        return self.worked or self.size
 
     def __len__(self) -> int:
         return len(self.motion)
@@ -140,6 +147,19 @@ def one_image(images: Tensor, title: str = "source") -> Tensor:
     return images_from_graph(images, title)
 
 
+def with_mask(picture: Tensor, mask: Tensor | None) -> Tensor:
+    """[1, 3, H, W] with its opacity as a fourth channel, from a MASK that is 1 where it is transparent; without where
+    nothing is.
+    """
+    if mask is None or not mask.any():
+        return picture
+    layers = mask.float()[:, None] if mask.ndim == 3 else mask.float()[None, None]
+    if len(layers) != 1:
+        raise ImageError(f"“mask”: expected one mask, of the source; got {len(layers)}.")
+    opacity = 1 - resize(layers.cpu().clamp(0, 1), *picture.shape[-2:])
+    return torch.cat([picture.cpu(), opacity], 1)
+
+
 def images_to_graph(images: Tensor) -> Tensor:
     """Core images [B, 3, H, W] to IMAGE [B, H, W, 3]."""
     return rearrange(images.float(), "b c h w -> b h w c").contiguous()
@@ -161,20 +181,24 @@ class Sizing:
     height: int
     fit: FitMode
 
-    def working_size(self, config: MotionModelConfig, picture: Tensor) -> tuple[int, int]:
-        """(height, width) for a picture [..., h, w]; raises SizeError with good sizes nearby for a bad custom one."""
+    def frame_size(self, config: MotionModelConfig, picture: Tensor) -> tuple[int, int]:
+        """(height, width) of the frames for a picture [..., h, w]."""
         if self.size == "auto":
             return config.auto_size()
         if self.size == "model":
             return config.frame_size
         if self.size == "picture":
-            return config.nearest_size(picture.shape[-2], picture.shape[-1])
-        config.check_size(self.height, self.width)
+            return picture.shape[-2], picture.shape[-1]
         return self.height, self.width
 
+    def working_size(self, config: MotionModelConfig, picture: Tensor) -> tuple[int, int]:
+        """(height, width) that the networks see: that of the frames, or the nearest that they take."""
+        return config.nearest_size(*self.frame_size(config, picture))
+
     def apply(self, config: MotionModelConfig, pictures: Tensor) -> Tensor:
-        """[B, 3, h, w] at the working size."""
-        return fit(pictures, *self.working_size(config, pictures), mode=self.fit)
+        """[B, 3, h, w] at the working size, as the frames will show them."""
+        shown = self.frame_size(config, pictures)
+        return fit(pictures, *config.nearest_size(*shown), mode=self.fit, shown=shown)
 
 
 def fitted_box(height: int, width: int, clip: MotionClip) -> tuple[int, int]:

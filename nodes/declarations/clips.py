@@ -49,11 +49,12 @@ def first_frame(clip: FrameStream) -> Tensor:
 def detect(
     session: AnimationSession, clip: FrameStream, size: tuple[int, int], mode: FitMode, report: Report
 ) -> tuple[Keypoints, Fraction]:
-    """Keypoints of a clip, fitted to `size`, a few frames in memory at a time; `report(done, total)` hears. And the
-    clip's rate: of uneven frames, whose keypoints have times, that of most of them.
+    """Keypoints of a clip whose frames are shown at `size` (height, width), a few of them in memory at a time;
+    `report(done, total)` hears. And the clip's rate: of uneven frames, whose keypoints have times, that of most.
     """
     length = clip.length or 0
-    with read_ahead(fitted(clip.batches(session.chunk), *size, mode=mode)) as frames:
+    working = session.config.nearest_size(*size)
+    with read_ahead(fitted(clip.batches(session.chunk), *working, mode=mode, shown=size)) as frames:
         found = session.detect(frames, on_frames=lambda done: report(done, max(done, length)))
     if not clip.timed or clip.times is None:
         return found, frame_rate(clip.fps)

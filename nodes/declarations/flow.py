@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...fomm_core.errors import ImageError
-from ...fomm_core.geometry import resize_flow, resize_maps
+from ...fomm_core.geometry import resize_flow, resize_maps, warp
 from ...fomm_core.video import write_exr
 from ..spec import MOTION, STRING, Host, NodeSpec, category, choice, socket, text
 from .border import MotionClip
@@ -20,14 +20,31 @@ def stmap(clip: MotionClip, frame: int) -> Tensor:
     """[H, W, 3]: where in the source each pixel comes from, (u, v) in 0..1 from the lower left corner to the upper
     right, as Map UV and STMap nodes take it; and how far the source shows it, 1 all, 0 nothing.
     """
-    part, (height, width) = clip.motion[frame : frame + 1], clip.size
+    part, (height, width) = clip.motion[frame : frame + 1], clip.working
     flow = resize_flow(part.flow.float(), height, width)[0]  # [H, W, 2], (x, y) in -1..1
     if clip.align_corners:  # -1 and 1 are centres of pixels: bring them to the picture's borders
         flow = flow * flow.new_tensor([(width - 1) / width, (height - 1) / height])
     shown = flow.new_ones(height, width)
     if part.occlusion is not None:
         shown = resize_maps(part.occlusion.float(), height, width)[0, 0]
-    return torch.stack(((flow[..., 0] + 1) / 2, (1 - flow[..., 1]) / 2, shown), dim=-1)
+    layers = torch.stack(((flow[..., 0] + 1) / 2, (1 - flow[..., 1]) / 2, shown))
+    u, v, share = _at_size(layers, *clip.size)
+    return torch.stack((u, v, share.clamp(0, 1)), dim=-1)
+
+
+def _at_size(layers: Tensor, height: int, width: int) -> Tensor:
+    """[C, h, w], of the working size, at the frames' own: values between the outermost pixels and the border go on."""
+    if layers.shape[-2:] == (height, width):
+        return layers
+    wider = layers.new_empty(layers.shape[0], layers.shape[1] + 2, layers.shape[2] + 2)
+    wider[:, 1:-1, 1:-1] = layers
+    wider[:, 0, 1:-1], wider[:, -1, 1:-1] = 2 * layers[:, 0] - layers[:, 1], 2 * layers[:, -1] - layers[:, -2]
+    wider[..., 0], wider[..., -1] = 2 * wider[..., 1] - wider[..., 2], 2 * wider[..., -2] - wider[..., -3]
+    rows, columns = layers.shape[-2:]
+    y = ((torch.arange(height) + 0.5) * rows / height + 0.5) / (rows + 1) * 2 - 1
+    x = ((torch.arange(width) + 0.5) * columns / width + 0.5) / (columns + 1) * 2 - 1
+    grid = torch.stack((x.expand(height, -1), y[:, None].expand(-1, width)), -1)[None].to(layers)
+    return warp(wider[None], grid, align_corners=True)[0]
 
 
 def pixels(clip: MotionClip, frame: int) -> Tensor:

@@ -73,9 +73,9 @@ def _detect(
     host: Host, model: Any, images: Any, size: str, width: int, height: int, fit: FitMode, precision: str
 ) -> tuple[Any, ...]:
     with open_clip(host, images, "images") as clip:
-        working = Sizing(size, width, height, fit).working_size(model.model.config, first_frame(clip))
-        session = host.session(model, precision=precision, size=working)
-        found, rate = detect(session, clip, working, fit, host.progress)
+        shown = Sizing(size, width, height, fit).frame_size(model.model.config, first_frame(clip))
+        session = host.session(model, precision=precision, size=model.model.config.nearest_size(*shown))
+        found, rate = detect(session, clip, shown, fit, host.progress)
         return found, float(rate), len(found)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...fomm_core.animation import fitted
+from ...fomm_core.animation import fitted, shown_at
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode
 from ...fomm_core.fitting import fit as fit_images
@@ -58,28 +58,33 @@ def _dense_motion(
 ) -> tuple[Any, ...]:
     config = model.model.config
     keypoints = keypoints_at_constant_rate(keypoints)
-    image = Sizing(size, width, height, fit).apply(config, one_image(source))
+    sizing, picture = Sizing(size, width, height, fit), one_image(source)
+    image = sizing.apply(config, picture)
     working = (image.shape[-2], image.shape[-1])
     session = host.session(model, precision=precision, size=working)
     parts: list[Motion] = []
     for part in session.motion(session.prepare(image), keypoints):
         parts.append(part.to("cpu"))
         host.progress(sum(map(len, parts)), len(keypoints))
-    return (MotionClip(Motion.cat(parts), working, fit, config.align_corners),)
+    shown = sizing.frame_size(config, picture)
+    return (MotionClip(Motion.cat(parts), shown, fit, config.align_corners, working),)
 
 
 def _generate(host: Host, model: Any, source: Tensor, motion: MotionClip, precision: str) -> tuple[Any, ...]:
-    image = fit_images(one_image(source), *motion.size, mode=motion.fit)
-    session = host.session(model, precision=precision, size=motion.size)
+    image = fit_images(one_image(source), *motion.working, mode=motion.fit, shown=motion.size)
+    session = host.session(model, precision=precision, size=motion.working)
     canvas = Canvas(len(motion), motion.size)
-    for rendered in session.generate(session.prepare(image), motion.motion):
+    for rendered in session.generate(shown_at(session.prepare(image), motion.size), motion.motion):
         canvas.add(rendered)
         host.progress(canvas.done, len(motion), rendered.images[-1])
     return canvas.images, canvas.masks
 
 
 class Canvas:
-    """Frames and masks of a clip in graph layout, filled chunk by chunk: IMAGE [T, H, W, 3] and MASK [T, H, W]."""
+    """Frames and masks of a clip in graph layout, filled chunk by chunk: IMAGE [T, H, W, 3] and MASK [T, H, W].
+
+    Of a transparent source the frames have straight colours, as Load Image gives them.
+    """
 
     def __init__(self, frames: int, size: tuple[int, int]) -> None:
         self.images = torch.empty(frames, *size, 3)
@@ -89,7 +94,7 @@ class Canvas:
     def add(self, rendered: Rendered) -> None:
         """Put a chunk behind those that are there."""
         span = slice(self.done, self.done + len(rendered))
-        self.images[span] = images_to_graph(rendered.images).cpu()
+        self.images[span] = images_to_graph(rendered.transparent[:, :3]).cpu()
         self.masks[span] = repaint_mask(rendered.occlusion, rendered.images).cpu()
         self.done = span.stop
 

@@ -304,9 +304,11 @@ def test_output_sizes(session) -> None:
     picture = torch.rand(1, 3, 100, 150)
     assert output_size(session, picture, "auto") == (256, 256)
     assert output_size(session, picture, "model") == (64, 64)
-    assert output_size(session, picture, "source") == (104, 152)
+    assert output_size(session, picture, "source") == (100, 150)
     assert output_size(session, picture, 128) == (128, 128)
     assert output_size(session, picture, (64, 96)) == (64, 96)
-    with pytest.raises(SizeError):
-        output_size(session, picture, 100)
+    assert output_size(session, picture, 100) == (100, 100)
+    for size in (0, -1, (0, 5), (5, 0)):
+        with pytest.raises(SizeError, match="at least 1x1"):
+            output_size(session, picture, size)
     assert prepare_source(session, picture, size=(64, 96)).size == (64, 96)

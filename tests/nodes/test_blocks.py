@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from fomm_nodes.fomm_core import FommError, Keypoints, Motion
-from fomm_nodes.fomm_core.errors import ImageError, KeypointError, SizeError
+from fomm_nodes.fomm_core.errors import ImageError, KeypointError
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
 from fomm_nodes.nodes.declarations.border import MotionClip
 from fomm_nodes.nodes.spec import Absent
@@ -169,8 +169,46 @@ def test_fit_to_model(run: Run, held: Any, portrait: Tensor, video: Path) -> Non
     assert run("FitToModel", model=held, images=portrait, size="auto")["fitted"].shape == (1, 256, 256, 3)
     near = run("FitToModel", model=held, images=portrait, size="picture")["fitted"]
     assert near.shape[1] % multiple == near.shape[2] % multiple == 0
-    with pytest.raises(SizeError, match="Good widths nearby"):
-        run("FitToModel", model=held, images=portrait, size="custom", width=65, height=64)
+    odd = run("FitToModel", model=held, images=portrait, size="custom", width=125, height=61)["fitted"]
+    assert odd.shape[1:3] == held.model.config.nearest_size(61, 125)
+
+
+@pytest.mark.parametrize(("width", "height"), [(125, 61), (64, 64), (17, 200)])
+def test_frames_have_the_size_that_was_asked_for(
+    run: Run, held: Any, portrait: Tensor, clip: Tensor, width: int, height: int
+) -> None:
+    size = {"size": "custom", "width": width, "height": height}
+    whole = run("Animate", model=held, source=portrait, driving=clip, **size)
+    assert whole["images"].shape[1:3] == whole["repaint"].shape[1:3] == (height, width)
+    found = run("DetectKeypoints", model=held, images=clip, **size)["keypoints"]
+    still = run("DetectKeypoints", model=held, images=portrait, **size)["keypoints"]
+    moved = run("TransferMotion", source=still, driving=found)["keypoints"]
+    motion = run("DenseMotion", model=held, source=portrait, keypoints=moved, **size)["motion"]
+    painted = run("GenerateFrames", model=held, source=portrait, motion=motion)
+    assert torch.allclose(painted["images"], whole["images"], atol=1e-5)
+    assert torch.allclose(painted["repaint"], whole["repaint"], atol=1e-5)
+
+
+def test_a_mask_moves_with_its_picture(run: Run, held: Any, portrait: Tensor, clip: Tensor) -> None:
+    """As Load Image gives it: white where the picture is transparent; of another size where there is no alpha."""
+    mask = torch.zeros(portrait.shape[:3])
+    mask[:, :, :20] = 1
+    made = run("Animate", model=held, source=portrait, driving=clip, mask=mask)
+    assert made["hidden"].shape == made["repaint"].shape
+    assert made["hidden"].min() == 0
+    assert made["hidden"].max() > 0.99
+    opaque = run("Animate", model=held, source=portrait, driving=clip)
+    black = run("Animate", model=held, source=portrait, driving=clip, mask=torch.zeros(1, 64, 64))
+    for plain in (opaque, black):
+        assert not plain["hidden"].any()
+    assert torch.equal(opaque["images"], black["images"])
+    with pytest.raises(ImageError, match="one mask"):
+        run("Animate", model=held, source=portrait, driving=clip, mask=torch.ones(2, 64, 64))
+
+
+def test_a_video_has_the_size_of_its_picture(run: Run, held: Any, portrait: Tensor, clip: Tensor) -> None:
+    odd = portrait[:, :71, :55]
+    assert run("Animate", model=held, source=odd, driving=clip, size="picture")["images"].shape[1:3] == (71, 55)
 
 
 def test_steps_equal_the_whole_path(run: Run, held: Any, portrait: Tensor, clip: Tensor, moved: dict) -> None:

@@ -10,8 +10,8 @@ from typing import Any
 from .span import Clip
 
 SIZES = ("auto", "model", "picture", "custom")
-MULTIPLE = 128
-"""Sides that every published model takes are multiples of it."""
+SMALLEST, LARGEST = 16, 4096
+"""Sides that the blocks take; even ones, since the result is H.264."""
 HIGHEST_RATE = 240.0
 """Frames per second that Animate to Video takes."""
 
@@ -67,8 +67,8 @@ class Request:
 
 
 def render_size(width: int, height: int) -> tuple[int, int]:
-    """The size next to a scene's resolution that the models take: (width, height)."""
-    sides = [max(MULTIPLE, round(side / MULTIPLE) * MULTIPLE) for side in (width, height)]
+    """The size for a scene's resolution: (width, height)."""
+    sides = [min(max(SMALLEST, round(side / 2) * 2), LARGEST) for side in (width, height)]
     return sides[0], sides[1]
 
 

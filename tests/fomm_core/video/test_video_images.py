@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import io
-import struct
 from pathlib import Path
 
 import cv2
@@ -200,42 +199,11 @@ def test_exif_orientation_of_a_16_bit_png_is_applied(tmp_path):
     np.testing.assert_array_equal(read_image(path)[..., 0], np.rot90(np.arange(6).reshape(2, 3) * 20, -1))
 
 
-def linear_light_profile() -> bytes:
-    """An ICC profile with the primaries of sRGB (adapted to D50) and a straight transfer curve."""
-
-    def xyz(*values: float) -> bytes:
-        return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(v * 65536) for v in values))
-
-    straight = b"curv\0\0\0\0" + struct.pack(">I", 0)
-    name = b"linear\0"
-    text = b"desc\0\0\0\0" + struct.pack(">I", len(name)) + name + bytes(12 + 67)
-    tags = {
-        b"desc": text,
-        b"cprt": b"text\0\0\0\0none\0",
-        b"wtpt": xyz(0.9642, 1, 0.8249),
-        b"rXYZ": xyz(0.4360, 0.2225, 0.0139),
-        b"gXYZ": xyz(0.3851, 0.7169, 0.0971),
-        b"bXYZ": xyz(0.1431, 0.0606, 0.7141),
-        b"rTRC": straight,
-        b"gTRC": straight,
-        b"bTRC": straight,
-    }
-    table, data = struct.pack(">I", len(tags)), b""
-    start = 128 + 4 + 12 * len(tags)
-    for tag, value in tags.items():
-        value += bytes(-len(value) % 4)
-        table += tag + struct.pack(">2I", start + len(data), len(value))
-        data += value
-    header = struct.pack(">I4sI4s4s4s", start + len(data), b"\0\0\0\0", 0x02100000, b"mntr", b"RGB ", b"XYZ ")
-    header += bytes(12) + b"acsp" + bytes(28) + struct.pack(">3i", 63190, 65536, 54061)
-    return header.ljust(128, b"\0") + table + data
-
-
 @pytest.mark.parametrize("mode", ["RGB", "RGBA"])
-def test_a_colour_profile_is_followed_into_srgb(tmp_path, mode):
+def test_a_colour_profile_is_followed_into_srgb(tmp_path, mode, linear_profile):
     """In linear light, 55 of 255 is what sRGB calls 128, and 13 what it calls 63."""
     plain = Image.new("RGB", (4, 4), (55, 13, 255)).convert(mode)
-    path = saved(plain, tmp_path / "a.png", icc_profile=linear_light_profile())
+    path = saved(plain, tmp_path / "a.png", icc_profile=linear_profile)
     steps_near(read_image(path)[0, 0], [128, 63, 255], 2)  # two roundings on the way
 
 

@@ -1,0 +1,100 @@
+"""What a session makes: a source that is ready to be moved, and frames with all that is known of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .fitting import resize, undimmed
+from .geometry import Keypoints, Motion, resize_maps
+from .model import MotionModel
+
+
+@dataclass(frozen=True, eq=False)
+class PreparedSource:
+    """All that a source needs computed once, however long the clip; made by `AnimationSession.prepare`.
+
+    image: [1, C, H, W] float32. keypoints: of one frame, float32 on the CPU. features: what the generator moves.
+    small: the copy that dense motion warps (None for models without).
+    shown: (height, width) that frames are resized to; None leaves them at the image's.
+    alpha: [1, 1, H, W], the opacity of a source that lies over `background`, an RGB colour in 0..1; None: no say.
+    """
+
+    image: Tensor
+    keypoints: Keypoints
+    features: Tensor
+    small: Tensor | None
+    network: MotionModel
+    shown: tuple[int, int] | None = None
+    alpha: Tensor | None = None
+    background: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the frames to come."""
+        return self.shown or self.working
+
+    @property
+    def working(self) -> tuple[int, int]:
+        """(height, width) of what the networks see: `size`, or the nearest that they take."""
+        height, width = self.image.shape[-2:]
+        return height, width
+
+    @property
+    def picture(self) -> Tensor:
+        """The source as the frames show it, [1, C, H, W] at `size`."""
+        return resize(self.image, *self.size)
+
+
+@dataclass(frozen=True, eq=False)
+class Rendered:
+    """A chunk of n frames: images [n, C, H, W] float32 in 0..1, with the motion that led to them."""
+
+    images: Tensor
+    motion: Motion | None
+    source: PreparedSource
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    @property
+    def occlusion(self) -> Tensor | None:
+        """[n, 1, H, W] at the frames' size: 1 where the source shows what is seen, 0 where it was invented."""
+        if self.motion is None or self.motion.occlusion is None:
+            return None
+        return resize(resize_maps(self.motion.occlusion, *self.source.working), *self.source.size)
+
+    @property
+    def warped(self) -> Tensor | None:
+        """[n, C, H, W], the source moved by the flow alone."""
+        if self.motion is None:
+            return None
+        moved = self.source.network.generator.warp_image(self.source.image, self.motion)
+        return resize(moved, *self.source.size)
+
+    @property
+    def alpha(self) -> Tensor | None:
+        """[n, 1, H, W], the source's opacity moved by the flow that moves its pixels; None for a source without.
+
+        What the flow brings in from outside the picture is as opaque as the picture's edge there.
+        """
+        opacity = self.source.alpha
+        if opacity is None:
+            return None
+        if self.motion is None:
+            moved = opacity.expand(len(self), -1, -1, -1)
+        else:
+            moved = self.source.network.generator.warp_image(opacity, self.motion, padding="border").clamp(0, 1)
+        return resize(moved, *self.source.size)
+
+    @property
+    def transparent(self) -> Tensor:
+        """[n, C + 1, H, W]: the frames with straight alpha, no trace of the background at their edges; `images` for a
+        source that is opaque.
+        """
+        opacity = self.alpha
+        if opacity is None:
+            return self.images
+        return undimmed(self.images, opacity, torch.tensor(self.source.background))

@@ -1,0 +1,125 @@
+"""HEIC as phones write it; every file is made here, box by box."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fomm_nodes.fomm_core.errors import ImageError
+from fomm_nodes.fomm_core.video import VideoReader, read_image, read_picture
+
+PLACE = Path(__file__).with_name("heic.py")
+spec = importlib.util.spec_from_file_location("heic_files", PLACE)
+assert spec is not None
+assert spec.loader is not None
+heic = sys.modules["heic_files"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(heic)
+
+AS_STATED = heic.colours(1, 13)
+
+
+@pytest.fixture(scope="module")
+def picture() -> np.ndarray:
+    """Soft, and different in each corner."""
+    y, x = np.mgrid[0:64, 0:96]
+    return np.stack([40 + 2 * x, 30 + 3 * y, 200 - x - y], -1).astype(np.uint8)
+
+
+def read(file) -> np.ndarray:
+    return read_picture(io.BytesIO(file.bytes())).astype(int)
+
+
+def test_a_heic_picture_is_read(picture, tmp_path) -> None:
+    file = heic.Heic()
+    file.picture(picture, AS_STATED)
+    (tmp_path / "IMG_0001.HEIC").write_bytes(file.bytes())
+    np.testing.assert_allclose(read_image(tmp_path / "IMG_0001.HEIC").astype(int), picture, atol=6)
+    with VideoReader(tmp_path / "IMG_0001.HEIC") as reader:
+        assert (reader.info.width, reader.info.height) == (96, 64)
+        assert len(list(reader)) == 1
+
+
+def test_tiles_are_joined(picture) -> None:
+    """Phones store tiles; FFmpeg shows them as streams of their own."""
+    file = heic.Heic()
+    file.primary = file.grid(picture[:60, :90], 32, AS_STATED)
+    shown = read(file)
+    assert shown.shape == (60, 90, 3)
+    np.testing.assert_allclose(shown, picture[:60, :90], atol=8)
+
+
+@pytest.mark.parametrize("quarters", range(4))
+@pytest.mark.parametrize("orientation", [1, 6, 8])
+def test_it_is_turned_once_whatever_exif_says_besides(picture, quarters: int, orientation: int) -> None:
+    file = heic.Heic()
+    one = file.picture(picture, AS_STATED, heic.turned(quarters))
+    file.exif(one, orientation)
+    np.testing.assert_allclose(read(file), np.rot90(picture, quarters), atol=6)
+
+
+def test_it_is_mirrored(picture) -> None:
+    file = heic.Heic()
+    file.picture(picture, AS_STATED, heic.mirrored(1))
+    np.testing.assert_allclose(read(file), picture[:, ::-1], atol=6)
+
+
+def test_ten_bits_become_eight(picture) -> None:
+    file = heic.Heic()
+    file.picture(picture.astype(np.uint16) * 257, AS_STATED, ten_bit=True)
+    np.testing.assert_allclose(read(file), picture, atol=6)
+
+
+def test_alpha_is_kept_and_laid_over_the_background(picture) -> None:
+    opacity = np.zeros((64, 96), np.uint8)
+    opacity[:, 48:] = 255
+    file = heic.Heic()
+    file.alpha(file.picture(picture, AS_STATED), opacity)
+    shown = read(file)
+    np.testing.assert_allclose(shown[..., 3], opacity, atol=2)
+    np.testing.assert_allclose(shown[:, 52:, :3], picture[:, 52:], atol=6)
+    over = read_image(io.BytesIO(file.bytes()), background=(0, 0, 255))
+    np.testing.assert_allclose(over[:, :44].astype(int), np.broadcast_to([0, 0, 255], (64, 44, 3)), atol=3)
+
+
+@pytest.mark.parametrize(("transfer", "name"), [(16, "PQ"), (18, "HLG")])
+def test_hdr_is_warned_about(picture, transfer: int, name: str) -> None:
+    file = heic.Heic()
+    file.picture(picture, heic.colours(9, transfer))
+    heard: list[str] = []
+    read_picture(io.BytesIO(file.bytes()), warn=heard.append)
+    assert len(heard) == 1
+    assert f"HDR picture ({name})" in heard[0]
+
+
+def test_wide_colours_without_a_profile_are_followed() -> None:
+    """Display P3 (234, 51, 35) is sRGB's reddest red, (255, 0, 0)."""
+    file = heic.Heic()
+    file.picture(np.full((64, 64, 3), (234, 51, 35), np.uint8), heic.colours(12, 13))
+    np.testing.assert_allclose(read(file)[30, 30], [255, 0, 0], atol=12)
+
+
+def test_a_profile_is_followed(linear_profile: bytes) -> None:
+    file = heic.Heic()
+    file.picture(np.full((64, 64, 3), 55, np.uint8), AS_STATED, heic.profile(linear_profile))
+    np.testing.assert_allclose(read(file)[30, 30], 128, atol=8)
+
+
+def test_a_damaged_heic_is_refused(picture) -> None:
+    file = heic.Heic()
+    file.picture(picture, AS_STATED)
+    data = file.bytes()
+    for cut in (40, 200, len(data) // 2, len(data) - 200):
+        with pytest.raises(ImageError, match="HEIC"):
+            read_picture(io.BytesIO(data[:cut]))
+
+
+def test_without_the_library_the_message_names_it(picture, monkeypatch) -> None:
+    file = heic.Heic()
+    file.picture(picture, AS_STATED)
+    monkeypatch.setitem(sys.modules, "pi_heif", None)
+    with pytest.raises(ImageError, match="pip install pi-heif"):
+        read_picture(io.BytesIO(file.bytes()))
