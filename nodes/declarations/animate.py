@@ -241,7 +241,6 @@ ANIMATE = NodeSpec(
             "Frames per second of the driving clip, for Create Video; 25 where it has none. Uneven frames come at the "
             "rate of most of them.",
         ),
-        socket("fps", FLOAT, "fps", "Frames per second of the driving clip, for Create Video; 25 where it has none."),
         socket("hidden", MASK, "mask", "The source's mask as it moves, for Join Image with Alpha. Black without one."),
     ),
     run=_animate,

@@ -15,8 +15,8 @@ from fomm_nodes.fomm_core.errors import FommError, ImageError, KeypointError
 from fomm_nodes.fomm_core.fitting import fit, from_uint8, to_uint8
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.model import MotionModel
-from fomm_nodes.fomm_core.motion import Performance, TransferOptions, load_keypoints
-from fomm_nodes.fomm_core.pipeline import FileOptions, Progress, animate_files, check_files, resample
+from fomm_nodes.fomm_core.motion import Performance, TransferOptions, load_keypoints, resample
+from fomm_nodes.fomm_core.pipeline import FileOptions, Progress, animate_files, check_files
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 from nearness import near
 
