@@ -37,7 +37,7 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("arguments", [["--help"], ["animate", "--help"], ["--version"], ["animate"]])
 def test_help_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     with start(*arguments, folder=tmp_path) as process:
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=400)
     assert err.splitlines()[-1] == "loaded:"
 
 
@@ -45,7 +45,7 @@ def test_planning_a_batch_loads_nothing_heavy(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("Animate to Video.strength\n0.5\n1\n")
     graph = ROOT / "workflows" / "animate.json"
     with start("render", str(graph), "--jobs", "table.csv", "--dry-run", folder=tmp_path) as process:
-        _, err = process.communicate(timeout=120)
+        _, err = process.communicate(timeout=400)
     assert "2 jobs; nothing was rendered" in err
     assert err.splitlines()[-1] == "loaded:"
 
@@ -59,7 +59,7 @@ def test_a_stopped_run_leaves_nothing_behind(tmp_path: Path, number: signal.Sign
         assert process.stderr is not None
         heard = next(line for line in process.stderr if re.search(r"finding keypoints: 46 of 46", line))
         process.send_signal(number)
-        _, rest = process.communicate(timeout=120)
+        _, rest = process.communicate(timeout=400)
     assert process.returncode == 1, heard + rest
     assert "fomm: stopped" in rest
     assert "Traceback" not in rest
@@ -85,7 +85,7 @@ def test_a_terminal_gets_bars(tmp_path: Path) -> None:
         heard = b""
         while chunk := _read(shown):
             heard += chunk
-        out, _ = process.communicate(timeout=120)
+        out, _ = process.communicate(timeout=400)
     os.close(shown)
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", heard.decode(errors="replace"))
@@ -109,6 +109,6 @@ def test_a_reader_that_leaves_is_no_defect(tmp_path: Path) -> None:
         process.stdout.read(1)
         process.stdout.close()
         err = process.stderr.read()
-        process.wait(120)
+        process.wait(400)
     assert "Traceback" not in err
     assert "Exception ignored" not in err

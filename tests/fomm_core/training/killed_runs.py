@@ -41,7 +41,7 @@ def lines_of(folder: Path) -> list[str]:
     return log.read_text().splitlines() if log.exists() else []
 
 
-def wait_for_line(folder: Path, count: int, *, seconds: float = 60) -> None:
+def wait_for_line(folder: Path, count: int, *, seconds: float = 300) -> None:
     """Until the log has `count` lines more than now."""
     wanted, end = len(lines_of(folder)) + count, time.monotonic() + seconds
     while len(lines_of(folder)) < wanted and time.monotonic() < end:
