@@ -5,10 +5,13 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import sys
 import zipfile
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -242,3 +245,21 @@ def test_torch_is_left_as_it_was(tmp_path: Path, published: dict[str, Any]) -> N
 def test_shared_cases(shared: Path) -> None:
     for path in sorted((shared / "cases" / "checkpoints").iterdir()):
         assert load_model(path).num_parameters > 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["pytorch_lightning.utilities.parsing", "lightning.fabric.utilities.data", "lightning_fabric.utilities.data"],
+)
+def test_what_lightning_notes(tmp_path: Path, flat: State, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = name.split(".")
+    for end in range(1, len(parts) + 1):
+        monkeypatch.setitem(sys.modules, ".".join(parts[:end]), ModuleType(".".join(parts[:end])))
+    noted = type("AttributeDict", (dict,), {"__module__": name})
+    monkeypatch.setattr(sys.modules[name], "AttributeDict", noted, raising=False)
+    settings = noted(lr=2e-4, data=Path("clips"), options=Namespace(size=256))
+    torch.save({**WRAPPINGS["lightning"](flat), "hyper_parameters": settings}, tmp_path / "a.ckpt")
+    for part in parts:
+        monkeypatch.delitem(sys.modules, part, raising=False)
+    same_as_published(tmp_path / "a.ckpt")
+    assert "hyper_parameters" in read_checkpoint(tmp_path / "a.ckpt").left_out
