@@ -161,7 +161,10 @@ class VideoWriter:
                 # As another frame, since Matroska states no lengths.
                 self._encoder.write(self._last, self._until - 1 / self.fps)
                 self.frame_count += 1
-            self._encoder.finish(self._until if self._uneven else None)
+            if self._uneven:
+                self._encoder.finish(self._until)
+            else:
+                self._encoder.finish()
 
     def _start(self) -> Encoder:
         assert self._size is not None

@@ -7,15 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...fomm_core.wording import counted
-from ..hosts.devices import choose_device, dtype_of
 from .hints import picture_and_clip
-from .models import add_config_arguments, chosen_config, find_weights, hint_at_better_models
+from .models import add_config_arguments, hint_at_better_models, open_session
 from .terminal import progress_display
 from .times import place, rate_or_keep
 
 if TYPE_CHECKING:
     from ...fomm_core.pipeline import FileOptions, Report
-    from ...fomm_core.session import AnimationSession
 
 DTYPES = ("float32", "bfloat16", "float16")
 
@@ -307,27 +305,6 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
         occlusion=arguments.occlusion,
         keypoints=arguments.save_keypoints,
         overwrite=arguments.overwrite,
-    )
-
-
-def open_session(arguments: argparse.Namespace) -> AnimationSession:
-    """The session that the options of `add_computing_arguments`, `add_config_arguments` and --model ask for."""
-    import torch
-
-    from ...fomm_core.checkpoints import DEFAULT_MODEL, load_model
-    from ...fomm_core.session import AnimationSession
-
-    device = choose_device(arguments.device)
-    weights = find_weights(arguments.model or DEFAULT_MODEL)
-    model = load_model(weights, config=chosen_config(arguments, weights))
-    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
-    return AnimationSession(
-        model,
-        device=device,
-        dtype=dtype_of(arguments.dtype, fast_half=fast),
-        chunk=arguments.chunk,
-        exact=arguments.exact,
-        compile=arguments.compile,
     )
 
 

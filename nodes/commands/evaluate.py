@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .animate import add_computing_arguments, open_session, positive
-from .models import add_config_arguments
+from .animate import add_computing_arguments, positive
+from .models import add_config_arguments, open_session
 from .terminal import progress_display, say
 
 if TYPE_CHECKING:

@@ -82,7 +82,7 @@ def _is_performance(path: Path) -> bool:
 
 
 def _describe_keypoints(path: Path) -> dict[str, Any]:
-    from ...fomm_core.motion import load_keypoints
+    from ...fomm_core.motion import duration_of, load_keypoints
 
     performance = load_keypoints(path)
     keypoints, fps = performance.keypoints, performance.fps
@@ -92,7 +92,8 @@ def _describe_keypoints(path: Path) -> dict[str, Any]:
         "kind": "keypoints",
         "frames": len(keypoints),
         "fps": None if fps is None else str(fps),
-        "seconds": None if fps is None else round(float(len(keypoints) / fps), 3),
+        "seconds": None if fps is None else round(float(duration_of(keypoints, fps)), 3),
+        "uneven": keypoints.times is not None,
         "keypoints": keypoints.count,
         "jacobians": keypoints.jacobian is not None,
         "metadata": dict(performance.metadata),
@@ -141,6 +142,8 @@ def _text(entry: dict[str, Any]) -> str:
 
 def _keypoints_rows(entry: dict[str, Any]) -> dict[str, Any]:
     rate = "not known" if entry["fps"] is None else f"{entry['fps']} frames per second, {entry['seconds']:.1f} s"
+    if entry["uneven"]:
+        rate += "; frames are uneven and have times of their own"
     return {
         "frames": entry["frames"],
         "rate": rate,

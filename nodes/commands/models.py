@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..hosts.devices import choose_device, dtype_of
 from .terminal import say
 
 if TYPE_CHECKING:
     from ...fomm_core.config import MotionModelConfig
+    from ...fomm_core.session import AnimationSession
 
 PRESET_NAMES = (
     "vox-256, vox-adv-256, taichi-256, taichi-adv-256, fashion-256, mgif-256, bair-256, nemo-256, demo-64 or demo-128"
@@ -66,4 +68,25 @@ def hint_at_better_models() -> None:
     say(
         "using the built-in demo model: small, for a first try. For real work get one that the authors of the First "
         "Order Motion Model published, such as vox for faces: `fomm models get vox`, then add --model vox"
+    )
+
+
+def open_session(arguments: argparse.Namespace) -> AnimationSession:
+    """The session that the options of `add_computing_arguments`, `add_config_arguments` and --model ask for."""
+    import torch
+
+    from ...fomm_core.checkpoints import DEFAULT_MODEL, load_model
+    from ...fomm_core.session import AnimationSession
+
+    device = choose_device(arguments.device)
+    weights = find_weights(arguments.model or DEFAULT_MODEL)
+    model = load_model(weights, config=chosen_config(arguments, weights))
+    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+    return AnimationSession(
+        model,
+        device=device,
+        dtype=dtype_of(arguments.dtype, fast_half=fast),
+        chunk=arguments.chunk,
+        exact=arguments.exact,
+        compile=arguments.compile,
     )

@@ -25,6 +25,8 @@ SAME_HEIGHT = integer(
 def _draw(
     host: Host, images: Tensor, keypoints: Keypoints, radius: int, local_maps: bool, numbers: bool
 ) -> tuple[Any, ...]:
+    if len(keypoints) != len(images):
+        keypoints = keypoints_at_constant_rate(keypoints)
     drawn = draw.draw_keypoints(
         images_from_graph(images), keypoints, radius=radius or None, jacobians=local_maps, numbers=numbers
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import pickle
 from collections.abc import Callable
@@ -15,10 +16,10 @@ from fomm_nodes import __version__
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 from fomm_nodes.fomm_core.config import PRESETS
 from fomm_nodes.fomm_core.motion import load_keypoints
-from fomm_nodes.fomm_core.video import VideoReader, read_image
+from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 from fomm_nodes.nodes.cli import main
 from fomm_nodes.nodes.commands.animate import anchor_frame, picture_size
-from fomm_nodes.nodes.commands.times import frame_rate
+from fomm_nodes.nodes.commands.times import frame_rate, place, rate_or_keep
 from PIL import Image
 
 SOURCE, DRIVING = str(ASSETS / "source.png"), str(ASSETS / "driving.mp4")
@@ -154,7 +155,7 @@ def test_computing_options_arrive(fomm: Run) -> None:
     import argparse
 
     import torch
-    from fomm_nodes.nodes.commands.animate import open_session
+    from fomm_nodes.nodes.commands.models import open_session
 
     given = {"device": "cpu", "dtype": "bfloat16", "chunk": 3, "exact": True, "compile": True, "model": None}
     given |= {"preset": None, "config": None, "align_corners": False}
@@ -317,3 +318,27 @@ def test_logging_is_left_as_it_was(fomm: Run) -> None:
     before = list(logging.getLogger("fomm").handlers), signal.getsignal(signal.SIGTERM)
     fomm("animate", "nowhere.png", DRIVING)
     assert (list(logging.getLogger("fomm").handlers), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_places_and_rates_as_they_are_typed() -> None:
+    from fomm_nodes.fomm_core.video import Seconds
+
+    assert [place(text) for text in ("60", "2.5s", "0:02.5")] == [60, Seconds(Fraction(5, 2)), Seconds(Fraction(5, 2))]
+    assert (rate_or_keep("keep"), rate_or_keep("24")) == ("keep", 24)
+    with pytest.raises(argparse.ArgumentTypeError, match=r"a time such as 2\.5s"):
+        place("2.5")
+
+
+def test_a_part_by_time_and_what_is_saved_of_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An uneven clip, cut by time; the saved movement is told to be uneven."""
+    clip, saved = tmp_path / "uneven.mkv", tmp_path / "movement.safetensors"
+    with VideoWriter(clip, fps=10, uneven=True) as writer:
+        for index, end in enumerate((1, 2, 6, 7, 8, 9)):
+            writer.write(np.full((64, 64, 3), 40 * index, np.uint8), [Fraction(end, 10)])
+    arguments = [str(SOURCE), str(clip), "-o", str(tmp_path / "out.mp4"), "--size", "model", "-q"]
+    assert main(["animate", *arguments, "--start", "0:00.3", "--frames", "0.5s", "--save-keypoints", str(saved)]) == 0
+    with VideoReader(tmp_path / "out.mp4") as reader:
+        assert (reader.info.fps, reader.count()) == (10, 5)
+    capsys.readouterr()
+    assert main(["inspect", str(saved)]) == 0
+    assert "10 frames per second, 0.5 s; frames are uneven" in capsys.readouterr().out

@@ -280,7 +280,7 @@ def test_an_interrupted_clip_leaves_the_older_one(clip, frames):
 def test_a_failure_at_the_end_leaves_nothing(tmp_path, frames, monkeypatch, name):
     from fomm_nodes.fomm_core.video import encoders, gif
 
-    def full_disk(self):
+    def full_disk(self, end=None):
         raise OSError(28, "No space left on device")
 
     for kind in (encoders.ContainerEncoder, encoders.StillsEncoder, gif.GifEncoder):
