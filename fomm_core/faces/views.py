@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import ImageError
 from ..region import Region, crop, crop_pixels
+from ..region.matrices import crop_from_whole, index_matrix, scaling
 from ..region.resampling import touched
 
 Frame: TypeAlias = "NDArray[np.uint8] | Tensor"
@@ -57,17 +58,24 @@ def squares(frame: Frame, region: Region, size: int, device: torch.device) -> Te
 
 
 def _crop_halved(frame: NDArray[np.uint8], region: Region, size: int) -> NDArray[np.uint8]:
-    """`crop_pixels`, after halving as often as the crop is smaller by two: 2x2 means are what OpenCV is quick at."""
-    while float(region.side[0]) >= 2 * size:
-        left, top, right, bottom = touched(region, margin=0)
-        width, height = (right - left) // 2, (bottom - top) // 2
-        if width < 1 or height < 1:
-            break
-        part = frame[top : top + 2 * height, left : left + 2 * width]
-        frame = np.asarray(cv2.resize(part, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        corner = torch.tensor([left, top], dtype=torch.float64)
-        region = Region((region.centre - corner) / 2, region.side / 2, region.angle, height, width)
-    return crop_pixels(frame, region, size)
+    """About what `crop_pixels` gives, at a quarter of its cost for large squares: halved until they are less than twice
+    as large as the crop, and sampled bilinearly from there.
+    """
+    side = float(region.side[0])
+    if side < 2 * size:
+        return crop_pixels(frame, region, size)
+    left, top, right, bottom = touched(region, margin=0)
+    part = frame[top:bottom, left:right]
+    halvings = 0
+    while side >= 2 * size and min(part.shape[:2]) > 1:
+        height, width = (length // 2 for length in part.shape[:2])
+        even = part[: 2 * height, : 2 * width]
+        part = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        side, halvings = side / 2, halvings + 1
+    part_from_whole = scaling(0.5**halvings, 0.5**halvings, left, top)
+    matrix = index_matrix(crop_from_whole(region, size)[0] @ torch.linalg.inv(part_from_whole))[:2].numpy()
+    crop = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(crop, np.uint8)
 
 
 def tiles(frame: Frame, wanted: list[Tile], size: int, device: torch.device) -> Tensor:

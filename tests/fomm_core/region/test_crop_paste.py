@@ -23,7 +23,7 @@ def square(x: float, y: float, side: float, degrees: float = 0, size: tuple[int,
 
 
 def photograph() -> np.ndarray:
-    return np.asarray(Image.open(ASSETS / "source.png").convert("RGB"))
+    return np.array(Image.open(ASSETS / "source.png").convert("RGB"))
 
 
 def smooth(height: int = 256, width: int = 256) -> np.ndarray:
