@@ -18,7 +18,7 @@ from fomm_nodes.fomm_core.config import PRESETS
 from fomm_nodes.fomm_core.motion import load_keypoints
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 from fomm_nodes.nodes.cli import main
-from fomm_nodes.nodes.commands.animate import anchor_frame, picture_size
+from fomm_nodes.nodes.commands.animate import anchor_frame, colour, picture_size
 from fomm_nodes.nodes.commands.times import frame_rate, place, rate_or_keep
 from PIL import Image
 
@@ -95,6 +95,7 @@ def test_wrong_usage_is_two(fomm: Run, arguments: list[str], message: str) -> No
 
 def test_arguments_are_read() -> None:
     assert [picture_size(text) for text in ("auto", "source", "128", "512x256")] == ["auto", "source", 128, (256, 512)]
+    assert [colour(text) for text in ("white", "#20b040")] == [(255, 255, 255), (32, 176, 64)]
     assert [anchor_frame(text) for text in ("first", "best", "7")] == ["first", "best", 7]
     assert [frame_rate(text) for text in ("25", "29.97", "24000/1001")] == [
         25,
