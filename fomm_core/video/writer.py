@@ -73,6 +73,7 @@ class VideoWriter:
             raise ImageError(f"expected a quality of 0 to 100; got {quality}.")
         self._quality = quality
         self._kind = _kind(self.path)
+        self._channels = (3, 4) if holds_alpha(self.path) else (3,)
         self._audio_from = _sound_source(audio_from)
         self._audio_start = Fraction(audio_start).limit_denominator(1_000_000)
         self._size: tuple[int, ...] | None = None
@@ -93,7 +94,7 @@ class VideoWriter:
         """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB; or RGBA with straight alpha, where held."""
         if self._temporary is None:
             raise RuntimeError("expected `with VideoWriter(...) as writer:` around write()")
-        channels = (3, 4) if holds_alpha(self.path) else (3,)
+        channels = self._channels
         fits = frames.ndim in (3, 4) and frames.shape[-1] in channels and 0 not in frames.shape[-3:]
         if frames.dtype != np.uint8 or not fits:
             raise ImageError(

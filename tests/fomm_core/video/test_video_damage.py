@@ -151,7 +151,7 @@ def test_a_cut_index_is_an_error(tmp_path, clip):
         (b"\x89PNG\r\n\x1a\n" + bytes(30), "expected a whole"),
         (b"RIFF\x20\0\0\0WEBPVP8X\x0a\0\0\0\x02\0\0\0\0\0\0\0\0\0", "no whole frame"),
         (b"GIF89a\x10\0\x10\0\0\0\0;", "expected a video"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "expected a whole PNG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "expected a whole HEIC"),
     ],
 )
 def test_other_kinds_of_file_are_refused(tmp_path, content, expected, in_memory):
