@@ -49,7 +49,7 @@ def smooth_one_euro(
     if keypoints.times is None:
         rates = np.full(len(keypoints), float(fps))
     else:
-        rates = 1 / np.diff(keypoints.times.numpy(), prepend=0)[:-1]  # the first is not used
+        rates = 1 / np.diff(keypoints.times.numpy(), prepend=-1)[:-1]  # the first is not used
     return _each_signal(keypoints, lambda signal: _one_euro(signal, rates, min_cutoff, beta, derivative_cutoff))
 
 

@@ -76,6 +76,7 @@ class VideoWriter:
             raise ImageError(f"expected a quality of 0 to 100; got {quality}.")
         self._quality = quality
         self._kind = _kind(self.path)
+        self._channels = (3, 4) if holds_alpha(self.path) else (3,)
         self._audio_from = _sound_source(audio_from)
         self._until = Fraction(0)
         self._last: Pixels | None = None
@@ -118,7 +119,7 @@ class VideoWriter:
         """
         if self._temporary is None:
             raise RuntimeError("expected `with VideoWriter(...) as writer:` around write()")
-        channels = (3, 4) if holds_alpha(self.path) else (3,)
+        channels = self._channels
         fits = frames.ndim in (3, 4) and frames.shape[-1] in channels and 0 not in frames.shape[-3:]
         if frames.dtype != np.uint8 or not fits:
             raise ImageError(
