@@ -131,7 +131,8 @@ def part(keypoints: Keypoints, rate: Fraction, start: float, end: float | None) 
     times = chosen.times - keypoints.times[0] if keypoints.times is not None else chosen.times
     times = times.clamp(min=min(start, float(times[1]) - 1e-6))
     if end is not None:
-        times = torch.cat((times[:-1], times[-1:].clamp(max=max(end, float(times[-2]) + gap))))
+        last = end if float(times[0]) == start else max(end, float(times[-2]) + gap)
+        times = torch.cat((times[:-1], times[-1:].clamp(max=last)))
     return replace(chosen, times=times)
 
 

@@ -249,6 +249,11 @@ def test_a_stream_begins_where_the_file_says():
         ({"start": Seconds(Fraction("0.2")), "length": Seconds(Fraction("0.5"))}, [200, 700], [0]),
         ({"start": 1, "length": Seconds(Fraction("0.08"))}, [1000, 1040, 1080], [1, 2]),
         ({"stop": Seconds(Fraction("1.06"))}, [0, 1000, 1040, 1080], [0, 1, 2]),
+        (
+            {"start": Seconds(Fraction("0.4")), "length": Seconds(Fraction("0.66"))},
+            [400, 1000, 1040, 1060],
+            [0, 1, 2],
+        ),
     ],
 )
 def test_parts(tmp_path, part, times, frames):
