@@ -184,6 +184,20 @@ def test_a_stream_without_container_goes_at_its_rate(tmp_path, name, codec):
     assert shown == sorted(shown)
 
 
+def test_raw_dv_is_read(tmp_path):
+    frames = [np.full((576, 720, 3), 60 * index, np.uint8) for index in range(4)]
+    with av.open(str(tmp_path / "a.dv"), "w", format="dv") as container:
+        stream = container.add_stream("dvvideo", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 720, 576, "yuv420p"
+        for picture in frames:
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    found, shown = read(tmp_path / "a.dv")
+    assert found == [0, 40, 80, 120, 160]
+    assert shown == sorted(shown)
+
+
 def test_a_bare_stream_that_cannot_be_read_says_what_helps(tmp_path):
     (tmp_path / "a.obu").write_bytes(b"\0" * 500)
     with pytest.raises(ImageError, match=r'wrapped: ffmpeg -i "a\.obu" -c copy "a\.mp4"'):
@@ -235,6 +249,11 @@ def test_a_stream_begins_where_the_file_says():
         ({"start": Seconds(Fraction("0.2")), "length": Seconds(Fraction("0.5"))}, [200, 700], [0]),
         ({"start": 1, "length": Seconds(Fraction("0.08"))}, [1000, 1040, 1080], [1, 2]),
         ({"stop": Seconds(Fraction("1.06"))}, [0, 1000, 1040, 1080], [0, 1, 2]),
+        (
+            {"start": Seconds(Fraction("0.4")), "length": Seconds(Fraction("0.66"))},
+            [400, 1000, 1040, 1060],
+            [0, 1, 2],
+        ),
     ],
 )
 def test_parts(tmp_path, part, times, frames):
