@@ -23,8 +23,6 @@ spec.loader.exec_module(heic)
 AS_STATED = heic.colours(1, 13)
 LOSS = 6
 """Of 8 bits: what HEVC loses of soft colours, their own resolution halved."""
-EDGE = 8
-"""Where a tile ends within the picture's blocks, or a curve is steep, it loses more."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +52,7 @@ def test_tiles_are_joined(picture) -> None:
     file.primary = file.grid(picture[:60, :90], 32, AS_STATED)
     shown = read(file)
     assert shown.shape == (60, 90, 3)
-    steps_near(shown, picture[:60, :90], EDGE)
+    steps_near(shown, picture[:60, :90], 8)  # more than of a whole picture, as each tile is coded by itself
 
 
 @pytest.mark.parametrize("quarters", range(4))
@@ -110,7 +108,7 @@ def test_wide_colours_without_a_profile_are_followed() -> None:
 def test_a_profile_is_followed(linear_profile: bytes) -> None:
     file = heic.Heic()
     file.picture(np.full((64, 64, 3), 55, np.uint8), AS_STATED, heic.profile(linear_profile))
-    steps_near(read(file)[30, 30], 128, EDGE)
+    steps_near(read(file)[30, 30], 128, 8)  # HEVC's loss, which the curve enlarges
 
 
 def test_a_damaged_heic_is_refused(picture) -> None:

@@ -167,7 +167,7 @@ def test_cmyk_is_ink(bits: int) -> None:
 def test_lab_becomes_rgb() -> None:
     values = np.full((4, 4, 3), (136, 80, 67), np.uint8)  # L, a, b of red
     read = read_picture(written(values, photometric="cielab"))[0, 0]
-    steps_near(read, [255, 0, 0], 12)  # L, a and b are whole numbers
+    steps_near(read, [255, 0, 0], 12)  # L, a and b are rounded to 8 bits, and red is at the rim of sRGB
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
@@ -199,7 +199,7 @@ def test_a_profile_of_a_deep_tiff_is_followed(linear_profile: bytes) -> None:
     """In linear light, 55 of 255 is what sRGB calls 128."""
     values = np.full((4, 4, 3), 55 * 257, np.uint16)
     read = read_picture(written(values, photometric="rgb", iccprofile=linear_profile))
-    steps_near(read[0, 0], 128, 2)  # 16 bits go through the profile's table in 8
+    steps_near(read[0, 0], 128, 2)  # 16 bits are rounded to 8 before the profile is followed, and then again
 
 
 def test_a_preview_before_the_picture_is_passed_over() -> None:
