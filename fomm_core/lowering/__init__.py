@@ -51,7 +51,7 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     fold_normalisation(fast)
     on_cpu = torch.device(device).type == "cpu"
     if on_cpu:
-        with_winograd(fast, decoder=dtype == torch.float32, dense_motion=dtype != torch.float16)
+        with_winograd(fast, decoder=dtype.itemsize >= 4, dense_motion=dtype != torch.float16)
     for block in fast.generator.up:
         assert isinstance(block, UpBlock)
         fold_upsampling(block)

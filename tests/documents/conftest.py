@@ -39,7 +39,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place in ("data/portraits", "data/clips", "pictures", "ComfyUI/models"):
         (folder / place).mkdir(parents=True)
     small_picture("source.png", folder / "face.jpg")
-    small_clip(folder / "talk.mp4")
+    small_clip(folder / "talk.mp4", 16)
     for name in ("source.png", "source-mouse.png"):
         small_picture(name, folder / "data" / "portraits" / name)
     small_clip(folder / "data" / "clips" / "talk.mp4", 2)
@@ -64,6 +64,8 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     folder = tmp_path_factory.mktemp("installed")
     (folder / "bin").mkdir()
     (folder / "fomm_nodes").symlink_to(ROOT, target_is_directory=True)
+    models = tmp_path_factory.mktemp("models")
+    shutil.copyfile(DATA / "parity" / "first-order.pth.tar", models / "vox-cpk.pth.tar")
     program = "import sys; from fomm_nodes.nodes.cli import program; sys.exit(program())"
     for name, line in (("fomm", f"'{sys.executable}' -c '{program}'"), ("python", f"'{sys.executable}'")):
         path = folder / "bin" / name
@@ -74,6 +76,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "PATH": f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(folder),
         "PYTHONUNBUFFERED": "1",
+        "FOMM_MODELS": str(models),
         "OMP_NUM_THREADS": "1",
     }
 

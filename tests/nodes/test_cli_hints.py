@@ -66,7 +66,6 @@ def sound_only(path: str) -> None:
         (["face.png", "talk.mp4", "-o", "there/no/out.doc"], [".webm"]),
         (["face.png", "talk.mp4", "--smooth", "gaussian", "--smooth-sigma", "-1"], ["at least 0"]),
         (["face.png", "talk.mp4", "--frames", "0"], ["at least one frame"]),
-        (["face.png", "talk.mp4", "--frames", "-2"], ["at least one frame"]),
         (["face.png", "talk.mp4", "--preset", "voks-256"], ["Did you mean 'vox-256'?"]),
     ],
     ids=" ".join,
@@ -109,6 +108,7 @@ def test_a_pattern_that_fits_one_file_is_taken(fomm: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["animate", "face.png", "talk.mp4", "--frames", "-2"], ["expected a number of frames", "'-2'"]),
         (["animate", "face.png", "talk.mp4", "--modle", "x"], ["fomm animate: error:", "--modle", "mean '--model'?"]),
         (["animate", "face.png", "talk.mp4", "--ouput=x.mp4"], ["mean '--output'?"]),
         (["animate", "face.png", "talk.mp4", "a.mp4", "b.mp4"], ["a.mp4 b.mp4 (SOURCE is one", "fomm render"]),

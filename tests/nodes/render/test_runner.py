@@ -269,6 +269,7 @@ def test_ten_thousand_jobs_stay_small(batch, pictures, tmp_path: Path) -> None:
     with Manifest(made.output) as manifest:
         digests = batches.Digests(manifest.digest, manifest.learn)
         counts = manifest.register(batches.plan(made, digests), "now")
+        manifest.keep()
         assert (counts.pending, counts.done, counts.failed) == (10_000, 0, 0)
         assert [entry.number for entry in manifest.entries("now")][-1] == "10000"
         assert not list(manifest.entries("now", state=FAILED))
