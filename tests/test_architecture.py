@@ -41,6 +41,10 @@ CORE: dict[str, set[str]] = {
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
     "schedule": {"geometry", "motion", "video"},
+    "whole": {"config", "region", "faces", "video", "wording", "view"},
+    "frames": {"fitting", "region", "video"},
+    "options": {"animation", "fitting", "video", "whole"},
+    "rendering": {"background", "fitting", "options", "prepared", "schedule", "session", "video", "view", "whole"},
     "pipeline": EVERYTHING,  # from files to files
     "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names
