@@ -126,7 +126,8 @@ def animate_files(
         if options.keypoints is not None:
             notes = {"model": session.model.name} | ({"driving": Path(driving).name} if driving is not None else {})
             save_keypoints(options.keypoints, keypoints, fps=own_rate, metadata=notes)
-        moving, anchors = [], []
+        moving: list[Moving] = []
+        anchors = []
         for prepared in sources:
             anchor, driven = _driven(prepared.keypoints, keypoints, options.animation, rate, found.driving.shots)
             schedule = scheduled(

@@ -46,6 +46,8 @@ CORE: dict[str, set[str]] = {
     "options": {"animation", "fitting", "video", "whole"},
     "rendering": {"background", "fitting", "options", "prepared", "schedule", "session", "video", "view", "whole"},
     "pipeline": EVERYTHING,  # from files to files
+    "cropping": EVERYTHING,  # a file to its square
+    "previewing": EVERYTHING,  # the same, to one picture
     "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names
 }

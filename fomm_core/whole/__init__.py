@@ -4,6 +4,7 @@ from .canvas import Canvas
 from .choices import Crop, CropOptions, Square
 from .finding import FoundDriving, FoundSource, find_driving, find_source, turned_apart
 from .framing import FAMILIES, framing_of
+from .preview import preview_sheet
 
 __all__ = [
     "FAMILIES",
@@ -16,5 +17,6 @@ __all__ = [
     "find_driving",
     "find_source",
     "framing_of",
+    "preview_sheet",
     "turned_apart",
 ]
