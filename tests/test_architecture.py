@@ -41,7 +41,7 @@ CORE: dict[str, set[str]] = {
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
     "schedule": {"geometry", "motion", "video"},
-    "whole": {"config", "region", "faces", "video", "wording", "view"},
+    "whole": {"background", "config", "region", "faces", "video", "wording", "view"},
     "frames": {"fitting", "region", "video"},
     "options": {"animation", "fitting", "video", "whole"},
     "rendering": {"background", "fitting", "options", "prepared", "schedule", "session", "video", "view", "whole"},

@@ -9,6 +9,7 @@ from itertools import islice
 
 import torch
 
+from ..background import read_ahead
 from ..errors import RegionError
 from ..faces import Face, FaceFinder, FaceTracker, Track, Tracking, choose
 from ..faces.track import with_shots
@@ -123,8 +124,8 @@ def find_driving(
         return FoundDriving(words=f"{name} is a close crop already")
     tracker = FaceTracker(finder)
     first: tuple[Face, ...] | None = None
-    with closing(reader.timed()) as frames:
-        for done, (_, frame) in enumerate(frames, 1):
+    with read_ahead(reader) as frames:
+        for done, frame in enumerate(frames, 1):
             faces = tracker.add(frame)
             if first is None and any(faces):
                 first = finder.find(frame, tiles="never")

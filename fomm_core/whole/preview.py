@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from ..region import Cropper, Region, region_middle
 from ..region.pixels import crop_pixels
@@ -14,6 +13,8 @@ from ..video.pixels import Pixels
 
 TALL, SMALL, GAP = 360, 180, 8
 """Heights of the whole pictures and of the crops, and what lies between, in pixels."""
+FONT, TEXT_SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.5
+AROUND = 200
 PAPER, INK, LINE = (245, 245, 245), (30, 30, 30), (255, 90, 0)
 
 
@@ -51,10 +52,17 @@ def _middle(picture: Pixels) -> Region:
 
 
 def _outlined(picture: Pixels, squares: Sequence[Region]) -> Pixels:
-    canvas = _rgb(picture).copy()
+    """With its squares drawn, and room around it for those that reach over its border."""
+    height, width = picture.shape[:2]
+    bounds = np.array([square.bounds()[0].numpy() for square in squares] + [(0, 0, width, height)])
+    left, top = (int(min(-edge, side)) for edge, side in zip(bounds[:, :2].min(0), (width, height), strict=True))
+    right, bottom = (
+        int(min(edge - side, side)) for edge, side in zip(bounds[:, 2:].max(0), (width, height), strict=True)
+    )
+    canvas = np.pad(_rgb(picture), ((top, bottom), (left, right), (0, 0)), constant_values=AROUND)
     thick = max(1, round(canvas.shape[0] / TALL * 2))
     for square in squares:
-        corners = np.asarray(square.corners()[0].round().numpy(), np.int32)
+        corners = np.asarray(square.corners()[0].numpy().round() + np.array((left, top)), np.int32)
         cv2.polylines(canvas, [corners], True, LINE, thick, cv2.LINE_AA)
     return canvas
 
@@ -71,9 +79,11 @@ def _titled(picture: Pixels, title: str, height: int) -> Pixels:
     return canvas
 
 
-def _write(canvas: NDArray[np.uint8], text: str, place: tuple[int, int]) -> None:
-    for colour, thick in ((PAPER, 3), (INK, 1)):
-        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thick, cv2.LINE_AA)
+def _write(canvas: Pixels, text: str, place: tuple[int, int]) -> None:
+    (width, height), below = cv2.getTextSize(text, FONT, TEXT_SIZE, 1)
+    x, y = place
+    cv2.rectangle(canvas, (x - 4, y - height - 4), (x + width + 4, y + below + 2), PAPER, cv2.FILLED)
+    cv2.putText(canvas, text, place, FONT, TEXT_SIZE, INK, 1, cv2.LINE_AA)
 
 
 def _text(line: str, width: int) -> Pixels:
