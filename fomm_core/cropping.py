@@ -169,8 +169,8 @@ def _write_clip(reader: VideoReader, source: Path, output: Path, region: Region,
 
 
 def _always(options: CropOptions) -> CropOptions:
-    """What is asked for is cropped, close or not."""
-    return replace(options, source="face") if options.source == "auto" else options
+    """What is asked for is cropped, close or not, as the model expects it."""
+    return replace(options.close(), source="face" if options.source == "auto" else options.source)
 
 
 def check_outputs(output: Path, *, overwrite: bool) -> None:

@@ -180,7 +180,7 @@ def find(
 ) -> Found:
     """What is to move in a picture, and what in a clip moves it (None: nothing has to be looked for there)."""
     picture = read_picture(source, warn=warn)
-    crop = options.cropping
+    crop = options.cropping if options.crop.paste else options.cropping.close()
     framing = framing_of(session.config, session.model.name)
     looked_for = {crop.source, crop.driving} & ({"face"} if framing is None else {"auto", "face"})
     if not looked_for and crop.source == crop.driving == "off":
@@ -194,7 +194,8 @@ def find(
         def tracked(done: int) -> None:
             report(Progress("track", done, None if expected is None else max(done, expected)))
 
-        in_clip = find_driving(reader, Path(driving).name, crop, framing, finder, tracked)
+        alike = crop if in_picture.regions else crop.close()
+        in_clip = find_driving(reader, Path(driving).name, alike, framing, finder, tracked)
     for message in (*in_picture.warnings, *in_clip.warnings):
         warn(message)
     return Found(picture, in_picture, in_clip)

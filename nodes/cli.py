@@ -41,7 +41,7 @@ examples:
   fomm animate --example                        the bundled example, on the built-in model
   fomm models get vox                           the authors' weights for faces; then --model vox
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
-  fomm crop photo.jpg -o face.png               the square that `fomm animate` would take
+  fomm crop photo.jpg -o face.png               the square around the face
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
   fomm check workflow.json                      what is wrong with a saved workflow

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..errors import RegionError
 from ..faces import WHICH
-from ..region import DEFAULT_FEATHER, Region, region_at
+from ..region import DEFAULT_FEATHER, Framing, Region, region_at
 from ..region.feather import check_feather
+
+ROOM = 1.15
+"""Of a face at rest and of heads that turn, hair stays out of the feather with this; more costs sharpness."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +45,10 @@ class CropOptions:
     follow: the clip's square follows the face, which then keeps its place; otherwise it stands still in each shot, and
         the face moves inside of it, as models want it.
     feather: of the paste, see `region.coverage`.
+    room: both squares have sides so many times as long as the model expects where the result is pasted: hair that moves
+        within the feather would leave its still self behind.
 
-    Raises RegionError for another word, or a feather outside 0..0.5.
+    Raises RegionError for another word, a feather outside 0..0.5, or a room below 1.
     """
 
     source: Crop = "auto"
@@ -52,6 +57,7 @@ class CropOptions:
     paste: bool = True
     follow: bool = False
     feather: float = DEFAULT_FEATHER
+    room: float = ROOM
 
     def __post_init__(self) -> None:
         for crop in (self.source, self.driving):
@@ -60,4 +66,14 @@ class CropOptions:
         known = self.face in WHICH if isinstance(self.face, str) else self.face >= 0
         if not known or isinstance(self.face, bool):
             raise RegionError(f"expected a face out of {', '.join(WHICH)}, or its number from 0; got {self.face!r}")
+        if not 1 <= self.room <= 4:
+            raise RegionError(f"expected a room of 1 to 4 times the square; got {self.room}")
         check_feather(self.feather)
+
+    def close(self) -> CropOptions:
+        """The same, with squares as the model expects them."""
+        return replace(self, room=1.0)
+
+    def roomy(self, framing: Framing) -> Framing:
+        """What the model expects, with that room around."""
+        return replace(framing, share=framing.share / self.room)

@@ -97,7 +97,9 @@ def find_source(
                 f"the face in {name} is only {face.size:.0f} pixels large: its movement will hardly show. A larger "
                 "picture of it will do better."
             )
-    return FoundSource(tuple(face.region(framing).snapped() for face in chosen), chosen, words, tuple(warnings))
+    return FoundSource(
+        tuple(face.region(options.roomy(framing)).snapped() for face in chosen), chosen, words, tuple(warnings)
+    )
 
 
 def find_driving(
@@ -140,7 +142,7 @@ def find_driving(
         return FoundDriving(words=f"no face in {name}", warnings=() if is_square(height, width) else (note,))
     track = with_shots(tracking.tracks[0], real_cuts(tracking.tracks[0]))
     return FoundDriving(
-        track.region(framing, follow=options.follow),
+        track.region(options.roomy(framing), follow=options.follow),
         track,
         track.shots,
         _words(name, track),

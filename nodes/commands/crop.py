@@ -36,7 +36,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "crop",
         parents=[common],
         help="cut the square around a face out of a picture or a clip",
-        description="Find the face in a picture or a clip, and write the square around it as `fomm animate` takes it.",
+        description="Find the face in a picture or a clip, and write the square around it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

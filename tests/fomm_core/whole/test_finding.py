@@ -63,10 +63,13 @@ def test_close_crops_are_known_by_their_face(portrait: np.ndarray, photo: np.nda
 
 
 def test_squares_lie_alike_around_the_faces(photo: np.ndarray, clip: Path, finder) -> None:
-    (region,) = find_source(photo, "", CropOptions(), VOX, finder).regions
+    close = CropOptions().close()
+    (region,) = find_source(photo, "", close, VOX, finder).regions
+    (roomy,) = find_source(photo, "", CropOptions(), VOX, finder).regions
+    assert float(roomy.side / region.side) == pytest.approx(CropOptions().room, rel=0.02)
     assert torch.equal(region.snapped().centre, region.centre)  # crops are plain slices
     with VideoReader(clip) as reader:
-        driving = find_driving(reader, "", CropOptions(), VOX, finder)
+        driving = find_driving(reader, "", close, VOX, finder)
     assert driving.region is not None
     assert len(driving.region) == 1
     (face,) = finder.find(photo)
@@ -132,7 +135,7 @@ def test_faces_turned_apart_at_the_anchor(portrait: np.ndarray, finder) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"source": "person"}, {"face": "third"}, {"face": -1}, {"face": True}, {"feather": 0.7}]
+    "options", [{"source": "person"}, {"face": "third"}, {"face": -1}, {"face": True}, {"feather": 0.7}, {"room": 0.5}]
 )
 def test_wrong_choices(options: dict) -> None:
     with pytest.raises(RegionError):
