@@ -1,104 +1,59 @@
 """From files to files: a picture and a driving clip (or a saved performance) in, a video out, as a stream.
 
-Frames are never held: the driving clip is read once for its keypoints, and again only where it is to be shown.
+Frames are never held: the driving clip is read once for its face where it has to be cropped, once for its keypoints,
+and again only where it is to be shown.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from itertools import islice
+from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
-import torch
-from torch import Tensor
-
-from .animation import AnimationOptions, Size, anchor_index, drive, prepare_source
-from .background import read_ahead, write_behind
+from .animation import AnimationOptions, anchor_index, drive, prepare_source
+from .background import read_ahead
 from .errors import FommError, ImageError, KeypointError
-from .fitting import FitMode, fit_uint8, from_uint8, to_uint8
+from .faces import FaceFinder
+from .fitting import FitMode, from_uint8
+from .frames import at_positions, fitted_frames, grouped
 from .geometry import Keypoints
 from .motion import Performance, part, rate_of, save_keypoints, timed
-from .schedule import Schedule, scheduled
-from .session import AnimationSession, PreparedSource, Rendered
+from .options import FileOptions, OnProgress, Progress, Report, check_files
+from .region import Region, crop_pixels
+from .rendering import Moving, render
+from .schedule import scheduled
+from .session import AnimationSession, PreparedSource
 from .video import Seconds, VideoReader, VideoWriter, holds_alpha, read_picture
-from .video.pixels import WHITE, Colour
+from .video.pixels import WHITE, Pixels, over_background
 from .video.source import still_paths
-from .view import side_by_side
+from .whole import Canvas, FoundDriving, FoundSource, find_driving, find_source, framing_of, turned_apart
+
+log = logging.getLogger("fomm.pipeline")
 
 PathLike = str | os.PathLike[str]
 
 UNTIMED_RATE = Fraction(25)
 """Frames per second where neither the driving clip nor the options say: stills, and performances saved without."""
 
-LABELLED_HEIGHT = 128
-"""Comparisons of smaller pictures go without labels: they would hide the heads."""
 
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is to be animated: the picture uint8 [H, W, 3 or 4], and the squares that were found."""
 
-@dataclass(frozen=True, kw_only=True)
-class FileOptions:
-    """How files are animated.
+    picture: Pixels
+    source: FoundSource
+    driving: FoundDriving
 
-    animation: how the clip moves the source. size, fit: of the frames, see `output_size`.
-    background: what a transparent source lies over, RGB of 0..255. None keeps it transparent where the output can be
-        (`holds_alpha`), and lays it over white where not.
-    start, frames: the part of the driving clip to use: its first frame, and how many, or both in `Seconds`; None is all
-        of them.
-    fps: of the result. Movement keeps its pace: it is interpolated between the driving frames by their true times. None
-        keeps their rate; where frames are uneven, that of most of them (`common_rate`). 'keep' gives each frame of the
-        result the time of its driving frame, in files that can hold it.
-    audio: carry the driving clip's sound over. quality: 0 to 100, see `VideoWriter`.
-    compare: show source | driving | result side by side.
-    occlusion: a second video to write, white where the source does not show what is needed.
-    keypoints: a file to save the driving performance to. It is written as soon as the clip is detected.
-    overwrite: replace files that exist; otherwise they are an error, before any work is done.
-    """
-
-    animation: AnimationOptions = field(default_factory=AnimationOptions)
-    size: Size = "auto"
-    fit: FitMode = "crop"
-    background: Colour | None = None
-    start: int | Seconds = 0
-    frames: int | Seconds | None = None
-    fps: Fraction | Literal["keep"] | None = None
-    audio: bool = True
-    quality: int = 80
-    compare: bool = False
-    occlusion: PathLike | None = None
-    keypoints: PathLike | None = None
-    overwrite: bool = False
-
-
-@dataclass(frozen=True)
-class Progress:
-    """What `on_progress` hears after each chunk. total: an estimate while detecting; None where nothing is known."""
-
-    stage: Literal["detect", "render", "rebuild"]
-    done: int
-    total: int | None
-
-
-@dataclass(frozen=True)
-class Report:
-    """What was written. size: (height, width) of the frames. anchor: the driving frame taken as the source's pose;
-    None in absolute mode. warnings: what was wrong with the files and could be lived with.
-    """
-
-    output: Path
-    frames: int
-    size: tuple[int, int]
-    fps: Fraction
-    anchor: int | None
-    seconds: float
-    warnings: tuple[str, ...]
-
-
-OnProgress = Callable[[Progress], None]
+    @property
+    def words(self) -> str:
+        """In one line, for the user; empty where nothing was looked for."""
+        return "; ".join(words for words in (self.source.words, self.driving.words) if words)
 
 
 def animate_files(
@@ -110,14 +65,20 @@ def animate_files(
     *,
     performance: Performance | None = None,
     on_progress: OnProgress | None = None,
+    on_found: Callable[[str], None] | None = None,
 ) -> Report:
     """Animate the picture `source` by the clip `driving` into the video `output`; its ending chooses the kind.
 
-    performance: keypoints detected before; `driving` then gives only the sound and the pictures to compare with, and
-    may be None. on_progress: what it raises ends the run. Files are whole or not there, however the run ends, and
-    memory does not grow with the length of the clip.
+    Faces are found in both, followed in the clip, cropped alike, and what moves is laid back into the whole picture,
+    where these are not close crops already: see `FileOptions.crop`.
 
-    Raises FommError (ImageError, SizeError, KeypointError) for input that does not do; OSError for a full disk.
+    performance: keypoints detected before; `driving` then gives only the sound and the pictures to compare with, and
+    may be None. on_progress: what it raises ends the run. on_found: hears, in a line, what was found, before anything
+    is rendered. Files are whole or not there, however the run ends, and memory does not grow with the length of the
+    clip.
+
+    Raises FommError (ImageError, SizeError, KeypointError, RegionError) for input that does not do; OSError for a full
+    disk.
     """
     options = options or FileOptions()
     started = time.perf_counter()
@@ -129,12 +90,18 @@ def animate_files(
     report = on_progress or (lambda progress: None)
 
     noted: list[str] = []
-    picture = from_uint8(read_picture(source, warn=noted.append))
-    colour = tuple(value / 255 for value in options.background or WHITE)
-    prepared = prepare_source(session, picture, size=options.size, mode=options.fit, background=colour)
-    clear = prepared.alpha is not None and _stays_transparent(output, options, noted)
+
+    def warn(message: str) -> None:
+        noted.append(message)
+        log.warning("%s", message)
+
     with ExitStack() as stack:
         reader = None if driving is None else stack.enter_context(_open(driving, options))
+        found = find(session, source, None if performance is not None else reader, driving, options, warn, report)
+        if found.words and on_found is not None:
+            on_found(found.words)
+        sources, canvas, clear = _prepared(session, found, output, options, warn)
+
         has_rate = performance is not None or not _are_stills(driving)
         audio = driving if options.audio and reader is not None and reader.info.has_audio else None
         writers = [
@@ -148,7 +115,9 @@ def animate_files(
         own_rate: Fraction | None
         if performance is None:
             assert reader is not None
-            keypoints, own_rate = detect_clip(session, reader, prepared, mode=options.fit, on_progress=report)
+            keypoints, own_rate = detect_clip(
+                session, reader, sources[0], mode=options.fit, region=found.driving.region, on_progress=report
+            )
             own_rate = own_rate if has_rate else None
         else:
             own_rate = performance.fps or rate_of(performance.keypoints)
@@ -157,17 +126,31 @@ def animate_files(
         if options.keypoints is not None:
             notes = {"model": session.model.name} | ({"driving": Path(driving).name} if driving is not None else {})
             save_keypoints(options.keypoints, keypoints, fps=own_rate, metadata=notes)
-        anchor, animation = _anchored(prepared.keypoints, keypoints, options.animation)
-        driven = drive(prepared.keypoints, keypoints, animation, fps=float(rate))
-        schedule = scheduled(driven, rate, wished or rate, writers, keep=options.fps == "keep")
+        moving: list[Moving] = []
+        anchors = []
+        for prepared in sources:
+            anchor, driven = _driven(prepared.keypoints, keypoints, options.animation, rate, found.driving.shots)
+            schedule = scheduled(
+                driven, rate, wished or rate, writers[:1] if moving else writers, keep=options.fps == "keep"
+            )
+            moving.append(Moving(prepared, schedule))
+            anchors.append(anchor)
+        for face, anchor in zip(found.source.faces, anchors, strict=False):
+            apart = turned_apart(face, found.driving.track, anchor) if options.animation.anchor != "best" else None
+            if apart is not None:
+                warn(apart)
+                break
+        schedule = moving[0].schedule
         start = Fraction(0) if reader is None else reader.start_seconds
         for writer in writers:
             writer.set_times(schedule.fps, start, uneven=schedule.until is not None)
+        size = sources[0].size if canvas is None else canvas.size
         shown = None
         if options.compare and reader is not None:
-            fitted_frames = _fitted(reader, prepared.size, options.fit)
-            shown = stack.enter_context(read_ahead(_at(fitted_frames, schedule.shown)))
-        _render(session, prepared, schedule, writers, shown, options, report, clear=clear)
+            column = size if canvas is None else (size[0], size[0])
+            frames_beside = fitted_frames(reader, column, options.fit, region=found.driving.region)
+            shown = stack.enter_context(read_ahead(at_positions(frames_beside, schedule.shown)))
+        render(session, moving, canvas, writers, shown, options, report, clear=clear)
     warnings = [
         *noted,
         *(reader.warnings if reader is not None else ()),
@@ -176,31 +159,65 @@ def animate_files(
     return Report(
         output=Path(output),
         frames=writers[0].frame_count,
-        size=prepared.size,
+        size=size,
         fps=schedule.fps,
-        anchor=anchor,
+        anchor=anchors[0],
         seconds=time.perf_counter() - started,
         warnings=tuple(warnings),
+        found=found.words,
+        pasted=canvas is not None,
     )
 
 
-def check_files(inputs: Iterable[PathLike | None], output: PathLike, options: FileOptions) -> None:
-    """Raise FommError, before any work is done, where a file would be lost: written while it is read, written twice,
-    or there already and not to be overwritten.
-    """
-    read = {Path(path).resolve() for path in inputs if path is not None}
-    written: set[Path] = set()
-    for path in (Path(name) for name in (output, options.occlusion, options.keypoints) if name is not None):
-        if path.resolve() in read:
-            raise FommError(f"expected another name to write to than what is read; got '{path}' for both.")
-        if path.resolve() in written:
-            raise FommError(f"expected a name of its own for each file to write; got '{path}' twice.")
-        if path.is_file() and not options.overwrite:
-            raise FommError(
-                f"expected a new name to write to; '{path}' exists already. Choose another, or allow it to be "
-                "overwritten (-y)."
-            )
-        written.add(path.resolve())
+def find(
+    session: AnimationSession,
+    source: PathLike,
+    reader: VideoReader | None,
+    driving: PathLike | None,
+    options: FileOptions,
+    warn: Callable[[str], None],
+    report: OnProgress,
+) -> Found:
+    """What is to move in a picture, and what in a clip moves it (None: nothing has to be looked for there)."""
+    picture = read_picture(source, warn=warn)
+    crop = options.cropping if options.crop.paste else options.cropping.close()
+    framing = framing_of(session.config, session.model.name)
+    looked_for = {crop.source, crop.driving} & ({"face"} if framing is None else {"auto", "face"})
+    if not looked_for and crop.source == crop.driving == "off":
+        return Found(picture, FoundSource(), FoundDriving())
+    finder = FaceFinder(session.device)
+    in_picture = find_source(picture, Path(source).name, crop, framing, finder)
+    in_clip = FoundDriving()
+    if reader is not None and driving is not None:
+        expected = reader.info.frame_count
+
+        def tracked(done: int) -> None:
+            report(Progress("track", done, None if expected is None else max(done, expected)))
+
+        alike = crop if in_picture.regions else crop.close()
+        in_clip = find_driving(reader, Path(driving).name, alike, framing, finder, tracked)
+    for message in (*in_picture.warnings, *in_clip.warnings):
+        warn(message)
+    return Found(picture, in_picture, in_clip)
+
+
+def _prepared(
+    session: AnimationSession, found: Found, output: PathLike, options: FileOptions, warn: Callable[[str], None]
+) -> tuple[list[PreparedSource], Canvas | None, bool]:
+    """The sources to move, the whole picture that they are laid into, and whether frames keep their alpha."""
+    colour = tuple(value / 255 for value in options.background or WHITE)
+    regions = found.source.regions
+    squares = [crop_pixels(found.picture, region, round(float(region.side[0]))) for region in regions]
+    sources = [
+        prepare_source(session, from_uint8(square), size=options.size, mode=options.fit, background=colour)
+        for square in squares or [found.picture]
+    ]
+    is_clear = found.picture.shape[-1] == 4
+    clear = is_clear and _stays_transparent(output, options, warn)
+    if not regions or not options.crop.paste:
+        return sources[:1], None, clear
+    whole = found.picture if clear or not is_clear else over_background(found.picture, options.background or WHITE)
+    return sources, Canvas(whole, regions, options.crop.feather), clear
 
 
 def detect_clip(
@@ -209,10 +226,11 @@ def detect_clip(
     source: PreparedSource,
     *,
     mode: FitMode = "crop",
+    region: Region | None = None,
     on_progress: OnProgress | None = None,
 ) -> tuple[Keypoints, Fraction]:
-    """Keypoints of a clip whose frames are fitted as the source was, decoded in a thread as they are needed, and its
-    rate; see `timed`.
+    """Keypoints of a clip whose frames are cropped by `region` or fitted as the source was, decoded in a thread as they
+    are needed, and its rate; see `timed`.
     """
     expected = reader.info.frame_count
 
@@ -220,46 +238,11 @@ def detect_clip(
         if on_progress is not None:
             on_progress(Progress("detect", done, None if expected is None else max(done, expected)))
 
-    fitted = _fitted(reader, source.working, mode, source.size)
-    with read_ahead(_grouped(fitted, session.chunk)) as frames:
+    fitted = fitted_frames(reader, source.working, mode, source.size, region)
+    with read_ahead(grouped(fitted, session.chunk)) as frames:
         keypoints = session.detect(frames, on_frames=report)
     assert reader.times is not None
     return timed(keypoints, reader.times, reader.info.fps)
-
-
-def _render(
-    session: AnimationSession,
-    source: PreparedSource,
-    schedule: Schedule,
-    writers: list[VideoWriter],
-    shown: Iterator[Tensor] | None,
-    options: FileOptions,
-    report: OnProgress,
-    *,
-    clear: bool,
-) -> None:
-    """Stream all frames into the writers; conversion, drawing and encoding happen in a thread."""
-    still = source.picture.cpu()
-
-    def write(rendered: Rendered, driving: Tensor | None, until: Sequence[Fraction] | None) -> None:
-        images = (rendered.transparent if clear else rendered.images).cpu()
-        if options.compare:
-            columns = {"source": still, "driving": driving, "result": images}
-            present = {name: column for name, column in columns.items() if column is not None}
-            labels = list(present) if images.shape[-2] >= LABELLED_HEIGHT else None
-            images = side_by_side(list(present.values()), labels)
-        writers[0].write(to_uint8(images), until)
-        if len(writers) > 1:
-            assert rendered.occlusion is not None
-            writers[1].write(to_uint8((1 - rendered.occlusion).expand(-1, 3, -1, -1)), until)
-
-    done = 0
-    with write_behind(write) as submit:
-        for rendered in session.render(source, schedule.keypoints):
-            until = None if schedule.until is None else schedule.until[done : done + len(rendered)]
-            submit(rendered, None if shown is None else torch.cat(list(islice(shown, len(rendered)))), until)
-            done += len(rendered)
-            report(Progress("render", done, len(schedule.keypoints)))
 
 
 def _has_occlusion(session: AnimationSession) -> bool:
@@ -285,20 +268,38 @@ def _part(keypoints: Keypoints, rate: Fraction, options: FileOptions) -> Keypoin
     return part(chosen, rate, 0, float(length.value)) if isinstance(length, Seconds) else chosen[:length]
 
 
-def _anchored(source: Keypoints, driving: Keypoints, options: AnimationOptions) -> tuple[int | None, AnimationOptions]:
-    """The anchor's number, and the options with it in place of a rule; absolute mode needs none."""
+def _driven(
+    source: Keypoints, driving: Keypoints, options: AnimationOptions, rate: Fraction, shots: Sequence[int]
+) -> tuple[int | None, Keypoints]:
+    """The keypoints to render, and the number of the first shot's anchor, or of the one that was asked for; absolute
+    mode needs none. Each shot has an anchor of its own: where one frame was asked for, the others take their first.
+    """
+    anchors, parts = [], []
+    for start, end in pairwise([*shots, len(driving)]):
+        shot, chosen = driving[start:end], options
+        if options.transfer.mode == "absolute":
+            chosen = replace(options, anchor="first")
+        elif isinstance(options.anchor, int) and len(shots) > 1:
+            inside = start <= options.anchor < end
+            anchor_index(source, driving, options.anchor)
+            chosen = replace(options, anchor=options.anchor - start if inside else "first")
+        index = anchor_index(source, shot, chosen.anchor)
+        anchors.append(start + index)
+        parts.append(drive(source, shot, replace(chosen, anchor=index), fps=float(rate)))
     if options.transfer.mode == "absolute":
-        return None, replace(options, anchor="first")
-    index = anchor_index(source, driving, options.anchor)
-    return index, replace(options, anchor=index)
+        anchor = None
+    else:
+        anchor = options.anchor if isinstance(options.anchor, int) else anchors[0]
+    driven = parts[0] if len(parts) == 1 else replace(Keypoints.cat(parts), times=driving.times)
+    return anchor, driven
 
 
-def _stays_transparent(output: PathLike, options: FileOptions, noted: list[str]) -> bool:
+def _stays_transparent(output: PathLike, options: FileOptions, warn: Callable[[str], None]) -> bool:
     """Whether the frames of a transparent source keep their alpha."""
     if options.background is not None:
         return False
     if options.compare or not holds_alpha(output):
-        noted.append(
+        warn(
             f"the source is transparent, and lies over white: "
             f"{'a comparison' if options.compare else Path(output).name} cannot be transparent. Choose a background, "
             "or write a .webm, a .mov, or a folder of PNG files."
@@ -307,26 +308,14 @@ def _stays_transparent(output: PathLike, options: FileOptions, noted: list[str])
     return True
 
 
-def _fitted(
-    reader: VideoReader, size: tuple[int, int], mode: FitMode, shown: tuple[int, int] | None = None
-) -> Iterator[Tensor]:
-    """Each frame as [1, 3, height, width]. shown: see `fit`."""
-    for frame in reader:
-        yield fit_uint8(frame, *size, mode=mode, shown=shown)
-
-
-def _grouped(frames: Iterable[Tensor], count: int) -> Iterator[Tensor]:
-    """[1, ...] joined into [count, ...], the last one smaller."""
-    left = iter(frames)
-    while group := list(islice(left, count)):
-        yield torch.cat(group)
-
-
-def _at(frames: Iterable[Tensor], positions: Iterable[int]) -> Iterator[Tensor]:
-    """The frames at rising positions; the last one stands still where the clip ends before."""
-    left = enumerate(frames)
-    index, frame = next(left)
-    for position in positions:
-        while index < position and (following := next(left, None)) is not None:
-            index, frame = following
-        yield frame
+__all__ = [
+    "FileOptions",
+    "Found",
+    "OnProgress",
+    "Progress",
+    "Report",
+    "animate_files",
+    "check_files",
+    "detect_clip",
+    "find",
+]

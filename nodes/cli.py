@@ -17,7 +17,20 @@ from contextlib import contextmanager
 from types import FrameType
 
 from .. import __version__
-from .commands import animate, blender_package, check, convert, doctor, evaluate, graph, inspect, library, render, train
+from .commands import (
+    animate,
+    blender_package,
+    check,
+    convert,
+    crop,
+    doctor,
+    evaluate,
+    graph,
+    inspect,
+    library,
+    render,
+    train,
+)
 from .commands.hints import Parser
 from .commands.terminal import say
 
@@ -28,6 +41,7 @@ examples:
   fomm animate --example                        the bundled example, on the built-in model
   fomm models get vox                           the authors' weights for faces; then --model vox
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
+  fomm crop photo.jpg -o face.png               the square around the face
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
   fomm check workflow.json                      what is wrong with a saved workflow
@@ -56,7 +70,20 @@ def build_parser() -> argparse.ArgumentParser:
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
     group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
-    for module in (animate, library, render, graph, check, train, evaluate, convert, inspect, blender_package, doctor):
+    for module in (
+        animate,
+        crop,
+        library,
+        render,
+        graph,
+        check,
+        train,
+        evaluate,
+        convert,
+        inspect,
+        blender_package,
+        doctor,
+    ):
         module.add_parser(commands, common)
     return parser
 

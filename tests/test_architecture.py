@@ -41,7 +41,13 @@ CORE: dict[str, set[str]] = {
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
     "schedule": {"geometry", "motion", "video"},
+    "whole": {"background", "config", "region", "faces", "video", "wording", "view"},
+    "frames": {"fitting", "region", "video"},
+    "options": {"animation", "fitting", "video", "whole"},
+    "rendering": {"background", "fitting", "options", "prepared", "schedule", "session", "video", "view", "whole"},
     "pipeline": EVERYTHING,  # from files to files
+    "cropping": EVERYTHING,  # a file to its square
+    "previewing": EVERYTHING,  # the same, to one picture
     "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names
 }

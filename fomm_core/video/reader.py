@@ -81,7 +81,7 @@ class VideoReader:
     def __iter__(self) -> Iterator[Pixels]:
         return (pixels for _, pixels in self.timed())
 
-    def timed(self) -> Iterator[tuple[Fraction, Pixels]]:
+    def timed(self) -> Generator[tuple[Fraction, Pixels], None, None]:
         """Each frame after the second from which it is shown, counted from the first frame of the clip (not of the
         part). Times always rise; what the file lacks or has wrong is mended. When the run is over, `times` has them.
         """

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...fomm_core.wording import counted
+from .cropping import add_crop_arguments, crop_options
 from .hints import picture_and_clip
 from .models import add_config_arguments, hint_at_better_models, open_session
-from .terminal import progress_display
-from .times import place, rate_or_keep
+from .moving import add_motion_arguments
+from .terminal import progress_display, say
+from .times import rate_or_keep
 
 if TYPE_CHECKING:
     from ...fomm_core.pipeline import FileOptions, Report
@@ -35,7 +37,12 @@ examples:
   fomm animate face.jpg talk.mp4 -o frames/%05d.png --size 512
       numbered PNG files, at 512x512
 
-The picture and the clip should show a face (or body) in about the same place and size: crop them alike first.
+  fomm animate group.jpg talk.mp4 -o out.mp4 --face 1
+      of several faces in a photograph the second from the left; --face all moves each of them
+
+A photograph and a clip of any shape will do for models of faces: the face is found in both and followed in the clip,
+and what moves is pasted back into the whole photograph. For other models (bodies, animations) picture and clip should
+show the same in about the same place and size: choose a square of each with --crop and --crop-driving.
 """
 
 
@@ -69,7 +76,8 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "unpacked) (default: demo-128)",
     )
     add_config_arguments(model)
-    _add_motion_arguments(parser.add_argument_group("motion"))
+    add_motion_arguments(parser.add_argument_group("motion"))
+    add_crop_arguments(parser.add_argument_group("squares"))
     _add_picture_arguments(parser.add_argument_group("pictures"))
     add_computing_arguments(parser.add_argument_group("computing"))
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -96,6 +104,12 @@ def _add_output_arguments(group: Any) -> None:
     group.add_argument("--quality", type=int, default=80, metavar="0..100", help="of the video (default: 80)")
     group.add_argument("--compare", action="store_true", help="show source | driving | result side by side")
     group.add_argument(
+        "--preview",
+        metavar="FILE.png|.html",
+        type=Path,
+        help="write one picture of what would be done, and render nothing: the squares, and five frames that drive",
+    )
+    group.add_argument(
         "--occlusion",
         metavar="OUT2",
         type=Path,
@@ -106,70 +120,15 @@ def _add_output_arguments(group: Any) -> None:
     )
 
 
-def _add_motion_arguments(group: Any) -> None:
-    group.add_argument("--keypoints", metavar="FILE", type=Path, help="take the movement from a saved file instead")
-    group.add_argument(
-        "--start",
-        type=place,
-        default=0,
-        metavar="N|TIME",
-        help="first driving frame to use, by its number or time: 60, 2.5s, 0:02.5 (default: 0)",
-    )
-    group.add_argument(
-        "--frames",
-        type=place,
-        metavar="N|TIME",
-        help="how many driving frames to use, or how long a part: 100, 4s, 0:04 (default: all)",
-    )
-    group.add_argument(
-        "--mode",
-        choices=("relative", "absolute"),
-        default="relative",
-        help="relative: the source keeps its proportions and moves as the driver does (default); absolute: it takes "
-        "the driver's pose and proportions",
-    )
-    anchor = group.add_mutually_exclusive_group()
-    anchor.add_argument(
-        "--anchor",
-        type=anchor_frame,
-        default="first",
-        metavar="N|first|best",
-        help="relative mode: the driving frame, from 0 at --start, whose pose equals the source's (default: first)",
-    )
-    anchor.add_argument(
-        "--best-frame", action="store_const", const="best", dest="anchor", help="the same as --anchor best"
-    )
-    group.add_argument("--strength", type=float, default=1.0, metavar="0..2", help="share of movement (default: 1)")
-    group.add_argument(
-        "--smooth",
-        choices=("none", "one-euro", "gaussian"),
-        default="none",
-        help="take out jitter; one-euro follows fast movement, gaussian is even (default: none)",
-    )
-    group.add_argument(
-        "--smooth-sigma", type=float, default=1.0, metavar="FRAMES", help="width of the gaussian (default: 1)"
-    )
-    group.add_argument(
-        "--jacobians",
-        choices=("auto", "on", "off"),
-        default="auto",
-        help="relative mode: carry local turning and stretching over as a change; auto: where the model has it",
-    )
-    group.add_argument(
-        "--no-scale",
-        action="store_true",
-        help="relative mode: do not adapt movement to how large the source stands in its picture",
-    )
-
-
 def _add_picture_arguments(group: Any) -> None:
     group.add_argument(
         "--size",
         type=picture_size,
         default="auto",
         metavar="auto|model|source|N|WxH",
-        help="of the frames. auto: the size that the model was trained at, but 256 at least (default); model: just "
-        "that size; source: the picture's own; a number: the shorter side. Any size will do",
+        help="of the frames, or of the square that moves where it is pasted back. auto: the size that the model was "
+        "trained at, but 256 at least (default); model: just that size; source: the picture's own; a number: the "
+        "shorter side. Any size will do",
     )
     group.add_argument(
         "--background",
@@ -182,7 +141,7 @@ def _add_picture_arguments(group: Any) -> None:
         "--fit",
         choices=("crop", "pad", "stretch"),
         default="crop",
-        help="picture and clip of another shape: cut off sides, add borders, or squeeze (default: crop)",
+        help="what is not cropped, and of another shape: cut off sides, add borders, or squeeze (default: crop)",
     )
 
 
@@ -206,15 +165,6 @@ def positive(text: str) -> int:
     """A whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number from 1; got {text!r}")
-    return int(text)
-
-
-def anchor_frame(text: str) -> int | str:
-    """`first`, `best`, or a number from 0."""
-    if text in ("first", "best"):
-        return text
-    if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected first, best or a frame's number from 0; got {text!r}")
     return int(text)
 
 
@@ -252,8 +202,24 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model is None and not arguments.quiet:
         hint_at_better_models()
     session = open_session(arguments)
+    if arguments.preview is not None:
+        from ...fomm_core.previewing import preview_files
+
+        found = preview_files(session, source, driving, arguments.preview, options, performance=performance)
+        if not arguments.quiet:
+            print(f"{arguments.preview.resolve()}: {found or 'picture and clip are taken as they are'}")
+        return 0
     with progress_display(quiet=arguments.quiet) as progress:
-        report = animate_files(session, source, driving, output, options, performance=performance, on_progress=progress)
+        report = animate_files(
+            session,
+            source,
+            driving,
+            output,
+            options,
+            performance=performance,
+            on_progress=progress,
+            on_found=None if arguments.quiet else say,
+        )
     if not arguments.quiet:
         print(_summary(report))
     return 0
@@ -293,6 +259,7 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
             smoothing=arguments.smooth,
             smooth_sigma=arguments.smooth_sigma,
         ),
+        crop=crop_options(arguments),
         size=arguments.size,
         fit=arguments.fit,
         background=arguments.background,

@@ -14,6 +14,7 @@ from ...fomm_core.wording import did_you_mean, odd_name
 TOO_MANY = {
     "animate": "SOURCE is one picture and DRIVING one clip; where the shell made several names of a pattern such as "
     "*.png, `fomm render` takes it, in quotes",
+    "crop": "one picture or clip at a time",
     "convert": "one file at a time",
     "graph": "one graph at a time",
     "check": "one graph at a time",
@@ -95,6 +96,16 @@ def picture_and_clip(source: str, driving: str | None) -> tuple[Path, Path | Non
             f"{picture} -frames:v 1 still.png"
         )
     return picture, clip
+
+
+def given_file(name: str) -> Path:
+    """The picture or clip that `fomm crop` was given; raises ImageError for something else."""
+    from ...fomm_core.errors import ImageError
+
+    path = _one_of(name, "picture or clip", stills=True)
+    if path.is_file() and (other := _of_another_kind(path)):
+        raise ImageError(f"expected a picture or a clip; '{path}' is {other}.")
+    return path
 
 
 def _one_of(name: str, what: str, *, stills: bool) -> Path:

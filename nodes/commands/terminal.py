@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 LINE_EVERY = 5.0
 """Seconds between lines of progress where standard error is no terminal."""
 
-TITLES = {"detect": "finding keypoints", "render": "rendering", "rebuild": "rebuilding clips"}
+TITLES = {
+    "track": "following the face",
+    "detect": "finding keypoints",
+    "render": "rendering",
+    "rebuild": "rebuilding clips",
+}
 
 
 def say(message: str) -> None:
@@ -77,7 +82,7 @@ class Bars(ProgressDisplay):
         from rich.progress import Progress as RichProgress
 
         self._bars = RichProgress(
-            TextColumn("{task.description:<17}", markup=False),
+            TextColumn("{task.description:<18}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("{task.fields[speed]:>10}", markup=False),

@@ -1,0 +1,89 @@
+"""What an animation of files would do, as one picture, before hours of rendering."""
+
+from __future__ import annotations
+
+import base64
+import html
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from .errors import ImageError
+from .files import atomic_path
+from .motion import Performance
+from .options import FileOptions, PathLike
+from .pipeline import find
+from .session import AnimationSession
+from .video import Seconds, VideoReader, write_image
+from .video.pixels import Pixels
+from .whole import preview_sheet
+
+SHOWN = 5
+"""Frames of the clip that are shown, evenly spread."""
+
+
+def preview_files(
+    session: AnimationSession,
+    source: PathLike,
+    driving: PathLike | None,
+    output: PathLike,
+    options: FileOptions | None = None,
+    *,
+    performance: Performance | None = None,
+) -> str:
+    """Write one picture (or, with .html, a page) of the squares in picture and clip and of five frames that drive, as
+    `animate_files` would take them, warnings below; returns what was found, in words.
+
+    Raises ImageError for a file that is there already and not to be overwritten, and what `animate_files` does.
+    """
+    options = options or FileOptions()
+    output = Path(output)
+    if output.is_file() and not options.overwrite:
+        raise ImageError(
+            f"expected a new name to write to; '{output}' exists already. Choose another, or allow it (-y)."
+        )
+    warnings: list[str] = []
+    reader = None if driving is None or performance is not None else _open(driving, options)
+    found = find(session, source, reader, driving, options, warnings.append, lambda progress: None)
+    frames: list[tuple[int, Pixels]] = []
+    if reader is not None:
+        with reader:
+            frames = _spread(reader, options)
+    words = [found.words or "picture and clip are taken as they are", *warnings]
+    sheet = preview_sheet(found.picture, found.source.regions, frames, found.driving.region, words)
+    if output.suffix.lower() in (".html", ".htm"):
+        with atomic_path(output) as temporary:
+            temporary.write_text(_page(sheet, words), encoding="utf-8")
+    else:
+        write_image(output, sheet)
+    return found.words
+
+
+def _open(driving: PathLike, options: FileOptions) -> VideoReader:
+    return VideoReader(driving, start=options.start, length=options.frames)
+
+
+def _spread(reader: VideoReader, options: FileOptions) -> list[tuple[int, Pixels]]:
+    """The anchor's frame where it was chosen by its number, otherwise the first; and others, evenly spread."""
+    count = reader.count()
+    anchor = options.animation.anchor
+    first = anchor if isinstance(anchor, int) and anchor < count else 0
+    numbers = list(dict.fromkeys([first, *(round(i * (count - 1) / (SHOWN - 1)) for i in range(SHOWN))]))[:SHOWN]
+    if not isinstance(options.start, Seconds):
+        return list(zip(numbers, reader.at(numbers), strict=True))
+    wanted = {number: frame for number, frame in enumerate(reader) if number in numbers}
+    return [(number, wanted[number]) for number in numbers if number in wanted]
+
+
+def _page(sheet: Pixels, words: list[str]) -> str:
+    """A page that needs no other file."""
+    done, data = cv2.imencode(".png", np.ascontiguousarray(sheet[..., ::-1]))
+    assert done
+    picture = base64.b64encode(data.tobytes()).decode()
+    lines = "".join(f"<p>{html.escape(line)}</p>" for line in words)
+    return (
+        '<!doctype html><meta charset="utf-8"><title>fomm animate --preview</title>'
+        '<body style="font-family:sans-serif"><img style="max-width:100%" '
+        f'src="data:image/png;base64,{picture}">{lines}'
+    )

@@ -1,0 +1,22 @@
+"""Whole pictures and clips: what of them is cropped, and how the result gets back into the picture."""
+
+from .canvas import Canvas
+from .choices import Crop, CropOptions, Square
+from .finding import FoundDriving, FoundSource, find_driving, find_source, turned_apart
+from .framing import FAMILIES, framing_of
+from .preview import preview_sheet
+
+__all__ = [
+    "FAMILIES",
+    "Canvas",
+    "Crop",
+    "CropOptions",
+    "FoundDriving",
+    "FoundSource",
+    "Square",
+    "find_driving",
+    "find_source",
+    "framing_of",
+    "preview_sheet",
+    "turned_apart",
+]

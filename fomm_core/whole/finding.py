@@ -1,0 +1,255 @@
+"""Which squares are meant: those of the faces in a picture, and of the one in a clip that moves them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import islice
+
+import torch
+
+from ..background import read_ahead
+from ..errors import RegionError
+from ..faces import Face, FaceFinder, FaceTracker, Track, Tracking, choose
+from ..faces.track import with_shots
+from ..region import FRAMINGS, Framing, Region
+from ..video import VideoReader
+from ..video.pixels import Pixels
+from ..wording import counted
+from .choices import Crop, CropOptions, Square
+
+SMALL_FACE = 64
+"""Pixels of a face below which little of its movement can be seen or shown."""
+SQUARE = 0.05
+"""How far the sides of a picture that counts as square may differ, as a share of the longer one."""
+CLOSE = (0.6, 1.5)
+"""A square picture is a close crop where the square that the model wants has a side of so many of its own."""
+PEEK = 5
+"""Frames of a square clip that are looked at to see whether it is a close crop."""
+JUMP, TURN = 0.2, 0.25
+"""A cut is one where the face jumps by more than this share of its side, grows or turns by more than that."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoundSource:
+    """What moves in the picture. regions: one square for each face; none where the picture is taken as it is.
+
+    faces: those that move, in the same order; none where squares were chosen by hand. words: what was found, for the
+    user; empty where nothing was looked for. warnings: whole sentences.
+    """
+
+    regions: tuple[Region, ...] = ()
+    faces: tuple[Face, ...] = ()
+    words: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class FoundDriving:
+    """What moves it: the square, or one for each frame; None where the clip is taken as it is. shots: where they begin;
+    the rest is as for `FoundSource`.
+    """
+
+    region: Region | None = None
+    track: Track | None = None
+    shots: tuple[int, ...] = (0,)
+    words: str = ""
+    warnings: tuple[str, ...] = ()
+
+
+def find_source(
+    picture: Pixels, name: str, options: CropOptions, framing: Framing | None, finder: FaceFinder
+) -> FoundSource:
+    """The squares of a picture uint8 [H, W, 3 or 4] that move. framing: what the model expects, see `framing_of`.
+
+    Raises RegionError where a face of that number is not there, or a square does not fit the picture.
+    """
+    height, width = picture.shape[:2]
+    crop = options.source
+    if (by_hand := _by_hand(crop, height, width)) is not None:
+        return FoundSource((by_hand.snapped(),))
+    if crop == "off" or (crop == "auto" and framing is None):
+        return FoundSource()
+    framing = framing or FRAMINGS["vox"]
+    faces = finder.find(picture[..., :3])
+    if not faces:
+        square = is_square(height, width)
+        note = (
+            f"no face was found in {name}, so its middle square is animated, and the rest left out. Choose the part "
+            "with --crop X,Y,SIDE; --crop off says that the middle is meant."
+        )
+        return FoundSource((), (), f"no face in {name}", () if square else (note,))
+    chosen = _chosen(faces, options.face, name)
+    words = f"{counted(len(faces), 'face')} in {name}, {', '.join(f'{face.size:.0f}' for face in chosen)} px"
+    if crop == "auto" and len(chosen) == 1 and is_close(chosen[0], framing):
+        return FoundSource((), chosen, f"{words}, a close crop already")
+    warnings = []
+    if len(faces) > 1 and options.face == "largest":
+        x, y, side, _ = chosen[0].box
+        warnings.append(
+            f"{name} shows {len(faces)} faces; the largest moves, at ({x + side / 2:.0f}, {y + side / 2:.0f}). Choose "
+            f"with --face 0 to {len(faces) - 1}, counted from left to right, or --face all."
+        )
+    for face in chosen:
+        if face.size < SMALL_FACE:
+            warnings.append(
+                f"the face in {name} is only {face.size:.0f} pixels large: its movement will hardly show. A larger "
+                "picture of it will do better."
+            )
+    return FoundSource(
+        tuple(face.region(options.roomy(framing)).snapped() for face in chosen), chosen, words, tuple(warnings)
+    )
+
+
+def find_driving(
+    reader: VideoReader,
+    name: str,
+    options: CropOptions,
+    framing: Framing | None,
+    finder: FaceFinder,
+    on_frames: Callable[[int], None] | None = None,
+) -> FoundDriving:
+    """The square of a clip that moves the picture; passes over it once, where it is not a close crop already.
+
+    on_frames(n) is called after each frame; what it raises ends the search. Raises RegionError for a square that does
+    not fit.
+    """
+    height, width = reader.info.height, reader.info.width
+    crop = options.driving
+    if (by_hand := _by_hand(crop, height, width)) is not None:
+        return FoundDriving(by_hand)
+    if crop == "off" or (crop == "auto" and framing is None):
+        return FoundDriving()
+    framing = framing or FRAMINGS["vox"]
+    if crop == "auto" and is_square(height, width) and _shows_close(reader, framing, finder):
+        return FoundDriving(words=f"{name} is a close crop already")
+    tracker = FaceTracker(finder)
+    first: tuple[Face, ...] | None = None
+    with read_ahead(reader) as frames:
+        for done, frame in enumerate(frames, 1):
+            faces = tracker.add(frame)
+            if first is None and any(faces):
+                first = finder.find(frame, tiles="never")
+            if on_frames is not None:
+                on_frames(done)
+    assert reader.times is not None
+    tracking = tracker.finish(torch.tensor(reader.times[:-1], dtype=torch.float64))
+    if not tracking.tracks:
+        note = (
+            f"no face was found in {name}, so its middle square drives. Choose the part with --crop-driving X,Y,SIDE."
+        )
+        return FoundDriving(words=f"no face in {name}", warnings=() if is_square(height, width) else (note,))
+    track = with_shots(tracking.tracks[0], real_cuts(tracking.tracks[0]))
+    return FoundDriving(
+        track.region(options.roomy(framing), follow=options.follow),
+        track,
+        track.shots,
+        _words(name, track),
+        tuple(_driving_warnings(name, track, first or (), tracking)),
+    )
+
+
+def is_square(height: int, width: int) -> bool:
+    """Whether a picture counts as square."""
+    return abs(height - width) <= SQUARE * max(height, width)
+
+
+def is_close(face: Face, framing: Framing) -> bool:
+    """Whether a picture is a square around its face already, about as the model wants it."""
+    if not is_square(face.height, face.width):
+        return False
+    side = (face.height + face.width) / 2
+    square = face.region(framing)
+    away = (square.centre[0] - torch.tensor([face.width / 2, face.height / 2], dtype=torch.float64)).abs().max()
+    return CLOSE[0] <= float(square.side[0]) / side <= CLOSE[1] and float(away) < 0.25 * side
+
+
+def real_cuts(track: Track) -> tuple[int, ...]:
+    """The shots of a track, without those whose cut the face does not know of: light that changes is no cut."""
+    starts = [0]
+    for cut in (shot for shot in track.shots if shot > 0):
+        if not bool(track.found[cut - 1] & track.found[cut]):
+            starts.append(cut)
+            continue
+        before, after = track.square[cut - 1], track.square[cut]
+        moved = float((after[:2] - before[:2]).norm() / before[2])
+        grown = abs(float((after[2] / before[2]).log()))
+        turned = abs(float(track.turn[cut] - track.turn[cut - 1])) + abs(float(track.roll[cut] - track.roll[cut - 1]))
+        if moved > JUMP or grown > JUMP or turned > TURN:
+            starts.append(cut)
+    return tuple(starts)
+
+
+def turned_apart(face: Face | None, track: Track | None, anchor: int | None) -> str | None:
+    """A warning where the picture's face and the clip's anchor frame look different ways."""
+    if face is None or track is None or anchor is None or not bool(track.found[anchor]):
+        return None
+    turn, roll = float(track.turn[anchor]) - face.turn, float(track.roll[anchor]) - face.roll
+    if abs(turn) < 0.35 and abs(roll) < 0.35:
+        return None
+    how = "turned aside" if abs(turn) >= 0.35 else "tilted"
+    return (
+        f"the faces of the picture and of the clip's frame {anchor} are {how} differently, and that frame is taken as "
+        "the picture's pose: --best-frame looks for a frame more alike."
+    )
+
+
+def _by_hand(crop: Crop, height: int, width: int) -> Region | None:
+    if isinstance(crop, Square):
+        return crop.region(height, width)
+    if isinstance(crop, Region):
+        crop.check_size(height, width)
+        return crop
+    return None
+
+
+def _chosen(faces: Sequence[Face], which: str | int, name: str) -> tuple[Face, ...]:
+    if which == "all":
+        return tuple(sorted(faces, key=lambda face: face.box[0]))
+    face = choose(faces, which)  # type: ignore[arg-type]
+    if face is None:
+        raise RegionError(
+            f"expected a face's number from 0 at the left; {name} shows {counted(len(faces), 'face')}, and got {which}."
+        )
+    return (face,)
+
+
+def _shows_close(reader: VideoReader, framing: Framing, finder: FaceFinder) -> bool:
+    with closing(reader.timed()) as frames:
+        for _, frame in islice(frames, PEEK):
+            face = choose(finder.find(frame, tiles="never"), "largest")
+            if face is not None:
+                return is_close(face, framing)
+    return False
+
+
+def _words(name: str, track: Track) -> str:
+    shots = "" if len(track.shots) < 2 else f", {len(track.shots)} shots"
+    return f"1 face in {name}, tracked {int(track.found.sum())} of {len(track)} frames{shots}"
+
+
+def _driving_warnings(name: str, track: Track, first: Sequence[Face], tracking: Tracking) -> list[str]:
+    warnings = []
+    gone = int((~track.found).sum())
+    if gone:
+        warnings.append(
+            f"the face is not seen in {counted(gone, 'frame')} of {name}: its square is bridged, and what the picture "
+            "does there is chance."
+        )
+    if len(first) > 1:
+        x, y, side = track.square[track.found][0].tolist()
+        warnings.append(
+            f"{name} shows {len(first)} faces; the largest drives, at ({x:.0f}, {y:.0f}). Choose another with "
+            "--crop-driving X,Y,SIDE."
+        )
+    size = float(track.square[track.found, 2].median())
+    if size < SMALL_FACE:
+        warnings.append(f"the face in {name} is only {size:.0f} pixels large: its movement is known only roughly.")
+    if len(track.shots) > 1:
+        places = ", ".join(str(shot) for shot in track.shots[1:9]) + (", ..." if len(track.shots) > 9 else "")
+        warnings.append(
+            f"{name} has cuts, at frame {places}: each shot has a square and an anchor of its own, and the picture "
+            "jumps with them. --start and --frames choose one shot."
+        )
+    return warnings
