@@ -20,7 +20,8 @@ from ..hosts.headless_files import Folders
 from ..hosts.limits import Limits
 from .engine import Engine
 from .jobs import Batch, Digests, plan
-from .manifest import DONE, FAILED, PENDING, Counts, Entry, Manifest
+from .manifest import DONE, FAILED, PENDING, UNFINISHED, Counts, Entry, Manifest
+from .passing import JOB_PREFIX, sweep
 from .report import write_report
 from .runner import Runner, Tries, Watch
 from .tables import Row
@@ -84,6 +85,8 @@ def run_batch(
         with contextlib.ExitStack() as stack:
             engine = None
             if counts.pending:
+                for place in manifest.folders():
+                    sweep(place, JOB_PREFIX)
                 folder = stack.enter_context(_passing_folder(manifest.folder))
                 engine = stack.enter_context(_closing(make_engine(folder)))
                 started(counts, engine)
@@ -101,9 +104,8 @@ def run_batch(
 @contextlib.contextmanager
 def _passing_folder(parent: Path) -> Iterator[Path]:
     """For files that are not finished. What drivers left that were killed goes first: we hold the lock."""
-    folder = parent / "unfinished"
-    for stale in (folder, *parent.parent.rglob(".fomm-*")):
-        shutil.rmtree(stale, ignore_errors=True)
+    folder = parent / UNFINISHED
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import errno
-import shutil
-import tempfile
 import threading
 import time
 import traceback
@@ -38,7 +36,7 @@ from .engine import (
 from .kinds import Kind, content_key, kinds_of
 from .memo import Memo
 from .outputs import Made, labels, publish
-from .passing import PassingFolder
+from .passing import JOB_PREFIX, PassingFolder
 
 PREFIX = "fomm-engine-"
 """Of folders for what nodes hand to each other."""
@@ -102,12 +100,9 @@ class LocalEngine:
         """See `Engine.run`."""
         started = time.monotonic()
         job.output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".fomm-", dir=job.output.parent))
-        try:
+        with PassingFolder(JOB_PREFIX, job.output.parent, tidy=False) as folder:
             results = self.make(job, folder, progress)
             files = publish(job, results.made)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         return Outcome(files, time.monotonic() - started, results.frames, self.options.name, results.reused)
 
     def make(self, job: Job, folder: Path, progress: Report) -> Results:

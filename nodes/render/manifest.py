@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -20,6 +19,7 @@ from .jobs import Faulty
 FOLDER = ".fomm"
 """Below the output folder: the manifest, its lock, files that are not finished, what workers said."""
 
+LOCK, RECORD, UNFINISHED = "lock", "manifest.sqlite", "unfinished"
 PENDING, DONE, FAILED = "pending", "done", "failed"
 
 _TABLES = """
@@ -68,7 +68,7 @@ class Manifest:
         self.folder = output / FOLDER
         made = [folder for folder in (output, *output.parents) if not folder.exists()]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / "lock", timeout=0)
+        self._lock = FileLock(self.folder / LOCK, timeout=0)
         try:
             self._lock.acquire()
         except Timeout:
@@ -76,7 +76,7 @@ class Manifest:
                 f"another `fomm render` is at work in '{output}'. Wait for its end, or choose another --output."
             ) from None
         try:
-            self._file = sqlite3.connect(self.folder / "manifest.sqlite", isolation_level=None, check_same_thread=False)
+            self._file = sqlite3.connect(self.folder / RECORD, isolation_level=None, check_same_thread=False)
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
@@ -102,8 +102,9 @@ class Manifest:
         self._lock.release()
         if self._passing is None:
             return
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for folder in self._passing:
+        for name in (LOCK, *(f"{RECORD}{end}" for end in ("", "-wal", "-shm", "-journal"))):
+            (self.folder / name).unlink(missing_ok=True)
+        for folder in (self.folder, *self._passing):
             with contextlib.suppress(OSError):  # somebody else has put something there
                 folder.rmdir()
 
@@ -199,6 +200,13 @@ class Manifest:
             ),
             batch,
         )
+
+    def folders(self) -> Iterator[Path]:
+        """Where the outputs of all jobs on record lie, those of earlier batches included, as far as they are there."""
+        names = self._file.execute("SELECT DISTINCT name FROM jobs")
+        for folder in sorted({(self.output / name).parent for (name,) in names}):
+            if folder.is_dir() and folder.resolve().is_relative_to(self.output.resolve()):
+                yield folder
 
     def counts(self, batch: str) -> Counts:
         """How the jobs of a batch stand."""
