@@ -8,15 +8,16 @@ import os
 import queue
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from ...fomm_core.errors import FommError
+from .boot import start
 from .engine import (
     ClosedError,
     Job,
@@ -42,17 +43,6 @@ CLOSE_SECONDS = 5.0
 LAST_WORDS = 3000
 """Characters of a dead worker's standard error that go into the report."""
 
-BOOT = """
-import importlib.util, sys
-root = sys.argv[1]
-spec = importlib.util.spec_from_file_location("fomm_nodes", root + "/__init__.py", submodule_search_locations=[root])
-sys.modules["fomm_nodes"] = package = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(package)
-from fomm_nodes.nodes.render.worker import main
-main()
-"""
-"""Starts a worker of this very package, whatever name it goes by here, installed or not."""
-
 
 class LocalPool:
     """An `Engine` of several processes on this machine, each with its models.
@@ -67,8 +57,9 @@ class LocalPool:
         folder = folder.absolute()
         self._folder = folder
         threads = max(1, (os.cpu_count() or 1) // workers)
+        environment = {"OMP_NUM_THREADS": str(threads)} if workers > 1 else {}
         self._workers = [
-            _Worker(replace(options, name=f"worker-{number}", temporary=folder), threads)
+            _Worker(replace(options, name=f"worker-{number}", temporary=folder), environment)
             for number in range(1, workers + 1)
         ]
         self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
@@ -130,8 +121,8 @@ class LocalPool:
 
 
 class _Worker:
-    def __init__(self, options: LocalOptions, threads: int) -> None:
-        self.options, self.threads = options, threads
+    def __init__(self, options: LocalOptions, environment: Mapping[str, str]) -> None:
+        self.options, self.environment = options, environment
         self.name = options.name
         self.process: subprocess.Popen[bytes] | None = None
         self.idle = True
@@ -162,6 +153,8 @@ class _Worker:
                 self.idle = True
                 if "failed" in message:
                     raise error_from(message["failed"])
+                if "refused" in message:
+                    raise NoWorkersError(message["refused"])
                 return results_from(message["done"])
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -174,19 +167,8 @@ class _Worker:
         if self.process is not None and self.process.poll() is None:
             return self.process
         self.kill()
-        # A session of its own: Ctrl-C is the driver's business.
-        alone: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", BOOT, str(Path(__file__).resolve().parents[2])],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={"OMP_NUM_THREADS": str(self.threads), **os.environ},
-                **alone,
-            )
+            self.process = start("worker", log, self.environment)
         self._messages = queue.SimpleQueue()
         assert self.process.stdout is not None
         threading.Thread(target=_hear, args=(self.process.stdout, self._messages), daemon=True).start()

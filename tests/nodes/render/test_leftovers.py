@@ -6,19 +6,16 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fomm_nodes.fomm_core.errors import GraphError
 from fomm_nodes.nodes.render import batch as batches
+from fomm_nodes.nodes.render.boot import start
 from fomm_nodes.nodes.render.engine import Job, Outcome, Progress, Report
 from fomm_nodes.nodes.render.jobs import Batch
 from fomm_nodes.nodes.render.passing import JOB_PREFIX, LOCK, PassingFolder
-from fomm_nodes.nodes.render.pool import BOOT
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 class Writes:
@@ -143,9 +140,7 @@ OPTIONS["limits"] = {"frames": 10, "pixels": 10, "held": 10}
 def test_a_broken_line_ends_a_worker_cleanly(last, closed, tmp_path) -> None:
     if not closed and not last.endswith(b"\n"):
         pytest.skip("the rest of the line may still come")
-    worker = subprocess.Popen(
-        [sys.executable, "-c", BOOT, str(ROOT)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    )
+    worker = start("worker", subprocess.PIPE, {})
     try:
         options = {**OPTIONS, "temporary": str(tmp_path)}
         worker.stdin.write(json.dumps({"options": options}).encode() + b"\n")
