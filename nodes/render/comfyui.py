@@ -12,7 +12,7 @@ from typing import Any
 
 from ...fomm_core.errors import FommError
 from .comfyui_client import LARGEST_FILE, ComfyClient, Events, RefusedError
-from .comfyui_http import ServerError
+from .comfyui_http import AnswerError, ServerError
 from .comfyui_process import START_SECONDS, STOP_SECONDS, Checkout, ComfyProcess
 from .comfyui_prompt import Prompt, WrongFileError, failure, fetch, refusal
 from .engine import (
@@ -303,12 +303,13 @@ class ComfyUIEngine:
                 entry = None if place else server.client.history(prompt.id, still)
             except (ServerError, RefusedError) as error:
                 gone = isinstance(error, ServerError) and error.gone
-                if gone or time.monotonic() - heard > self._patience:
+                if gone or isinstance(error, AnswerError) or time.monotonic() - heard > self._patience:
                     raise ServerError(str(error), gone=gone) from None
                 continue
             heard = time.monotonic()
             look_at = heard + poll
             if entry is not None:
+                prompt.started = True
                 return entry
             prompt.started = prompt.started or place == "running"
             if not place:

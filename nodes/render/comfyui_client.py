@@ -267,7 +267,9 @@ class Events:
             event = json.loads(message) if len(message) <= LARGEST_NEWS else None
         except (ValueError, RecursionError):
             event = None
-        return event if isinstance(event, dict) and isinstance(event.get("data"), dict) else {}
+        if not isinstance(event, dict) or not isinstance(event.get("type"), str):
+            return {}
+        return event if isinstance(event.get("data"), dict) else {}
 
     def close(self) -> None:
         """Hang up."""
