@@ -123,10 +123,10 @@ def _add_file_arguments(group: Any) -> None:
 def _add_local_arguments(group: Any) -> None:
     group.add_argument(
         "--workers",
-        type=positive,
-        default=0,
+        type=whole,
+        default=1,
         metavar="N",
-        help="processes of their own, which may die without harm (default: none, all in this one)",
+        help="processes of their own, which may die without harm (default: 1; 0: all in this one)",
     )
     group.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="(default: auto)")
     group.add_argument(
@@ -208,6 +208,13 @@ def run(arguments: argparse.Namespace) -> int:
                 report=not arguments.no_report,
             )
     return _tell(summary, quiet=arguments.quiet)
+
+
+def whole(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0; got {text!r}")
+    return int(text)
 
 
 def _settings(arguments: argparse.Namespace) -> dict[str, list[str]]:

@@ -7,6 +7,7 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -29,7 +30,7 @@ from .engine import (
     Report,
     WorkerLostError,
 )
-from .local import PREFIX, LocalOptions
+from .options import PREFIX, LocalOptions
 from .outputs import publish
 from .passing import sweep
 from .wire import error_from, job_to, options_to, progress_from, results_from
@@ -44,14 +45,26 @@ LAST_WORDS = 3000
 """Characters of a dead worker's standard error that go into the report."""
 
 
+CRASHES = {-getattr(signal, name, 0) for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT")} | {
+    *(0xC0000005, 0xC000001D, 0xC0000374, 0xC0000409)
+}
+"""Exit codes of a process whose own code went wrong; Windows has numbers of its own."""
+
+
 class LocalPool:
     """An `Engine` of several processes on this machine, each with its models.
 
-    They share the CPU's cores evenly. Processes start with their first job, and again after they died.
+    They share the CPU's cores evenly. One that died starts again with its next job.
     """
 
     def __init__(self, options: LocalOptions, workers: int, folder: Path) -> None:
-        """folder: on the disk of the output, for files that are not finished and for what workers say."""
+        """Start the first worker, the others with their first job.
+
+        folder: on the disk of the output, for files that are not finished and for what workers say.
+
+        Raises:
+            FommError: The options do not fit this machine.
+        """
         if workers < 1:
             raise FommError(f"expected at least one worker; got {workers}.")
         folder = folder.absolute()
@@ -66,6 +79,11 @@ class LocalPool:
         for worker in self._workers:
             self._free.put(worker)
         self._closed = False
+        try:
+            self._workers[0].begin()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def promises(self) -> Promises:
@@ -132,6 +150,15 @@ class _Worker:
         assert options.temporary is not None
         self.log = options.temporary / f"{self.name}.log"
 
+    def begin(self) -> None:
+        """Start it, and wait until it is ready."""
+        self._running()
+        message = self._messages.get()
+        if message is None:
+            raise self._lost("at its start")
+        if "refused" in message:
+            raise FommError(message["refused"])
+
     def make(self, job: Job, folder: Path, progress: Report) -> Any:
         process = self._running()
         self.idle = False
@@ -183,7 +210,7 @@ class _Worker:
         except OSError:
             raise self._lost() from None
 
-    def _lost(self) -> WorkerLostError:
+    def _lost(self, when: str = "in the middle of the job") -> JobError:
         process, self.process = self.process, None
         code = None
         if process is not None:
@@ -193,8 +220,14 @@ class _Worker:
             return ClosedError()
         how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         said = self.log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:] if self.log.is_file() else ""
+        if code is not None and code in CRASHES:
+            return JobError(
+                f"a library that {self.name} uses broke down over the job ({how}). An input file may be damaged: does "
+                "another program read it?",
+                details=said,
+            )
         return WorkerLostError(
-            f"{self.name} ended in the middle of the job ({how}). Where that happens again, the machine may have too "
+            f"{self.name} ended {when} ({how}). Where that happens again, the machine may have too "
             "little memory: try fewer --workers.",
             details=said,
         )

@@ -26,7 +26,7 @@ from .engine import (
     Report,
     WorkerLostError,
 )
-from .local import LocalOptions
+from .options import LocalOptions
 from .outputs import Made, publish
 from .passing import JOB_PREFIX, PassingFolder
 from .ray_cluster import Cluster, actor_class, cause
