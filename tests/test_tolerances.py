@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import ast
+from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
 import nearness
+import numpy as np
 import pytest
 import torch
-from nearness import near, steps_near
+from nearness import near, steps_near, within_seconds
 
 TESTS = Path(__file__).parent
 FILES = [path for path in sorted(TESTS.rglob("*.py")) if path != TESTS / "support" / "nearness.py"]
 BARE = {"allclose", "approx", "assert_allclose", "assert_almost_equal", "assert_close"}
+RELATIVE = {"near", "steps_near", "within_seconds"}
 SMALL = 0.01
 """What a value is compared with below this is a tolerance, most likely."""
 
@@ -25,7 +28,11 @@ def name_of(call: ast.Call) -> str:
 def tolerance_of(call: ast.Call) -> ast.expr | None:
     """The part that a comparison allows, where it is not the usual one."""
     given = {word.arg: word.value for word in call.keywords}
-    return call.args[2] if len(call.args) > 2 else given.get("part", given.get("steps"))
+    return (
+        call.args[2]
+        if len(call.args) > 2
+        else next((given[name] for name in ("part", "steps", "seconds") if name in given), None)
+    )
 
 
 def faults(text: str) -> list[tuple[int, str]]:
@@ -38,7 +45,7 @@ def faults(text: str) -> list[tuple[int, str]]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and name_of(node) in BARE:
             found.append((node.lineno, f"{name_of(node)}: use `near`, which is relative"))
-        elif isinstance(node, ast.Call) and name_of(node) in ("near", "steps_near"):
+        elif isinstance(node, ast.Call) and name_of(node) in RELATIVE:
             part = tolerance_of(node)
             if isinstance(part, ast.Constant) and part.value and not explained(node):
                 found.append((node.lineno, "a number as tolerance: name it, or say in a comment why so much"))
@@ -62,6 +69,9 @@ def test_tolerances_are_relative_and_explained(path: Path) -> None:
         "assert a == pytest.approx(b)",
         "near(a, b, 0.02)",
         "near(a, b, part=0.02)",
+        "steps_near(a, b, steps=3)",
+        "within_seconds(a, b, 0.02)",
+        "within_seconds(a, b, seconds=0.02)",
         "assert (a - b).abs().max() < 1e-4",
         "assert 0 <= error <= 0.001",
     ],
@@ -85,6 +95,15 @@ def test_near_is_relative_to_what_is_expected() -> None:
     steps_near([255, 10], [254, 11], 1)  # one step is meant
     with pytest.raises(AssertionError):
         steps_near([255, 10], [253, 10], 1)  # one step is meant
+
+
+def test_times_are_compared_in_seconds() -> None:
+    near(np.arange(3)[::-1], range(2, -1, -1))
+    within_seconds((0.01, 3600.01), [0, Fraction(3600)], 0.02)  # as near after an hour as at the beginning
+    within_seconds([], [], 0.02)  # none are none
+    for got, wanted in (([3600.03], [3600]), ([1], [1, 2]), ([1, 2], [1]), (1.03, 1)):
+        with pytest.raises(AssertionError):
+            within_seconds(got, wanted, 0.02)  # a fiftieth of a second is meant
 
 
 def test_each_tolerance_has_its_reason() -> None:

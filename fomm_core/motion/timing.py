@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ ALIKE = 1.08  # distances of one rate, trembling; those of 30 and 24 per second 
 NEAR = 0.1
 TREMBLING_OVER = 4  # frames over which distances are averaged: one too long is often followed by one too short
 BUSY_RATE = Fraction(60)
+SLACK = Fraction(1, 20)  # of a frame, by which a result may be shorter than its clip: what rounding brings
 SLOWEST_RATE = Fraction(1, 10)
 EVEN_WITHIN = 0.01
 """Seconds by which a frame may miss its place in an even row: ticks of GIF and Matroska, a recorder's trembling."""
@@ -129,16 +131,17 @@ def part(keypoints: Keypoints, rate: Fraction, start: float, end: float | None) 
     times = chosen.times - keypoints.times[0] if keypoints.times is not None else chosen.times
     times = times.clamp(min=min(start, float(times[1]) - 1e-6))
     if end is not None:
-        times = torch.cat((times[:-1], times[-1:].clamp(max=max(end, float(times[-2]) + gap))))
+        last = end if float(times[0]) == start else max(end, float(times[-2]) + gap)
+        times = torch.cat((times[:-1], times[-1:].clamp(max=last)))
     return replace(chosen, times=times)
 
 
 def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[Keypoints, list[int]]:
     """The same movement at a constant rate, interpolated; and the old frame that is shown with each new one.
 
-    keypoints: T >= 1 frames, timed ones by their times, others at `rate`. The result is untimed. Timed clips last at
-    least as long as they did: the last frame is held. Where one frame of them stands much longer than is usual, it
-    stands in the result, too, and movement begins shortly before the next.
+    keypoints: T >= 1 frames, timed ones by their times, others at `rate`. The result is untimed, and lasts at least as
+    long as the clip: the last frame is held. Where a frame stands much longer than is usual, it stands in the result,
+    too, and movement begins shortly before the next.
     """
     check_frames("driving", keypoints)
     if keypoints.times is not None:
@@ -146,7 +149,7 @@ def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[
     old = len(keypoints)
     if rate == new_rate:
         return keypoints, list(range(old))
-    count = max(1, round(old * new_rate / rate))
+    count = max(1, math.ceil(old * new_rate / rate - SLACK))
     exact = [min(index * rate / new_rate, Fraction(old - 1)) for index in range(count)]
     before = torch.tensor([int(position) for position in exact])
     share = torch.tensor([float(position % 1) for position in exact])
@@ -167,7 +170,7 @@ def evened(times: Sequence[float], stated: Fraction) -> tuple[Fraction, list[int
 def _row(edges: Tensor, rate: Fraction) -> Tensor:
     """When the frames of a constant rate begin that last as long as a clip, or up to one frame longer."""
     step = float(1 / rate)
-    return torch.arange(max(1, int(torch.ceil(edges[-1] / step - 0.05))), dtype=torch.float64) * step
+    return torch.arange(max(1, int(torch.ceil(edges[-1] / step - float(SLACK)))), dtype=torch.float64) * step
 
 
 def _resampled_by_time(keypoints: Keypoints, new_rate: Fraction) -> tuple[Keypoints, list[int]]:

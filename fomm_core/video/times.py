@@ -99,6 +99,7 @@ def cut(frames: Timed[Frame], part: Part, step: Fraction) -> Timed[Frame]:
     held: Frame | None = None
     last: Fraction | None = None
     index, given = -1, 0
+    begins_within = False
     try:
         while True:
             try:
@@ -106,6 +107,7 @@ def cut(frames: Timed[Frame], part: Part, step: Fraction) -> Timed[Frame]:
             except StopIteration as stopped:
                 over: Fraction = stopped.value
                 if begin is not None and held is not None and over > begin:
+                    begins_within = True
                     yield begin, held
                     last = begin
                 break
@@ -118,6 +120,7 @@ def cut(frames: Timed[Frame], part: Part, step: Fraction) -> Timed[Frame]:
                 continue
             elif held is not None and begin is not None:
                 if time - begin > step:
+                    begins_within = True
                     yield begin, held
                     last, given = begin, 1
                 held = None
@@ -131,7 +134,10 @@ def cut(frames: Timed[Frame], part: Part, step: Fraction) -> Timed[Frame]:
             last, given = time, given + 1
     finally:
         frames.close()
-    return over if end is None or last is None else min(over, max(end, last + step))
+    if end is None or last is None:
+        return over
+    # Whole frames, as long as they are even; a part that begins within one ends within one, too.
+    return min(over, end if begins_within else max(end, last + step))
 
 
 def shown(frames: Timed[Frame], turn: Callable[[Frame], Shown | None]) -> Timed[Shown]:

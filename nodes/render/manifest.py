@@ -59,7 +59,7 @@ class Manifest:
 
     A write-ahead log makes each job's line cheap: what the system was told outlives a killed process, and a power cut
     costs the last lines, never the file. Held exclusively, it needs no shared memory, which network folders lack.
-    One that is new and closed before `keep()` goes, with the folders that were made for it.
+    One that is new and closed before `keep()`, with no job done, goes, with the folders that were made for it.
     """
 
     def __init__(self, output: Path) -> None:
@@ -163,7 +163,8 @@ class Manifest:
             ) from problem
 
     def finish(self, job: Job, batch: str, outcome: Outcome, *, attempts: int, strip: bytes) -> None:
-        """Note that a job's files are there, complete."""
+        """Note that a job's files are there, complete; what is done is never forgotten."""
+        self.keep()
         files = {self.name_of(path): path.stat().st_size for path in outcome.files}
         self._put(
             Entry(

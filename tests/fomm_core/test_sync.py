@@ -13,6 +13,7 @@ from fomm_nodes.fomm_core.checkpoints import ASSETS
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.pipeline import FileOptions, Report, animate_files
 from fomm_nodes.fomm_core.video import Seconds, VideoReader
+from nearness import within_seconds
 
 SOURCE = ASSETS / "source.png"
 DRIVER = (1 / 3, 2 / 3)
@@ -87,7 +88,7 @@ def test_a_clip_can_keep_its_own_times(session: AnimationSession, tmp_path: Path
     seen, report = compared(session, clip, tmp_path / f"out.{suffix}", fps="keep")
     assert report.frames == len(FROZEN) + 1  # and once more the last, which is held
     seen.check(seconds=given.seconds, flashes=given.flashes, beeps=given.beeps)
-    assert seen.seconds == pytest.approx(FROZEN[-1] + 0.7, abs=0.02)
+    within_seconds(seen.seconds, FROZEN[-1] + 0.7, 0.02)  # half of a picture
 
 
 def test_a_gif_keeps_its_delays(session: AnimationSession, tmp_path: Path) -> None:
@@ -174,7 +175,7 @@ def test_the_clips_that_failed(session: AnimationSession, tmp_path: Path, shared
         pytest.skip(f"no {clip}")
     seen, report = compared(session, clip, tmp_path / ("out.webm" if clip.suffix == ".webm" else "out.mp4"))
     assert report.fps == rate
-    assert report.frames / report.fps == pytest.approx(seconds, abs=1 / rate)
+    assert abs(report.frames - seconds * rate) <= 1
     given = measure(clip)
     late = 1.6 if name == "midgop.ts" else 0  # the first picture that can be decoded is held from the beginning on
     flashes = [0.0 if late and flash == 0 else flash + late for flash in given.flashes]

@@ -19,9 +19,14 @@ from fomm_nodes.nodes.hosts.core_nodes.clips import NODES
 from fomm_nodes.nodes.hosts.headless_video import FileVideo, FramesVideo, save_video
 from fomm_nodes.nodes.hosts.packets import with_decoding_times
 from fomm_nodes.nodes.hosts.sound import checked, read_sound, sound_of_video, write_sound
+from nearness import near, within_seconds
 
 RUN = {node.id: node.run for node in NODES}
 EXACT = 0.003
+"""Seconds: containers count milliseconds, and the tool tells one."""
+HALF = 1e-3
+"""Of full scale: halves have 11 bits."""
+OF_16_BITS = 1 / 32768
 RATE = 48_000
 
 
@@ -70,9 +75,9 @@ def test_saved_sound_keeps_its_channels_and_its_length(host, block, channels, la
     RUN[block](host, audio(channels=channels, beeping=channels - 1), **settings)
     seen = hear(host.made[0])
     assert seen.layout == (layout if block != "SaveAudioMP3" or channels < 3 else "stereo")
-    assert seen.values.shape[1] / seen.rate == pytest.approx(1.9, abs=0.03)  # a packet of Opus
+    within_seconds(seen.values.shape[1] / seen.rate, 1.9, 0.03)  # a packet of Opus
     begin = seen.start if block == "SaveAudioMP3" else 0  # 25 ms, as MP3 files begin
-    assert [time - begin for time in seen.beeps()] == pytest.approx([1], abs=EXACT)
+    within_seconds([time - begin for time in seen.beeps()], [1], EXACT)
     loud = [index for index, values in enumerate(seen.values) if np.abs(values).max() > 0.2]
     assert loud == ([channels - 1] if layout == seen.layout else [1])
 
@@ -93,7 +98,7 @@ def test_created_video_keeps_channels_and_length(tmp_path, channels):
     save_video(video, tmp_path / "out.mp4", "auto", "auto", {}, allow)
     seen = measure(tmp_path / "out.mp4")
     seen.check(seconds=1.92, beeps=[1], sound_within=EXACT)
-    assert seen.sound[1] == pytest.approx(1.92, abs=0.022)  # cut with the pictures, to a packet
+    within_seconds(seen.sound[1], 1.92, 0.022)  # cut with the pictures, to a packet
     assert hear(tmp_path / "out.mp4").layout == {1: "mono", 2: "stereo", 4: "5.0", 6: "5.1"}[channels]
 
 
@@ -134,9 +139,9 @@ def test_odd_values_of_other_packs(tmp_path, kind):
     assert waveform.shape == (*shape, WAVE.shape[-1])
     assert waveform.dtype == torch.float32
     assert rate == RATE
-    assert torch.allclose(waveform[0, 0], WAVE[0, 0], atol=1e-3)  # halves have 11 bits
+    near(waveform[0, 0], WAVE[0, 0], HALF, of=1)
     path = write_sound(value, lambda suffix: tmp_path / f"a{suffix}")
-    assert hear(path).beeps() == pytest.approx([1], abs=EXACT)
+    within_seconds(hear(path).beeps(), [1], EXACT)
     assert len(hear(path).values) == shape[1]
 
 
@@ -185,7 +190,7 @@ def test_more_channels_go_through_a_file_and_back(tmp_path, channels):
     value = audio(channels=channels, beeping=0)
     back = read_sound(write_sound(value, lambda suffix: tmp_path / f"a{suffix}"))
     wanted = value["waveform"] if channels != 10 else value["waveform"].mean(1, keepdim=True)
-    assert torch.allclose(back["waveform"], wanted, atol=1 / 32768)
+    near(back["waveform"], wanted, OF_16_BITS, of=1)
 
 
 def test_a_late_sound_stays_late(tmp_path, host):
@@ -193,13 +198,13 @@ def test_a_late_sound_stays_late(tmp_path, host):
     path = write_clip(tmp_path / "late.mp4", steady(4.9, 25), sound_start=0.48)
     whole = FileVideo(path)
     _, components, _ = RUN["GetVideoComponents"](host, whole)
-    assert heard(components) == pytest.approx([1, 2, 3, 4], abs=EXACT)
+    within_seconds(heard(components), [1, 2, 3, 4], EXACT)
     (part,) = RUN["Video Slice"](host, whole, 1.52, 2.4, False)
-    assert heard(part.sound()) == pytest.approx([0.48, 1.48], abs=EXACT)
+    within_seconds(heard(part.sound()), [0.48, 1.48], EXACT)
     (early,) = RUN["Video Slice"](host, whole, 0.24, 2.0, False)
-    assert heard(early.sound()) == pytest.approx([0.76, 1.76], abs=EXACT)
+    within_seconds(heard(early.sound()), [0.76, 1.76], EXACT)
     with early.stream(host.temporary_file) as stream:
-        assert hear(stream.sound()).beeps() == pytest.approx([0.76, 1.76], abs=EXACT)
+        within_seconds(hear(stream.sound()).beeps(), [0.76, 1.76], EXACT)
     save_video(early, tmp_path / "part.mp4", "auto", "auto", {}, allow)
     measure(tmp_path / "part.mp4").check(flashes=[0.76, 1.76], beeps=[0.76, 1.76], within=0.021, sound_within=EXACT)
 
@@ -207,7 +212,7 @@ def test_a_late_sound_stays_late(tmp_path, host):
 @pytest.mark.parametrize(("name", "codec"), [("a.mkv", "pcm_s16le"), ("a.webm", "libopus"), ("a.ts", "aac")])
 def test_components_keep_gaps(tmp_path, name, codec):
     path = write_clip(tmp_path / name, steady(2.9, 25), audio=codec, gaps=[(0, 0.9), (1.2, 1.9)])
-    assert heard(sound_of_video(path)) == pytest.approx(measure(path).beeps, abs=EXACT)
+    within_seconds(heard(sound_of_video(path)), measure(path).beeps, EXACT)
 
 
 def test_sound_that_nothing_decodes_leaves_the_pictures(tmp_path, caplog):

@@ -27,6 +27,8 @@ LENGTH = 0.15
 PITCH = 1000
 IN_STEP = 0.045
 """Seconds by which picture and sound may lie apart before viewers notice (ITU-R BT.1359: sound 45 ms early)."""
+FAINT = 1e-3
+"""Of brightness from 0 to 255, or loudness from 0 to 1: what varies by less neither flashes nor beeps."""
 SIDE = 64
 STILLS = (".gif", ".webp", ".png")
 CODECS = {".webm": ("libvpx", "libopus"), ".avi": ("mpeg4", "pcm_s16le"), ".ts": ("libx264", "aac")}
@@ -392,7 +394,7 @@ def _rising(times: np.ndarray, values: np.ndarray, joined: float = 0.0) -> list[
 
     joined: seconds for which they may fall below it without that ending what has begun.
     """
-    if len(values) == 0 or values.max() - values.min() < 1e-3:
+    if len(values) == 0 or values.max() - values.min() < FAINT:
         return []
     high = np.flatnonzero(values > (values.min() + values.max()) / 2)
     fresh = np.concatenate([[True], (np.diff(high) > 1) & (np.diff(times[high]) > joined)])

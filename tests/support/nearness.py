@@ -2,12 +2,15 @@
 
 A tolerance that is not relative holds on one processor only: kernels for AVX2, AVX-512 and AMX, and any number of
 threads, sum in other orders, and the difference grows with the values.
+
+What has a unit of its own, steps of 8 bits or seconds, is compared in it: `steps_near`, `within_seconds`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,6 +25,9 @@ DOUBLE = 1e-9
 
 HALF_STEP = 0.51
 """Of 8 bits: what rounding to them moves, and a little for what was rounded before."""
+
+ONE_STEP = 1
+"""Of 8 bits: a value that is rounded twice, or in two ways, may come out at the next step."""
 
 PICTURE = 1.0
 """From black to white in float pictures."""
@@ -41,7 +47,7 @@ def near(got: Any, expected: Any, part: float = ROUNDING, *, of: float | None = 
         about: what it is, for the message.
     """
     if not (isinstance(got, Tensor) and isinstance(expected, Tensor)):
-        got, expected = (torch.as_tensor(value, dtype=torch.float64) for value in (got, expected))
+        got, expected = _doubles(got), _doubles(expected)
         expected = expected.expand_as(got) if expected.ndim == 0 else expected
     scale = float(expected.detach().abs().max()) if of is None else of
     assert scale > 0, "nothing but zeros is expected: say what the error is a part of"
@@ -52,3 +58,15 @@ def near(got: Any, expected: Any, part: float = ROUNDING, *, of: float | None = 
 def steps_near(got: Any, expected: Any, steps: float) -> None:
     """Asserts that pictures in 8 bits are at most so many of their 255 steps apart (HALF_STEP, or a codec's loss)."""
     near(got, expected, steps / 255, of=255)
+
+
+def within_seconds(got: Any, expected: Any, seconds: float) -> None:
+    """Asserts that times in seconds, one or as many as expected, are at most so many seconds apart.
+
+    Absolute on purpose: a container's tick, a packet or a picture lasts as long after an hour as at the beginning.
+    """
+    near(got, expected, seconds, of=1)
+
+
+def _doubles(value: Any) -> Tensor:
+    return value.double() if isinstance(value, Tensor) else torch.from_numpy(np.array(value, np.float64))

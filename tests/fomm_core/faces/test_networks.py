@@ -10,6 +10,7 @@ import torch
 from fomm_nodes.fomm_core.errors import CheckpointError
 from fomm_nodes.fomm_core.faces import weights
 from fomm_nodes.fomm_core.shipped import ASSETS, builtin_models
+from nearness import near
 from PIL import Image
 
 # The detector is stored as float16 by MediaPipe too: what remains is the order of float32 sums (1e-6 of the largest
@@ -34,8 +35,7 @@ def test_networks_give_litert_numbers(part: str, networks: weights.FaceNetworks,
     for index, ours in enumerate(found):
         theirs = torch.from_numpy(numbers[f"{part}.{index}"])
         assert ours.shape == (2, *theirs.shape[1:])
-        largest = float(theirs.abs().max())
-        torch.testing.assert_close(ours, theirs.expand_as(ours), rtol=0, atol=TOLERANCE[part] * largest)
+        near(ours, theirs.expand_as(ours), TOLERANCE[part])
 
 
 def test_weights_are_small_and_no_built_in_model() -> None:

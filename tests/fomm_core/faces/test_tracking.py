@@ -10,8 +10,11 @@ from fomm_nodes.fomm_core.faces import FaceFinder, FaceTracker, Track, track
 from fomm_nodes.fomm_core.faces.track import smoothed
 from fomm_nodes.fomm_core.region import FRAMINGS, Framing
 from fomm_nodes.fomm_core.video.shots import ShotFinder, cuts
+from nearness import DOUBLE, near
 
 VOX = FRAMINGS["vox"]
+MESH = 0.02
+"""Of a distance: the mesh finds other places on the same face where noise or the background differ."""
 
 
 def clip(portrait: np.ndarray, places: list[int | None], *, mirrored: int | None = None) -> Iterator[np.ndarray]:
@@ -57,7 +60,7 @@ def test_a_moving_face_is_followed(finder: FaceFinder, portrait: np.ndarray) -> 
 def test_a_still_face_keeps_its_framing(finder: FaceFinder, portrait: np.ndarray) -> None:
     (one,) = track(clip(portrait, [200] * 6), finder=finder).tracks
     fixed = one.region(VOX)
-    assert float(one.square[0, 2] / fixed.side[0]) == pytest.approx(VOX.share, rel=0.02)
+    near(float(one.square[0, 2] / fixed.side[0]), VOX.share, MESH)
     assert one.eyes is None
 
 
@@ -70,14 +73,16 @@ def test_a_face_that_leaves_and_returns_is_bridged(finder: FaceFinder, portrait:
     assert bool(torch.isnan(one.square[5:9]).all())
     follow = one.region(VOX, follow=True)
     assert bool(follow.centre.isfinite().all())
-    assert float(follow.centre[7, 0]) == pytest.approx(float((follow.centre[0, 0] + follow.centre[-1, 0]) / 2), abs=15)
+    halfway = float((follow.centre[0, 0] + follow.centre[-1, 0]) / 2)
+    near(float(follow.centre[7, 0]), halfway, 3 / 8, of=40)  # of the way from one place to the other: between the two
 
 
 def test_two_faces_by_place_or_all(finder: FaceFinder, portrait: np.ndarray) -> None:
     places = [380 + 4 * i for i in range(8)]
     for which, expected in (("left", 128), ("right", 520), (0, 128), (1, 520)):
         (one,) = track(clip(portrait, places, mirrored=0), finder=finder, which=which).tracks
-        assert float(one.square[-1, 0]) == pytest.approx(expected, abs=45), which
+        # of the portrait's width: its face may be beside its middle, and the other face is further away
+        near(float(one.square[-1, 0]), expected, 0.175, of=256, about=f"which={which}")
     both = track(clip(portrait, places, mirrored=0), finder=finder, which="all")
     assert len(both.tracks) == 2
     assert both.summary() == "2 faces, tracked 8, 8 of 8 frames"
@@ -92,9 +97,9 @@ def test_each_shot_gets_its_own_square(finder: FaceFinder, portrait: np.ndarray)
     region = one.region(VOX)
     assert len(region) == 20
     assert region.centre[:10, 0].unique().numel() == region.centre[10:, 0].unique().numel() == 1
-    assert float(region.centre[10, 0] - region.centre[9, 0]) == pytest.approx(400, rel=0.02)
+    near(float(region.centre[10, 0] - region.centre[9, 0]), 400, MESH)
     follow = one.region(VOX, follow=True)
-    assert float(follow.centre[10, 0] - follow.centre[9, 0]) == pytest.approx(400, rel=0.02)
+    near(float(follow.centre[10, 0] - follow.centre[9, 0]), 400, MESH)
 
 
 def test_no_face_is_no_error_until_a_region_is_wanted(finder: FaceFinder, portrait: np.ndarray) -> None:
@@ -133,8 +138,8 @@ def test_a_stray_mesh_does_not_widen_a_fixed_square() -> None:
     calm = made_up(square).region(VOX)
     square[77] = torch.tensor([20, 380, 150])
     again = made_up(square).region(VOX)
-    torch.testing.assert_close(again.side, calm.side)
-    torch.testing.assert_close(again.centre, calm.centre)
+    near(again.side, calm.side, DOUBLE)
+    near(again.centre, calm.centre, DOUBLE)
 
 
 def test_shots_without_the_face_take_their_neighbours_square() -> None:
@@ -151,13 +156,13 @@ def test_level_squares_turn_with_the_head() -> None:
     near_half_turn = torch.linspace(3.0, 3.4, 40)
     wrapped = torch.atan2(near_half_turn.sin(), near_half_turn.cos())  # jumps from pi to -pi
     region = made_up(square, wrapped).region(Framing(0.5), follow=True, level=True)
-    torch.testing.assert_close(region.angle.float(), near_half_turn, rtol=0, atol=0.01)
+    near(region.angle.float(), near_half_turn, 0.025, of=0.4)  # of the turn: one frame's, for angles are smoothed
     assert made_up(square, wrapped).region(Framing(0.5), follow=True).angle.unique().tolist() == [0]
 
 
 def test_smoothing_keeps_steady_movement_and_calms_noise() -> None:
     line = torch.linspace(0, 1, 50, dtype=torch.float64)[:, None]
-    torch.testing.assert_close(smoothed(line, 3.0), line)
+    near(smoothed(line, 3.0), line, DOUBLE)
     noise = torch.randn(200, 1, dtype=torch.float64)
     assert float(smoothed(noise, 3.0).diff(n=2, dim=0).std()) < 0.1 * float(noise.diff(n=2, dim=0).std())
     assert torch.equal(smoothed(line[:1], 3.0), line[:1])

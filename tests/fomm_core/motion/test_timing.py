@@ -28,7 +28,11 @@ from fomm_nodes.fomm_core.motion import (
     timed,
     transfer,
 )
+from nearness import DOUBLE, near
 from safetensors.torch import save_file
+
+TAILS = 2e-3
+"""Of a step: a Gaussian that counts time is cut off at another place than one that counts frames."""
 
 
 def edges(*gaps: float) -> list[float]:
@@ -89,7 +93,7 @@ def test_a_slow_drift_is_seen() -> None:
     ],
 )
 def test_the_common_rate_is_that_of_most_frames(times, rate) -> None:
-    assert common_rate(times) == pytest.approx(rate, rel=0.01)
+    near(common_rate(times), rate, 0.01)  # times in milliseconds, or trembling, give no better
 
 
 def test_only_uneven_clips_carry_times() -> None:
@@ -98,7 +102,7 @@ def test_only_uneven_clips_carry_times() -> None:
     uneven, rate = timed(line(), [2 + time for time in HELD], Fraction(11))
     assert rate == rate_of(uneven) == 25
     assert uneven.times is not None
-    assert uneven.times.tolist() == pytest.approx(HELD)
+    near(uneven.times.tolist(), HELD, DOUBLE)
     assert duration_of(uneven, rate) == Fraction(7, 5)
 
 
@@ -121,7 +125,7 @@ def test_what_is_held_stands_still_until_shortly_before_it_moves() -> None:
     moved, shown = resample(line(HELD), Fraction(25), Fraction(25))
     x = moved.position[:, 0, 0]
     assert x[:24].tolist() == [0] * 24  # up to 0.92 s
-    assert x[25:].tolist() == pytest.approx(range(1, 11), abs=1e-4)
+    near(x[25:].tolist(), range(1, 11))
     assert shown == [0] * 25 + list(range(1, 11))
 
 
@@ -134,10 +138,10 @@ def test_pictures_of_an_uneven_clip_are_those_shown() -> None:
 
 def test_slices_and_joints_keep_times() -> None:
     clip = line(HELD)
-    assert clip[2:4].times.tolist() == pytest.approx([1.04, 1.08, 1.12])
-    assert clip[-1].times.tolist() == pytest.approx([1.36, 1.4])
+    near(clip[2:4].times.tolist(), [1.04, 1.08, 1.12], DOUBLE)
+    near(clip[-1].times.tolist(), [1.36, 1.4], DOUBLE)
     assert clip[::2].times is None
-    assert Keypoints.cat([clip[:2], clip[5:6]]).times.tolist() == pytest.approx([0, 1, 1.04, 1.08])
+    near(Keypoints.cat([clip[:2], clip[5:6]]).times.tolist(), [0, 1, 1.04, 1.08], DOUBLE)
     assert Keypoints.cat([clip, line()]).times is None
     assert clip.to("cpu").times is clip.without_jacobian().times is clip.times
     assert line([0, 1]).expand(3).times is None
@@ -172,7 +176,7 @@ def test_transfer_and_blending_keep_times() -> None:
 def test_a_part_by_time(start, end, times) -> None:
     found = part(line(HELD), Fraction(25), start, end)
     assert found.times is not None
-    assert found.times.tolist() == pytest.approx(times)
+    near(found.times.tolist(), times, DOUBLE)
 
 
 def test_a_part_of_an_untimed_performance() -> None:
@@ -189,12 +193,10 @@ def noisy(times: list[float] | None) -> Keypoints:
 def test_smoothing_by_time_is_smoothing_by_frames_where_they_are_even() -> None:
     even = torch.arange(41, dtype=torch.float64) / 25
     plain, timed_ones = noisy(None), replace(noisy(None), times=even)
-    torch.testing.assert_close(
-        smooth_one_euro(timed_ones).position, smooth_one_euro(plain, fps=25).position, rtol=1e-5, atol=1e-6
-    )
+    near(smooth_one_euro(timed_ones).position, smooth_one_euro(plain, fps=25).position)
     for sigma in (0.5, 1.0, 3.0):
-        apart = smooth_gaussian(timed_ones, sigma=sigma).position - smooth_gaussian(plain, sigma=sigma).position
-        assert apart.abs().max() < 1e-3  # of noise of 0..1; the tails are cut at another place
+        by_time, by_frame = (smooth_gaussian(clip, sigma=sigma).position for clip in (timed_ones, plain))
+        near(by_time, by_frame, TAILS / 2, of=1)  # of noise from 0 to 1
 
 
 def test_what_is_held_weighs_for_all_its_time() -> None:
@@ -203,10 +205,10 @@ def test_what_is_held_weighs_for_all_its_time() -> None:
     held = Keypoints(x[:, None, None].repeat(1, 3, 2), None, torch.tensor(HELD, dtype=torch.float64))
     copies = Keypoints(torch.tensor([0.0] * 25 + [1.0] * 10)[:, None, None].repeat(1, 3, 2))
     ours, theirs = smooth_gaussian(held, sigma=2).position, smooth_gaussian(copies, sigma=2).position
-    torch.testing.assert_close(ours[1:], theirs[25:], rtol=0, atol=2e-3)
+    near(ours[1:], theirs[25:], TAILS, of=1)
     assert smooth_gaussian(held, sigma=2).times is held.times
     long = replace(held, times=torch.tensor(edges(3000.0, *[0.04] * 10), dtype=torch.float64))
-    torch.testing.assert_close(smooth_gaussian(long, sigma=2).position[1:], ours[1:], rtol=0, atol=2e-3)
+    near(smooth_gaussian(long, sigma=2).position[1:], ours[1:], TAILS, of=1)
 
 
 def test_one_euro_follows_after_a_hold() -> None:
@@ -220,7 +222,7 @@ def test_a_performance_keeps_times_only_where_they_are_uneven(tmp_path: Path) ->
     save_keypoints(tmp_path / "uneven", line(HELD)[1:], fps=25)
     found = load_keypoints(tmp_path / "uneven")
     assert found.keypoints.times is not None
-    assert found.keypoints.times.tolist() == pytest.approx([time - 1 for time in HELD[1:]])
+    near(found.keypoints.times.tolist(), [time - 1 for time in HELD[1:]], DOUBLE)
     save_keypoints(tmp_path / "even", line(), fps=25)
     assert load_keypoints(tmp_path / "even").keypoints.times is None
     assert b'"format_version":"1"' in (tmp_path / "even").read_bytes()

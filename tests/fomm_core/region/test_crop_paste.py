@@ -13,6 +13,7 @@ from fomm_nodes.fomm_core.fitting import from_uint8, to_uint8
 from fomm_nodes.fomm_core.region import Cropper, Paster, Region, coverage, crop, crop_pixels, paste, region_mask
 from fomm_nodes.fomm_core.region.matrices import crop_from_whole, moved_points, whole_from_crop
 from fomm_nodes.fomm_core.shipped import ASSETS
+from nearness import DOUBLE, PICTURE, near
 from PIL import Image
 
 EXACT = int(cv2.__version__.split(".")[0]) >= 5  # OpenCV 4 rounds positions to 1/32 pixel
@@ -63,7 +64,7 @@ def test_a_round_trip_upright_at_scale_one_changes_nothing(region: Region) -> No
     assert np.array_equal(Paster(region)(picture, crop_pixels(picture, region, size)), picture)
     images = from_uint8(picture)
     back = paste(images, crop(images, region, size), region)
-    assert float((back - images).abs().max()) <= 1e-6  # a blend of two equal numbers
+    near(back, images, 1e-6, of=PICTURE)  # a blend of two equal numbers: a few steps of float32
 
 
 @pytest.mark.parametrize("degrees", [5, 30, 45, -100])
@@ -164,10 +165,9 @@ def test_gradients_flow_through_crop_and_paste() -> None:
 def test_matrices_are_inverse_and_keep_the_corners() -> None:
     region = Region.cat(SQUARES)
     corners = torch.tensor([[0.0, 0], [50, 0], [50, 50], [0, 50]], dtype=torch.float64)
-    torch.testing.assert_close(moved_points(whole_from_crop(region, 50), corners), region.corners())
-    torch.testing.assert_close(
-        whole_from_crop(region, 50) @ crop_from_whole(region, 50), torch.eye(3).double().expand(len(region), 3, 3)
-    )
+    near(moved_points(whole_from_crop(region, 50), corners), region.corners(), DOUBLE)
+    both = whole_from_crop(region, 50) @ crop_from_whole(region, 50)
+    near(both, torch.eye(3).double().expand_as(both), DOUBLE)
 
 
 def test_coverage_is_soft_and_whole() -> None:

@@ -26,6 +26,7 @@ from fomm_nodes.fomm_core.region import (
     region_of_mask,
     save_region,
 )
+from nearness import DOUBLE, near
 from safetensors.torch import save_file
 
 NAN, INF = math.nan, math.inf
@@ -215,11 +216,11 @@ def test_framing_puts_the_square_where_it_belongs() -> None:
     face = region_at(50, 60, 30, 0.3, height=200, width=200)
     framing = FRAMINGS["vox"]
     crop = framed(face, framing)
-    assert float(face.side[0] / crop.side[0]) == pytest.approx(framing.share)
+    near(float(face.side[0] / crop.side[0]), framing.share, DOUBLE)
     away = face.centre - crop.corners()[:, 0]
     cos, sin = math.cos(0.3), math.sin(0.3)
     across, down = float(away[0, 0] * cos + away[0, 1] * sin), float(away[0, 1] * cos - away[0, 0] * sin)
-    assert (across / float(crop.side[0]), down / float(crop.side[0])) == pytest.approx((framing.x, framing.y))
+    near((across / float(crop.side[0]), down / float(crop.side[0])), (framing.x, framing.y), DOUBLE)
     with pytest.raises(RegionError, match="share above 0"):
         Framing(0)
 
@@ -228,18 +229,18 @@ def test_keypoints_refine_a_crop() -> None:
     inside = region_at(100, 100, 80, 0.2, height=200, width=200)
     keypoints = Keypoints(torch.tensor([[[-0.5, -0.5], [0.5, 0.5], [0.0, 0.3]]]))
     same = region_of_keypoints(keypoints, inside, Framing(0.5))
-    torch.testing.assert_close(same.centre, inside.centre)
-    torch.testing.assert_close(same.side, inside.side)
+    near(same.centre, inside.centre, DOUBLE)
+    near(same.side, inside.side, DOUBLE)
     assert torch.equal(same.angle, inside.angle)
     closer = region_of_keypoints(keypoints, inside, Framing(1.0))
-    assert float(closer.side[0]) == pytest.approx(40)
+    near(float(closer.side[0]), 40, DOUBLE)
 
 
 def test_a_region_at_another_size() -> None:
     region = region_at(50, 20, 30, 0.3, height=100, width=200).resized(50, 100)
     assert region.size == (50, 100)
     assert region.centre.tolist() == [[25, 10]]
-    assert float(region.side[0]) == pytest.approx(15)
+    near(float(region.side[0]), 15, DOUBLE)
 
 
 @pytest.mark.parametrize("times", [None, torch.tensor([0.0, 0.04])])
