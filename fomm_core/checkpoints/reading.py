@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..checksums import is_as_written
 from ..config import MotionModelConfig, preset
 from ..cost import MOST, Cost, check_cost
 from ..errors import CheckpointError
@@ -147,6 +148,11 @@ def _read_safetensors(path: Path, config: MotionModelConfig | None) -> Checkpoin
         raise CheckpointError(
             f"expected a safetensors file at '{path}'; it can't be read ({problem}). It may be truncated."
         ) from problem
+    if not is_as_written(state, metadata):
+        raise CheckpointError(
+            f"expected a whole file at '{path}'; it is damaged: what it holds is not what was stored (checksum). Copy "
+            "or download it again."
+        )
     if metadata.get("format") != FORMAT:
         return _without_format(path, state, metadata, config)
     version = metadata.get("format_version", "?")
