@@ -75,7 +75,7 @@ def test_flipped_bits_in_safetensors(tmp_path: Path, small_config: MotionModelCo
 def test_a_changed_configuration_in_safetensors_is_noticed(tmp_path: Path, small_config: MotionModelConfig) -> None:
     path = tmp_path / "a.safetensors"
     save_model(MotionModel(small_config), path)
-    path.write_bytes(path.read_bytes().replace(rb'temperature\": 0.1', rb'temperature\": 0.2'))
+    path.write_bytes(path.read_bytes().replace(rb"temperature\": 0.1", rb"temperature\": 0.2"))
     with pytest.raises(CheckpointError, match=r"damaged.*checksum"):
         load_model(path)
 
