@@ -24,7 +24,7 @@ Lie = Callable[["_Liar"], None]
 
 
 class LyingComfy(FakeComfy):
-    """path: the requests that are lied to, by the beginning of their path. calls: how many were."""
+    """path: the requests that are lied to, as "GET /view" is the beginning of theirs. calls: how many were."""
 
     def __init__(self, path: str, lie: Lie, port: int = 0) -> None:
         self.path, self.lie, self.calls = path, lie, 0
@@ -38,7 +38,7 @@ class _Liar(_Handler):
     def troubled(self) -> bool:
         if super().troubled():
             return True
-        if not self.path.startswith(self.server_of.path):
+        if not f"{self.command} {self.path}".startswith(self.server_of.path):
             return False
         self.server_of.calls += 1
         with contextlib.suppress(OSError):
@@ -135,38 +135,55 @@ HUGE = b'{"queue_running": [' + b"[]," * 3_000_000 + b'[]], "queue_pending": []}
 GZIP = bytes.fromhex("1f8b08000000000000ff") + bytes(50)
 
 LIES: dict[str, tuple[str, Lie, str]] = {
-    "a redirect for the file": ("/view", redirect("http://127.0.0.1:9/"), "redirect to http://127.0.0.1:9/"),
-    "a redirect loop": ("/view", redirect("/view?again"), "redirect"),
-    "an empty body": ("/view", body(b""), "it is empty"),
-    "a web page": ("/view", body(b"<!DOCTYPE html><html>Log in</html>"), "web page"),
-    "24 bytes": ("/view", body(PNG[:24]), "can't be read as PNG"),
-    "half a picture": ("/view", body(PNG[: len(PNG) // 2 + 8]), "can't be read as PNG"),
-    "less than it told": ("/view", body(PNG[:40], Content_Length=len(PNG)), "broke"),
-    "another kind": ("/view", body(b"RIFF$\0\0\0WAVEfmt " + bytes(32)), "can't be read as PNG"),
-    "a clip's name without a clip": ("/view", body(b"\0\0\0\x18ftypmp42" + bytes(16)), "can't be read as PNG"),
-    "a packed answer": ("/view", body(GZIP, Content_Encoding="gzip", Content_Length=len(GZIP)), "packs its answers"),
-    "a length beyond all": ("/view", body(b"x", Content_Length=1 << 50), "sends more than"),
-    "an endless file": ("/view", endless, "sends more than"),
-    "a file that drips": ("/view", drip, "in time"),
-    "headers that drip": ("/view", drip_in_the_head, "in time"),
-    "a hang after the headers": ("/view", hang, "in time"),
-    "a hang before them": ("/view", silence, "in time"),
-    "a queue that is a redirect": ("/queue", redirect("/queue"), "redirect"),
-    "a queue of deep JSON": ("/queue", body(DEEP), "ComfyUI's JSON"),
-    "a queue of huge JSON": ("/queue", body(HUGE), "ComfyUI's JSON"),
-    "a queue of nonsense": ("/queue", body(b'{"queue_running": 1, "queue_pending": [[]]}'), "queue that is none"),
-    "an infinite queue": ("/prompt", body(b'{"exec_info": {"queue_remaining": Infinity}}'), "not as a ComfyUI does"),
-    "a web page for the history": ("/history", body(b"<html></html>"), "ComfyUI's JSON"),
-    "an endless history": ("/history", endless, "sends more than"),
-    "success without outputs": ("/history", history(lambda entry: {**entry, "outputs": {}}), "nothing came out"),
-    "outputs that are a list": ("/history", history(lambda entry: {**entry, "outputs": [1]}), "history that is none"),
-    "a status that is a word": ("/history", history(lambda entry: {**entry, "status": "fine"}), "history that is none"),
-    "a history that is a word": ("/history", history(lambda entry: "fine"), "history that is none"),
+    "a redirect for the file": ("GET /view", redirect("http://127.0.0.1:9/"), "redirect to http://127.0.0.1:9/"),
+    "a redirect loop": ("GET /view", redirect("/view?again"), "redirect"),
+    "a redirect for the input": ("HEAD /view", redirect("/view"), "redirect"),
+    "an empty body": ("GET /view", body(b""), "it is empty"),
+    "a web page": ("GET /view", body(b"<!DOCTYPE html><html>Log in</html>"), "web page"),
+    "24 bytes": ("GET /view", body(PNG[:24]), "can't be read as PNG"),
+    "half a picture": ("GET /view", body(PNG[: len(PNG) // 2 + 8]), "can't be read as PNG"),
+    "less than it told": ("GET /view", body(PNG[:40], Content_Length=len(PNG)), "broke"),
+    "another kind": ("GET /view", body(b"RIFF$\0\0\0WAVEfmt " + bytes(32)), "can't be read as PNG"),
+    "a clip's name without a clip": ("GET /view", body(b"\0\0\0\x18ftypmp42" + bytes(16)), "can't be read as PNG"),
+    "a packed answer": (
+        "GET /view",
+        body(GZIP, Content_Encoding="gzip", Content_Length=len(GZIP)),
+        "packs its answers",
+    ),
+    "a length beyond all": ("GET /view", body(b"x", Content_Length=1 << 50), "sends more than"),
+    "an endless file": ("GET /view", endless, "sends more than"),
+    "a file that drips": ("GET /view", drip, "in time"),
+    "headers that drip": ("GET /view", drip_in_the_head, "in time"),
+    "a hang after the headers": ("GET /view", hang, "in time"),
+    "a hang before them": ("GET /view", silence, "in time"),
+    "a queue that is a redirect": ("GET /queue", redirect("/queue"), "redirect"),
+    "a queue of deep JSON": ("GET /queue", body(DEEP), "ComfyUI's JSON"),
+    "a queue of huge JSON": ("GET /queue", body(HUGE), "ComfyUI's JSON"),
+    "a queue of nonsense": ("GET /queue", body(b'{"queue_running": 1, "queue_pending": [[]]}'), "queue that is none"),
+    "an infinite queue": (
+        "GET /prompt",
+        body(b'{"exec_info": {"queue_remaining": Infinity}}'),
+        "not as a ComfyUI does",
+    ),
+    "a web page for the history": ("GET /history", body(b"<html></html>"), "ComfyUI's JSON"),
+    "an endless history": ("GET /history", endless, "sends more than"),
+    "success without outputs": ("GET /history", history(lambda entry: {**entry, "outputs": {}}), "nothing came out"),
+    "outputs that are a list": (
+        "GET /history",
+        history(lambda entry: {**entry, "outputs": [1]}),
+        "history that is none",
+    ),
+    "a status that is a word": (
+        "GET /history",
+        history(lambda entry: {**entry, "status": "fine"}),
+        "history that is none",
+    ),
+    "a history that is a word": ("GET /history", history(lambda entry: "fine"), "history that is none"),
     "files that are not there": (
-        "/history",
+        "GET /history",
         history(lambda e: {**e, "outputs": {"9": {"images": [{"filename": "gone.png", "type": "output"}]}}}),
         "404",
     ),
-    "no history at all": ("/history", body(b"{}"), "knows nothing of the job"),
+    "no history at all": ("GET /history", body(b"{}"), "knows nothing of the job"),
 }
 """By what is lied: the path, the lie, and words of the reason that the job fails with."""

@@ -95,7 +95,7 @@ def test_a_lie_fails_the_job_with_a_reason_and_leaves_nothing(name, liar, tmp_pa
     assert {file.name for file in (tmp_path / "out").rglob("*") if file.suffix in {".png", ".part"}} == set()
 
 
-@pytest.mark.parametrize("name", [name for name, (path, *_) in LIES.items() if path == "/view"])
+@pytest.mark.parametrize("name", [name for name, (path, *_) in LIES.items() if path == "GET /view"])
 def test_what_one_server_does_not_give_another_makes(name, liar, comfy, make_job, told) -> None:
     path, lie, _ = LIES[name]
     honest = comfy()
@@ -112,10 +112,12 @@ def test_what_one_server_does_not_give_another_makes(name, liar, comfy, make_job
 
 
 @pytest.mark.parametrize("lie", [drip, drip_in_the_head, endless, hang, silence], ids=lambda lie: lie.__name__)
-@pytest.mark.parametrize("path", ["/view", "/history", "/upload/image", "/prompt"])
+@pytest.mark.parametrize("path", ["GET /view", "HEAD /view", "GET /history", "POST /upload/image", "POST /prompt"])
 def test_a_job_is_cancelled_whatever_the_server_does(lie, path, liar, make_job, told, monkeypatch) -> None:
     """With the times that are given to real servers."""
     monkeypatch.setattr("fomm_nodes.nodes.render.comfyui_client.TRANSFER_SECONDS", 60.0)
+    if lie is endless and path != "GET /view":
+        pytest.skip("that is over before anybody can cancel it: a short answer has a small limit")
     server, job = liar(path, lie), make_job()
     began: list[float] = []
 
@@ -138,7 +140,7 @@ def test_a_job_is_cancelled_whatever_the_server_does(lie, path, liar, make_job, 
 
 def test_a_time_limit_ends_a_download_that_drips(liar, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("fomm_nodes.nodes.render.comfyui_client.TRANSFER_SECONDS", 60.0)
-    server = liar("/view", drip)
+    server = liar("GET /view", drip)
     graph = one_picture(tmp_path)
     folders = Folders((tmp_path / "in",))
     batch = Batch(Graph.from_api(graph), "graph", local_schemas(folders), folders, tmp_path / "out")
@@ -150,7 +152,7 @@ def test_a_time_limit_ends_a_download_that_drips(liar, tmp_path, monkeypatch) ->
 
 def test_ctrl_c_ends_a_download_that_drips(liar, tmp_path, monkeypatch) -> None:
     monkeypatch.setattr("fomm_nodes.nodes.render.comfyui_client.TRANSFER_SECONDS", 60.0)
-    server = liar("/view", drip)
+    server = liar("GET /view", drip)
 
     def tick() -> None:
         if server.calls:
@@ -169,7 +171,7 @@ def test_ctrl_c_ends_a_download_that_drips(liar, tmp_path, monkeypatch) -> None:
 
 
 def test_a_websocket_that_stops_in_the_middle_of_a_message_is_not_missed(liar, make_job, told) -> None:
-    server = liar("/ws", deaf_socket)
+    server = liar("GET /ws", deaf_socket)
     with engine_of(server) as engine:
         assert engine.run(make_job(), told).files
     assert server.calls
@@ -225,7 +227,7 @@ def test_odd_node_classes_do_not_harm_the_sound_ones(given, liar, tmp_path, caps
 
     from fake_comfy import OBJECT_INFO
 
-    server = liar("/object_info", body(json.dumps({**ODD, **OBJECT_INFO}).encode()))
+    server = liar("GET /object_info", body(json.dumps({**ODD, **OBJECT_INFO}).encode()))
     graph = one_picture(tmp_path)
     graph["5"] = {"class_type": "Slow", "inputs": {}}
     server.hold.set()
@@ -251,7 +253,7 @@ def test_what_is_no_object_info_is_said(lie, given, liar, tmp_path, capsys, monk
     monkeypatch.setattr("fomm_nodes.nodes.graph.schemas.PATIENCE", 1.0)
     monkeypatch.setattr("fomm_nodes.nodes.graph.schemas.LARGEST", 1 << 20)
     monkeypatch.setattr("fomm_nodes.nodes.render.comfyui_client.SCHEMAS_SIZE", 1 << 20)
-    server = liar("/object_info", lie)
+    server = liar("GET /object_info", lie)
     graph = {**one_picture(tmp_path), "5": {"class_type": "Slow", "inputs": {}}}
     (tmp_path / "graph.json").write_text(json.dumps(graph))
     options = ["--object-info", server.url] if given == "option" else []
