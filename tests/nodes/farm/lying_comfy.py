@@ -186,4 +186,4 @@ LIES: dict[str, tuple[str, Lie, str]] = {
     ),
     "no history at all": ("GET /history", body(b"{}"), "knows nothing of the job"),
 }
-"""By what is lied: the path, the lie, and words of the reason that the job fails with."""
+"""By what is lied: the request, the lie, and words of the reason that the job fails with."""
