@@ -20,7 +20,7 @@ from typing import Any
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.engine import InputFile, Job
-from fomm_nodes.nodes.render.local import LocalOptions
+from fomm_nodes.nodes.render.options import LocalOptions
 from fomm_nodes.nodes.render.ray import RayEngine, RayOptions
 from PIL import Image
 

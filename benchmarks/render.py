@@ -1,4 +1,4 @@
-"""`fomm render` against as many calls of `fomm animate`, and what planning and the manifest cost for a large table."""
+"""`fomm render` against calls of `fomm animate` and against itself without a worker; what a large table costs."""
 
 from __future__ import annotations
 
@@ -88,18 +88,21 @@ def _against_animate(folder: Path, jobs: int, frames: int) -> None:
     (folder / "graph.json").write_text(json.dumps(GRAPH))
     options = ["--device", "cpu", "--quiet"]
     spent: dict[str, tuple[float, float]] = {}
-    for way in ("fomm animate", "fomm render"):
+    for way in ("fomm animate", "--workers 0", "fomm render"):
         cpu, wall = cpu_seconds(), time.perf_counter()
         if way == "fomm animate":
             for number in range(jobs):
                 given = [str(folder / "source.png"), str(folder / f"{number}.mp4")]
                 run(["animate", *given, "-o", str(folder / f"alone-{number}.mp4"), *options], threads=1)
         else:
-            given = ["render", str(folder / "graph.json"), "--input", str(folder), "-o", str(folder / "batch")]
+            given = ["render", str(folder / "graph.json"), "--input", str(folder), "-o", str(folder / way[-6:])]
+            given += way.split() if way.startswith("--") else []
             run([*given, "--set", "2.file=[0-9]*.mp4", *options], threads=1)
         spent[way] = cpu_seconds() - cpu, time.perf_counter() - wall
         print(f"{way:>12}: {jobs} jobs of {frames} frames, {spent[way][0]:7.1f} s CPU, {spent[way][1]:7.1f} s wall")
     alone, together = spent["fomm animate"], spent["fomm render"]
+    inside = spent["--workers 0"]
+    print(f" in a worker: {together[0] / inside[0] - 1:+.1%} CPU time, {together[1] / inside[1] - 1:+.1%} wall time")
     print(f"       ratio: {alone[0] / together[0]:.1f} by CPU time, {alone[1] / together[1]:.1f} by wall time")
 
 

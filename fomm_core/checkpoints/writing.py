@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..checksums import with_checksum
 from ..config import MotionModelConfig
 from ..errors import CheckpointError
 from ..files import atomic_path
@@ -43,8 +44,9 @@ def write_safetensors(
 ) -> None:
     """Write a state in our key names with its configuration, whole or not at all."""
     tensors = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+    notes = with_checksum(tensors, _metadata(config, epoch, metadata or {}))
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=_metadata(config, epoch, metadata or {}))
+        save_file(tensors, temporary, metadata=notes)
 
 
 def save_model(model: MotionModel, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> None:

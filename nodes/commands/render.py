@@ -123,10 +123,10 @@ def _add_file_arguments(group: Any) -> None:
 def _add_local_arguments(group: Any) -> None:
     group.add_argument(
         "--workers",
-        type=positive,
-        default=0,
+        type=whole,
+        default=1,
         metavar="N",
-        help="processes of their own, which may die without harm (default: none, all in this one)",
+        help="processes of their own, which may die without harm (default: 1; 0: all in this one)",
     )
     group.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="(default: auto)")
     group.add_argument(
@@ -143,6 +143,9 @@ def _add_local_arguments(group: Any) -> None:
 def _add_farm_arguments(group: Any) -> None:
     group.add_argument("--server", action="append", default=[], metavar="URL", help="a ComfyUI that runs; repeatable")
     group.add_argument("--comfyui", action="append", default=[], type=Path, metavar="DIR", help="a ComfyUI to start")
+    group.add_argument(
+        "--max-download", type=positive, default=8, metavar="GB", help="of a job's files from a server (default: 8)"
+    )
     group.add_argument("--comfyui-python", metavar="FILE", help="its Python (default: that of its venv)")
     group.add_argument("--comfyui-args", default="", metavar="TEXT", help='its further options, such as "--lowvram"')
     group.add_argument(
@@ -207,6 +210,13 @@ def run(arguments: argparse.Namespace) -> int:
     return _tell(summary, quiet=arguments.quiet)
 
 
+def whole(text: str) -> int:
+    """A whole number from 0."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0; got {text!r}")
+    return int(text)
+
+
 def _settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
     from ...fomm_core.errors import GraphError
     from ..graph.settings import parse_setting
@@ -223,7 +233,7 @@ def _settings(arguments: argparse.Namespace) -> dict[str, list[str]]:
 
 def _read(arguments: argparse.Namespace, folders: Folders, comfyui: ComfyUIEngine | None) -> tuple[Graph, str, Schemas]:
     """The graph, its name, and what its nodes look like; a ComfyUI is asked about those that we do not know."""
-    from ..graph.schemas import Schemas, schemas_from
+    from ..graph.schemas import schemas_from, schemas_in
     from ..render.batch import local_schemas, read_any
 
     schemas = local_schemas(folders)
@@ -231,7 +241,7 @@ def _read(arguments: argparse.Namespace, folders: Folders, comfyui: ComfyUIEngin
         schemas = schemas.merged(schemas_from(arguments.object_info))
     graph, name = read_any(arguments.graph, schemas)
     if comfyui is not None and not arguments.object_info and any(n.type not in schemas for n in graph.nodes.values()):
-        schemas = schemas.merged(Schemas(comfyui.object_info()))
+        schemas = schemas.merged(schemas_in(comfyui.object_info(), "the server"))
         graph, name = read_any(arguments.graph, schemas)
     return graph, name, schemas
 
@@ -259,7 +269,7 @@ def _comfyui(arguments: argparse.Namespace) -> ComfyUIEngine:
 
     further = tuple(shlex.split(arguments.comfyui_args))
     checkouts = [Checkout(folder, arguments.comfyui_python, further) for folder in arguments.comfyui]
-    return ComfyUIEngine(arguments.server, checkouts)
+    return ComfyUIEngine(arguments.server, checkouts, largest=arguments.max_download * 10**9)
 
 
 def _ray(arguments: argparse.Namespace, setting: LocalSetting, folders: Folders) -> MakeEngine:

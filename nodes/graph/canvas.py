@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from ...fomm_core.errors import GraphError
 from .groups import group_definition
-from .saved import GROUP_PREFIXES, SavedGraph, SavedNode, Slot
+from .saved import GROUP_PREFIXES, SENDER, SavedGraph, SavedNode, Slot
 from .schemas import Schemas
 
 NOTES = frozenset({"Note", "MarkdownNote", "Label (rgthree)", "Bookmark (rgthree)"})
@@ -14,7 +14,7 @@ SWITCHBOARDS = frozenset(
     f"Fast {what} (rgthree)" for what in ("Muter", "Bypasser", "Groups Muter", "Groups Bypasser", "Actions Button")
 )
 REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
-PRIMITIVE, SENDER, RECEIVER = "PrimitiveNode", "SetNode", "GetNode"
+PRIMITIVE, RECEIVER = "PrimitiveNode", "GetNode"
 CANVAS_ONLY = NOTES | SWITCHBOARDS | REROUTES | {PRIMITIVE, SENDER, RECEIVER}
 """Nodes that exist on the canvas alone; no server knows them."""
 
@@ -38,6 +38,7 @@ class Canvas:
     saved: SavedGraph
     schemas: Schemas
     _insides: dict[str, Scope | None] = field(default_factory=dict)
+    _slots: dict[tuple[str, str], tuple[Slot, ...]] = field(default_factory=dict)
 
     def inside(self, scope: Scope, node: SavedNode) -> Scope | None:
         """The canvas that a node stands for; None for an ordinary node. Raises GraphError where it holds itself."""
@@ -63,6 +64,12 @@ class Canvas:
 
     def slots(self, scope: Scope, node: SavedNode) -> tuple[Slot, ...]:
         """The inputs of a node as a canvas has them: what must be wired, then widgets, then what only the file has."""
+        key = scope.prefix, node.id
+        if key not in self._slots:
+            self._slots[key] = self._slots_of(scope, node)
+        return self._slots[key]
+
+    def _slots_of(self, scope: Scope, node: SavedNode) -> tuple[Slot, ...]:
         inner = self.inside(scope, node)
         if inner is not None:
             declared = inner.graph.inputs

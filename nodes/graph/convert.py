@@ -14,7 +14,7 @@ from typing import Any
 
 from ...fomm_core.errors import GraphError
 from .canvas import CANVAS_ONLY, Canvas, Scope
-from .model import Graph, Link, ModelFile, Node, Problem, Severity
+from .model import MOST_NODES, Graph, Link, ModelFile, Node, Problem, Severity
 from .saved import Mode, SavedGraph, SavedNode
 from .schemas import Schemas, unknown
 from .texts import filled_name, first_alternatives
@@ -32,9 +32,6 @@ NAMED_BY_GRAPH = frozenset(
     }
 )
 """Classes whose names of files may hold values of the graph: `%KSampler.seed%`."""
-
-MOST_NODES = 20_000
-"""Of the converted graph: subgraphs within subgraphs multiply."""
 
 
 def convert(saved: SavedGraph, schemas: Schemas, *, now: datetime | None = None) -> Graph:
@@ -74,7 +71,7 @@ class _Converter:
         for node in self._nodes(Scope(self.canvas.saved)):
             nodes[node.id] = node
             if len(nodes) > MOST_NODES:
-                raise GraphError(f"expected at most {MOST_NODES} nodes; the subgraphs of this graph make more.")
+                raise GraphError(f"expected at most {MOST_NODES:,} nodes; the subgraphs of this graph make more.")
         by_name = {node.title: node for node in reversed(nodes.values())}
         by_name |= {node.type: node for node in reversed(nodes.values())}
         texts = {name: self._with_texts(node, by_name) for name, node in nodes.items()}
@@ -167,11 +164,8 @@ class _Converter:
 def _shown_outside(scope: Scope, node: SavedNode) -> Mapping[str, Any]:
     """The values that a node inside of a subgraph has from the node that stands for it; null stands for its own."""
     host = None if scope.host is None else scope.host[1]
-    shown = None if host is None else host.shown_widgets
-    if host is None or shown is None:
-        return {}
-    named = zip(shown, host.positional, strict=True)
-    return {name: value for (inner, name), value in named if inner == node.id and value is not None}
+    values = {} if host is None or host.shown_widgets is None else host.shown_values.get(node.id, {})
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _models(node: SavedNode) -> tuple[ModelFile, ...]:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from queue import Empty, SimpleQueue
+from threading import Thread
 from typing import Any
-from urllib.error import URLError
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from ...fomm_core.errors import GraphError
 from ..spec import COMBO
 from .unwrapping import decoded
-from .widgets import Input, inputs_of
+from .widgets import DYNAMIC_COMBO, Input, inputs_of
 
 TITLES = {
     "ImageBlend": "Image Blend",
@@ -27,7 +29,10 @@ TITLES = {
 """What the canvas writes on classes that give themselves no name."""
 
 PATIENCE = 30.0
-"""Seconds that a server has to answer."""
+"""Seconds that a server has to answer, to the last byte."""
+
+LARGEST = 128 << 20
+"""Bytes of an answer."""
 
 
 @dataclass(frozen=True)
@@ -79,27 +84,78 @@ def schemas_from(source: str | Path) -> Schemas:
     text = _fetched(str(source)) if str(source).startswith(("http://", "https://")) else _read(Path(source))
     try:
         data = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise GraphError(f"expected the JSON of a ComfyUI's /object_info; '{source}' is none ({problem}).") from None
-    if not isinstance(data, dict) or not all(
-        isinstance(e, dict) and isinstance(e.get("input"), dict) for e in data.values()
-    ):
+    return schemas_in(data, str(source))
+
+
+def schemas_in(data: Any, source: str) -> Schemas:
+    """From what a ComfyUI tells at /object_info; classes of an odd shape, as a broken pack has them, are left out.
+
+    Raises:
+        GraphError: no class is left.
+    """
+    sound = {name: entry for name, entry in data.items() if _is_sound(entry)} if isinstance(data, dict) else {}
+    if not sound:
         raise GraphError(
             f"expected what a ComfyUI tells at /object_info, by class; '{source}' holds something else. Save it with: "
             "curl http://127.0.0.1:8188/object_info -o object_info.json"
         )
-    return Schemas(data)
+    return Schemas(sound)
+
+
+def _is_sound(entry: Any) -> bool:
+    """Whether an entry has the shape of a class, as far as anybody here reads it."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("input"), dict):
+        return False
+    groups = [entry["input"].get(group) or {} for group in ("required", "optional")]
+    orders = entry.get("input_order") or {}
+    shapes = (
+        all(isinstance(group, dict) for group in groups)
+        and isinstance(orders, dict)
+        and all(isinstance(orders.get(group) or [], list) for group in ("required", "optional"))
+        and isinstance(entry.get("output") or [], list)
+        and isinstance(entry.get("display_name") or "", str)
+    )
+    if not shapes:
+        return False
+    try:
+        for wanted in inputs_of(entry):
+            for option in wanted.options.get("options") or () if wanted.type == DYNAMIC_COMBO else ():
+                wanted.chosen(option["key"])
+            hash(wanted.default if not isinstance(wanted.default, (list, dict)) else None)
+    except (TypeError, ValueError, KeyError, AttributeError, RecursionError):
+        return False
+    return True
 
 
 def _fetched(url: str) -> str:
+    """What a server answers, within a time and up to a size; a thread, as it may hang anywhere."""
     address = url if urlsplit(url).path.rstrip("/").endswith("/object_info") else f"{url.rstrip('/')}/object_info"
+    came: SimpleQueue[str | Exception] = SimpleQueue()
+    Thread(target=_fetch, args=(address, came, time.monotonic() + PATIENCE), daemon=True).start()
     try:
+        answer = came.get(timeout=PATIENCE)
+    except Empty:
+        answer = TimeoutError(f"not in {PATIENCE:g} s")
+    if isinstance(answer, Exception):
+        raise GraphError(f"expected a running ComfyUI at {url}; it gave no answer ({answer}). Is it started?")
+    return answer
+
+
+def _fetch(address: str, came: SimpleQueue[str | Exception], deadline: float) -> None:
+    try:
+        text = bytearray()
         with urlopen(address, timeout=PATIENCE) as answer:
-            return str(answer.read().decode("utf-8"))
-    except (URLError, OSError, ValueError) as problem:
-        raise GraphError(
-            f"expected a running ComfyUI at {url}; it gave no answer ({problem}). Is it started?"
-        ) from None
+            while block := answer.read1(1 << 16):
+                text += block
+                if len(text) > LARGEST:
+                    raise ValueError(f"more than {LARGEST / 1e6:.0f} MB")
+                if time.monotonic() > deadline:
+                    return
+        came.put(text.decode("utf-8"))
+    except Exception as problem:
+        came.put(problem)
 
 
 def _read(path: Path) -> str:

@@ -6,6 +6,7 @@ itself adds: how a seed changes after each run, a button, a player. Facts of Com
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -208,25 +209,25 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
 
 
 def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tuple[Widget, Any]]:
-    position, waiting = 0, list(places)
+    position, waiting = 0, deque(places)
     while waiting:
-        place = waiting.pop(0)
+        place = waiting.popleft()
         value = saved[position] if position < len(saved) and place.kept else place.default
         yield place, value
         position += 1
-        waiting[:0] = _brought(place, value)
+        waiting.extendleft(reversed(_brought(place, value)))
 
 
 def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
     values: dict[str, Any] = {}
-    missing, waiting = [], list(places)
+    missing, waiting = [], deque(places)
     while waiting:
-        place = waiting.pop(0)
+        place = waiting.popleft()
         if place.sent:
             values[place.name] = saved.get(place.name, place.default)
         if place.of and place.name not in saved:
             missing.append(place.name)
-        waiting[:0] = _brought(place, values.get(place.name))
+        waiting.extendleft(reversed(_brought(place, values.get(place.name))))
     return Values(values, tuple(missing))
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SENDER, SWITCHBOARDS, Canvas, Scope
+from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SWITCHBOARDS, Canvas, Scope
 from .model import Link
-from .saved import Mode, SavedGraph, SavedNode, Slot
+from .saved import SENDER, Mode, SavedNode, Slot
 from .schemas import fits
 
 
@@ -34,7 +34,7 @@ Tell = Callable[[Scope, SavedNode, str, str], None]
 class _Trail:
     """How an input was followed so far: the wires, and whether nothing but the walls of subgraphs lay between."""
 
-    wires: frozenset[tuple[str, int]] = frozenset()
+    wires: set[tuple[str, int]] = field(default_factory=set)
     direct: bool = True
 
     def around(self) -> _Trail:
@@ -51,12 +51,20 @@ class Wires:
     canvas: Canvas
     value_of: Callable[[Scope, SavedNode, str], Any]
     tell: Tell
+    _known: dict[tuple[str, str, int, bool], Origin] = field(default_factory=dict)
 
     def into(self, scope: Scope, node: SavedNode, index: int) -> Origin:
         """What arrives in the input `index` of a node (see `Canvas.slots`)."""
         return self._into(scope, node, index, _Trail())
 
     def _into(self, scope: Scope, node: SavedNode, index: int, trail: _Trail) -> Origin:
+        """As `into`, on the way; each place is looked at once, however many wires run through it."""
+        key = scope.prefix, node.id, index, trail.direct
+        if key not in self._known:
+            self._known[key] = self._followed(scope, node, index, trail)
+        return self._known[key]
+
+    def _followed(self, scope: Scope, node: SavedNode, index: int, trail: _Trail) -> Origin:
         slots = self.canvas.slots(scope, node)
         number = slots[index].link if index < len(slots) else None
         if number is None:
@@ -69,7 +77,7 @@ class Wires:
         if wire in trail.wires:
             self.tell(scope, node, slot.name, "its wire runs in a circle through nodes that do nothing")
             return None
-        trail = replace(trail, wires=trail.wires | {wire})
+        trail.wires.add(wire)
         if link.origin not in scope.graph.nodes and not (scope.host and link.origin == scope.graph.input_id):
             self.tell(scope, node, slot.name, f"its wire comes from node {link.origin}, which is not there")
             return None
@@ -112,16 +120,13 @@ class Wires:
 
     def _shown(self, inner: Scope, host: SavedNode, index: int) -> Any:
         """The value of the widget on `host` that stands for one inside: its own, or that of the one inside."""
-        found = _inner_widget(inner.graph, index)
+        found = inner.graph.input_widgets[index] if 0 <= index < len(inner.graph.inputs) else None
         if found is None:
             return None
-        if (shown := host.shown_widgets) is not None:
-            name = inner.graph.inputs[index].name
-            own = [value for entry, value in zip(shown, host.positional, strict=True) if entry == ("-1", name)]
-            if own and own[0] is not None:
-                return own[0]
-            return self._inner_value(inner, *found)
-        position = sum(_inner_widget(inner.graph, before) is not None for before in range(index))
+        if host.shown_widgets is not None:
+            own = host.shown_values.get("-1", {}).get(inner.graph.inputs[index].name)
+            return self._inner_value(inner, *found) if own is None else own
+        position = inner.graph.widget_places[index]
         if position < len(host.positional):
             return host.positional[position]
         return self._inner_value(inner, *found)
@@ -130,30 +135,21 @@ class Wires:
         deeper = self.canvas.inside(inner, node)
         if deeper is None:
             return self.value_of(inner, node, name)
-        names = [slot.name for slot in deeper.graph.inputs]
-        return self._shown(deeper, node, names.index(name)) if name in names else None
+        place = deeper.graph.input_places.get(name)
+        return None if place is None else self._shown(deeper, node, place)
 
     def _from_sender(self, scope: Scope, receiver: SavedNode, kind: str, trail: _Trail) -> Origin:
         """A pair of nodes that share a name stands for a wire; the inner of two canvases counts."""
         place: Scope | None = scope
         while place is not None:
-            for node in place.graph.nodes.values():
-                if node.type == SENDER and node.positional[:1] == receiver.positional[:1]:
-                    return self._from(place, node.id, 0, kind, trail)
+            node = place.graph.senders.get(repr(receiver.positional[:1]))
+            if node is not None:
+                return self._from(place, node.id, 0, kind, trail)
             place = place.host[0] if place.host else None
         self.tell(
             scope, receiver, "", f"nothing is sent under the name that it is to receive, {receiver.positional[:1]}"
         )
         return None
-
-
-def _inner_widget(graph: SavedGraph, index: int) -> tuple[SavedNode, str] | None:
-    """The first widget, as (node, name), that the input `index` of a subgraph stands for."""
-    for link in graph.out_of(graph.input_id, index):
-        node = graph.nodes.get(link.target)
-        if node is not None and link.target_slot < len(node.inputs) and node.inputs[link.target_slot].widget:
-            return node, node.inputs[link.target_slot].name
-    return None
 
 
 def _passed_through(slots: tuple[Slot, ...], node: SavedNode, index: int, kind: str) -> int | None:

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...fomm_core.errors import FommError
 from ..graph.model import Graph
@@ -20,13 +20,12 @@ from ..hosts.headless_files import Folders
 from ..hosts.limits import Limits
 from .engine import Engine
 from .jobs import Batch, Digests, plan
-from .manifest import DONE, FAILED, PENDING, Counts, Entry, Manifest
+from .manifest import DONE, FAILED, PENDING, UNFINISHED, Counts, Entry, Manifest
+from .options import LocalOptions
+from .passing import JOB_PREFIX, sweep
 from .report import write_report
 from .runner import Runner, Tries, Watch
 from .tables import Row
-
-if TYPE_CHECKING:
-    from .local import LocalOptions
 
 REPORT = "report.html"
 MakeEngine = Callable[[Path], Engine]
@@ -84,6 +83,8 @@ def run_batch(
         with contextlib.ExitStack() as stack:
             engine = None
             if counts.pending:
+                for place in manifest.folders():
+                    sweep(place, JOB_PREFIX)
                 folder = stack.enter_context(_passing_folder(manifest.folder))
                 engine = stack.enter_context(_closing(make_engine(folder)))
                 started(counts, engine)
@@ -101,9 +102,8 @@ def run_batch(
 @contextlib.contextmanager
 def _passing_folder(parent: Path) -> Iterator[Path]:
     """For files that are not finished. What drivers left that were killed goes first: we hold the lock."""
-    folder = parent / "unfinished"
-    for stale in (folder, *parent.parent.rglob(".fomm-*")):
-        shutil.rmtree(stale, ignore_errors=True)
+    folder = parent / UNFINISHED
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True, exist_ok=True)
     try:
         yield folder
@@ -126,28 +126,29 @@ def _summary(manifest: Manifest, name: str, output: Path, page: Path | None, bef
 
 @dataclass(frozen=True)
 class LocalSetting:
-    """The local engine of a batch. workers: processes; 0 for this one."""
+    """The local engine of a batch. workers: processes, which may die without harm; 0 for this one, which may not."""
 
-    workers: int = 0
+    workers: int = 1
     device: str = "auto"
     limits: Limits = field(default_factory=Limits)
     memory: int = 2 << 30
 
     def options(self, folders: Folders) -> LocalOptions:
         """Of each worker."""
-        from .local import LocalOptions
-
         return LocalOptions(folders, self.device, self.limits, self.memory)
 
     def engine(self, folders: Folders) -> MakeEngine:
         """What makes it; the networks' libraries are loaded with the first one."""
 
         def make(folder: Path) -> Engine:
-            from .local import LocalEngine
-            from .pool import LocalPool
-
             options = self.options(folders)
-            return LocalPool(options, self.workers, folder) if self.workers else LocalEngine(options)
+            if self.workers:
+                from .pool import LocalPool
+
+                return LocalPool(options, self.workers, folder)
+            from .local import LocalEngine
+
+            return LocalEngine(options)
 
         return make
 
@@ -160,7 +161,7 @@ def render(
     engine: Engine | str = "local",
     input_folder: str | Path | Sequence[str | Path] = ".",
     models: str | Path | Sequence[str | Path] = (),
-    workers: int = 0,
+    workers: int = 1,
     device: str = "auto",
     name: str = "",
     zipped: bool = False,
@@ -178,7 +179,7 @@ def render(
         output: folder of the results; a second call renders only what is missing or has changed.
         engine: "local", or an engine such as `ComfyUIEngine`; one that is given is closed at the end.
         input_folder, models: folders that the graph may read. models: laid out as ComfyUI's.
-        workers: processes of the local engine; 0 for this one.
+        workers: processes of the local engine, which may die without harm; 0 for this one.
         name: template of output names: {NODE.PORT}, {job}, {graph}.
         zipped: the lists side by side, not all combinations.
         retries, timeout: of each job; seconds.

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...fomm_core.errors import FommError
-from .comfyui_client import ComfyClient, Events, RefusedError, ServerError
+from .comfyui_client import LARGEST_FILE, ComfyClient, Events, RefusedError
+from .comfyui_http import AnswerError, ServerError
 from .comfyui_process import START_SECONDS, STOP_SECONDS, Checkout, ComfyProcess
-from .comfyui_prompt import Prompt, failure, fetch, refusal
+from .comfyui_prompt import Prompt, WrongFileError, failure, fetch, refusal
 from .engine import (
     ClosedError,
     Job,
@@ -25,6 +26,7 @@ from .engine import (
     Report,
     WorkerLostError,
 )
+from .inspector import Inspector
 
 log = logging.getLogger("fomm.render")
 
@@ -44,6 +46,7 @@ class _Server:
     seen: it has answered once.
     trouble: why it is set aside; empty where it is not.
     coming: ids of the jobs that we are bringing to its queue, which count as if they were in it.
+    broken: ids of the jobs whose files did not come through once.
     abandoned: prompts of ours that it may still have when it comes back.
     """
 
@@ -55,6 +58,7 @@ class _Server:
         self.retry_at = 0.0
         self.pause = FIRST_PAUSE
         self.coming: set[str] = set()
+        self.broken: set[str] = set()
         self.abandoned: set[str] = set()
         self.uploads = threading.Lock()
 
@@ -62,14 +66,14 @@ class _Server:
     def name(self) -> str:
         return self.client.name
 
-    def queue_length(self, start_seconds: float) -> int | None:
+    def queue_length(self, start_seconds: float, tick: Callable[[], None]) -> int | None:
         """Of a server that takes jobs; None while it starts, or is set aside."""
         if self.trouble and time.monotonic() < self.retry_at:
             return None
         try:
             if self.process is not None and not self.process.ready(self.client, start_seconds):
                 return None
-            length = self.client.queue_length()
+            length = self.client.queue_length(tick)
             for prompt in tuple(self.abandoned):
                 self.client.cancel(prompt)
                 self.abandoned.discard(prompt)
@@ -104,22 +108,28 @@ class ComfyUIEngine:
         patience: float | None = None,
         answer_seconds: float = 10.0,
         start_seconds: float = START_SECONDS,
+        largest: int = LARGEST_FILE,
     ) -> None:
         """Use the servers at these addresses, and one of each checkout, which starts with the first job.
+
+        largest: bytes that one job may bring from a server, so that none fills the disk.
 
         Raises:
             FommError: No server at all; an address that is none; a checkout that is none.
         """
         if not servers and not checkouts:
             raise FommError("expected the address of at least one ComfyUI server, or a checkout to start one from")
-        clients = {
-            client.url: client for client in (ComfyClient(url, answer_seconds=answer_seconds) for url in servers)
-        }
+
+        def client_of(url: str) -> ComfyClient:
+            return ComfyClient(url, answer_seconds=answer_seconds, largest_file=largest)
+
+        clients = {client.url: client for client in map(client_of, servers)}
         self._servers = [_Server(client) for client in clients.values()]
         for process in [ComfyProcess(checkout) for checkout in checkouts]:
-            self._servers.append(_Server(ComfyClient(process.url, answer_seconds=answer_seconds), process))
+            self._servers.append(_Server(client_of(process.url), process))
         self._patience = PATIENCE if patience is None else patience
         self._start_seconds = start_seconds
+        self._inspector = Inspector()
         self._choosing = threading.Lock()
         self._turn = 0
         self._closed = threading.Event()
@@ -148,6 +158,9 @@ class ComfyUIEngine:
                     return self._render(server, job, progress)
                 except RefusedError as error:
                     refusals[server] = refusal(job, error, server.name)
+                except WrongFileError as error:
+                    log.warning("%s", error)
+                    refusals[server] = error
                 except ServerError as error:
                     details = server.process.log() if server.process is not None else ""
                     if server.process is not None:
@@ -170,7 +183,7 @@ class ComfyUIEngine:
         server = self._choose("", {}, tick)
         server.coming.discard("")
         try:
-            return server.client.object_info()
+            return server.client.object_info(tick)
         except (ServerError, RefusedError) as error:
             raise NoWorkersError(f"{server.name} does not tell what nodes it has: {error}") from None
 
@@ -186,6 +199,7 @@ class ComfyUIEngine:
             if server.process is not None:
                 server.process.close()
             server.client.close()
+        self._inspector.close()
 
     def __enter__(self) -> ComfyUIEngine:
         return self
@@ -202,7 +216,7 @@ class ComfyUIEngine:
             if self._closed.is_set():
                 raise NoWorkersError("the engine is closed.")
             tick()
-            server = self._shortest(job, refusals)
+            server = self._shortest(job, refusals, tick)
             if server is not None:
                 return server
             if any(s.process is not None and s.process.starting for s in self._servers if s not in refusals):
@@ -215,8 +229,8 @@ class ComfyUIEngine:
                 )
             time.sleep(0.5)
 
-    def _shortest(self, job: str, refusals: Mapping[_Server, JobError]) -> _Server | None:
-        lengths = {s: s.queue_length(self._start_seconds) for s in self._servers if s not in refusals}
+    def _shortest(self, job: str, refusals: Mapping[_Server, JobError], tick: Callable[[], None]) -> _Server | None:
+        lengths = {s: s.queue_length(self._start_seconds, tick) for s in self._servers if s not in refusals}
         with self._choosing:
             ring = self._servers[self._turn :] + self._servers[: self._turn]
             ready = {s: length + len(s.coming) for s in ring if (length := lengths.get(s)) is not None}
@@ -255,14 +269,22 @@ class ComfyUIEngine:
         if trouble is not None:
             raise trouble
         try:
-            files, frames = fetch(job, entry, server.client, tell)
-        except RefusedError as error:
-            raise JobError(f"{error} for a file that it has just made", details=str(dict(error.reply))) from None
+            files, frames = fetch(job, entry, server.client, self._inspector, tell)
+        except ServerError as error:
+            if job.id in server.broken:
+                raise WrongFileError(f"a file of the job does not come through: {error}") from None
+            server.broken.add(job.id)
+            raise
+        server.broken.discard(job.id)
         server.pause = FIRST_PAUSE
         return Outcome(files, time.monotonic() - began, frames, server.name, prompt.reused(entry))
 
     def _wait(self, server: _Server, prompt: Prompt, events: Events, tell: Callable[..., None]) -> dict:
         """The history of the prompt, once it has ended."""
+
+        def still() -> None:
+            tell(*prompt.position({}))
+
         poll, heard = POLL_LISTENING, time.monotonic()
         look_at = heard + poll
         while True:
@@ -277,16 +299,17 @@ class ComfyUIEngine:
             if time.monotonic() < look_at:
                 continue
             try:
-                place = server.client.place(prompt.id)
-                entry = None if place else server.client.history(prompt.id)
+                place = server.client.place(prompt.id, still)
+                entry = None if place else server.client.history(prompt.id, still)
             except (ServerError, RefusedError) as error:
                 gone = isinstance(error, ServerError) and error.gone
-                if gone or time.monotonic() - heard > self._patience:
+                if gone or isinstance(error, AnswerError) or time.monotonic() - heard > self._patience:
                     raise ServerError(str(error), gone=gone) from None
                 continue
             heard = time.monotonic()
             look_at = heard + poll
             if entry is not None:
+                prompt.started = True
                 return entry
             prompt.started = prompt.started or place == "running"
             if not place:

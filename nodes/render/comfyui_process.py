@@ -10,14 +10,15 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...fomm_core.errors import FommError
-from .comfyui_client import ComfyClient, ServerError
+from .comfyui_client import ComfyClient
+from .comfyui_http import ServerError
+from .passing import PassingFolder
 
 log = logging.getLogger("fomm.render")
 
@@ -89,7 +90,8 @@ class ComfyProcess:
         checkout.check()
         self.checkout = checkout
         self.url = f"http://127.0.0.1:{_free_port()}"
-        self._base = Path(tempfile.mkdtemp(prefix="fomm-comfyui-"))
+        self._passing = PassingFolder("fomm-comfyui-")
+        self._base = self._passing.path
         self._log = self._base / "log.txt"
         self._process: subprocess.Popen[bytes] | None = None
         self._answered = False
@@ -166,7 +168,7 @@ class ComfyProcess:
     def close(self) -> None:
         """End it, and remove its folders."""
         self.kill()
-        shutil.rmtree(self._base, ignore_errors=True)
+        self._passing.remove()
 
     def _command(self) -> list[str]:
         for name in ("input", "output", "temp"):

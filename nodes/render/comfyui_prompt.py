@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import re
-import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from .comfyui_client import FOLDER, ComfyClient, RefusedError, RemoteFile
+from .comfyui_http import AnswerError
+from .contents import ContentError
 from .engine import InputFile, Job, JobError
+from .inspector import Inspector
 from .outputs import Made, labels, publish
+from .passing import JOB_PREFIX, PassingFolder
 from .storage import reading
 
 ENDINGS = {"execution_success", "execution_error", "execution_interrupted"}
 STARTS = ENDINGS | {"execution_start", "execution_cached", "executing", "progress"}
 Tick = Callable[..., None]
+
+MOST_FILES = 100_000
+"""That one job may bring."""
+
+
+class WrongFileError(JobError):
+    """A server says that it has made a file, and gives none, or one that is not what it should be."""
 
 
 class Prompt:
@@ -59,19 +69,19 @@ class Prompt:
         try:
             for file in self.job.inputs:
                 tick()
-                self._send(file)
+                self._send(file, tick)
         finally:
             self._uploads.release()
 
-    def _send(self, file: InputFile) -> None:
+    def _send(self, file: InputFile, tick: Tick) -> None:
         remote = self._remote(file)
         size = 0
         try:
             with reading(file.path) as content:
                 size = content.seek(0, 2)
                 content.seek(0)
-                if not self._client.has_input(remote, size):
-                    self._client.upload(content, remote)
+                if not self._client.has_input(remote, size, tick):
+                    self._client.upload(content, remote, size, tick)
         except RefusedError as error:
             hint = ": start it with a larger --max-upload-size" if error.status == 413 else ""
             raise JobError(
@@ -87,10 +97,10 @@ class Prompt:
             RefusedError: It does not fit this server's nodes.
         """
         try:
-            self._client.submit(self.graph(), self.id, self.id)
+            self._client.submit(self.graph(), self.id, self.id, tick)
         except RefusedError as error:
             plain = {
-                (node, problem.get("extra_info", {}).get("input_name", ""))
+                (node, _named_input(problem))
                 for node, problem in _problems(error.reply)
                 if problem.get("type") == "value_not_in_list"
             }
@@ -98,7 +108,7 @@ class Prompt:
             if not self._plain:
                 raise
             self.send_inputs(tick)
-            self._client.submit(self.graph(), self.id, self.id)
+            self._client.submit(self.graph(), self.id, self.id, tick)
 
     def position(self, event: Mapping[str, Any]) -> tuple[str, int, int]:
         """Title of the node at work, and how far it is, once `event` was heard."""
@@ -108,7 +118,7 @@ class Prompt:
         if event.get("type") in {"executing", "progress"} and data.get("node"):
             self._node = title(self.job, str(data["node"]))
         if event.get("type") == "progress":
-            done, total = (int(data.get(key) or 0) for key in ("value", "max"))
+            done, total = (_whole(data.get(key)) for key in ("value", "max"))
         return self._node, done, total
 
     def ended(self, event: Mapping[str, Any]) -> bool:
@@ -172,37 +182,41 @@ def failure(job: Job, entry: Mapping[str, Any], server: str) -> JobError | None:
     )
 
 
-def fetch(job: Job, entry: Mapping[str, Any], client: ComfyClient, tick: Tick) -> tuple[tuple[Path, ...], int]:
+def fetch(
+    job: Job, entry: Mapping[str, Any], client: ComfyClient, inspector: Inspector, tick: Tick
+) -> tuple[tuple[Path, ...], int]:
     """Bring what a prompt made here, under its final names; returns the files, and how many pictures they hold.
 
     Raises:
+        WrongFileError: A file does not come, or is none of its kind.
         JobError: Nothing was made, or it cannot be written here.
     """
+    found = list(dict.fromkeys(_made(job, entry)))
+    if len(found) > MOST_FILES:
+        raise WrongFileError(f"{client.name} made {len(found)} files, more than any job is expected to")
+    left = client.largest_file
     try:
         job.output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".fomm-", suffix=".part", dir=job.output.parent) as folder:
+        with PassingFolder(JOB_PREFIX, job.output.parent, tidy=False) as folder:
             made, frames, words = [], 0, labels(job.graph)
-            for index, (node, remote) in enumerate(dict.fromkeys(_made(job, entry))):
-                path = Path(folder) / f"{index}{_suffix(remote.name)}"
-                client.download(remote, path, tick)
-                frames += count_frames(path)
+            for index, (node, remote) in enumerate(found):
+                path = folder / f"{index}{_suffix(remote.name)}"
+                try:
+                    left -= client.download(remote, path, tick, most=left)
+                    frames += inspector.check(path, tick)
+                except (AnswerError, RefusedError, ContentError) as error:
+                    raise WrongFileError(
+                        f"{client.name} does not give “{remote.name}”, which it has just made: {error}"
+                    ) from None
                 made.append(Made(words.get(node) or title(job, node), path, preview=remote.kind == "temp"))
             return publish(job, made), frames
     except OSError as error:
         raise JobError(f"cannot write to {job.output.parent}: {error.strerror or error}") from None
 
 
-def count_frames(path: Path) -> int:
-    """Pictures in a file; 0 in one that holds none."""
-    import av
-
-    try:
-        with av.open(str(path)) as container:
-            if not container.streams.video:
-                return 0
-            return container.streams.video[0].frames or sum(packet.size > 0 for packet in container.demux(video=0))
-    except (av.FFmpegError, ValueError):
-        return 0
+def _whole(value: Any) -> int:
+    """A number that a server tells, as far as it is one."""
+    return int(value) if isinstance(value, (int, float)) and abs(value) < 1 << 53 else 0
 
 
 def _made(job: Job, entry: Mapping[str, Any]) -> Iterator[tuple[str, RemoteFile]]:
@@ -210,7 +224,7 @@ def _made(job: Job, entry: Mapping[str, Any]) -> Iterator[tuple[str, RemoteFile]
     outputs = entry.get("outputs") or {}
     order = {key: index for index, key in enumerate(job.graph)}
     for node in sorted(outputs, key=lambda key: order.get(key.split(".")[0], len(order))):
-        for shown in (outputs[node] or {}).values():
+        for shown in outputs[node].values():
             for file in shown if isinstance(shown, list) else ():
                 if isinstance(file, Mapping) and file.get("filename") and file.get("type") in {"output", "temp"}:
                     yield node, RemoteFile(str(file["filename"]), str(file.get("subfolder") or ""), str(file["type"]))
@@ -225,8 +239,15 @@ def _suffix(name: str) -> str:
 def _problems(reply: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     nodes = reply.get("node_errors")
     for node, found in nodes.items() if isinstance(nodes, Mapping) else ():
-        for problem in found.get("errors", ()):
-            yield str(node), problem
+        problems = found.get("errors") if isinstance(found, Mapping) else None
+        for problem in problems if isinstance(problems, list) else ():
+            if isinstance(problem, Mapping):
+                yield str(node), problem
+
+
+def _named_input(problem: Mapping[str, Any]) -> str:
+    extra = problem.get("extra_info")
+    return str(extra.get("input_name", "")) if isinstance(extra, Mapping) else ""
 
 
 def _words(problem: Mapping[str, Any]) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import errno
-import shutil
-import tempfile
 import threading
 import time
 import traceback
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +19,6 @@ from ...fomm_core.session import is_out_of_memory
 from ..graph.model import Graph, Link, Node
 from ..hosts.devices import choose_device
 from ..hosts.headless import HeadlessHost, JobSetting, Show
-from ..hosts.headless_files import Folders
-from ..hosts.limits import Limits
 from ..spec import Absent
 from .engine import (
     CancelledError,
@@ -37,39 +33,9 @@ from .engine import (
 )
 from .kinds import Kind, content_key, kinds_of
 from .memo import Memo
+from .options import PREFIX, LocalOptions, Results
 from .outputs import Made, labels, publish
-from .passing import PassingFolder
-
-PREFIX = "fomm-engine-"
-"""Of folders for what nodes hand to each other."""
-
-
-@dataclass(frozen=True)
-class LocalOptions:
-    """Settings of the local engine.
-
-    folders: what graphs may read. device: 'auto', 'cpu', 'cuda', ... limits: what graphs may ask for.
-    memory: bytes of results kept between jobs, models included. name: of this worker, for progress. temporary: a
-    folder for what nodes hand to each other; None for the system's. previews: run what only shows something also
-    where other nodes save.
-    """
-
-    folders: Folders
-    device: str = "auto"
-    limits: Limits = field(default_factory=Limits)
-    memory: int = 2 << 30
-    name: str = "local"
-    temporary: Path | None = None
-    previews: bool = False
-
-
-@dataclass(frozen=True)
-class Results:
-    """What a run made, before it gets its final names."""
-
-    made: tuple[Made, ...]
-    frames: int
-    reused: int
+from .passing import JOB_PREFIX, PassingFolder
 
 
 class LocalEngine:
@@ -102,12 +68,9 @@ class LocalEngine:
         """See `Engine.run`."""
         started = time.monotonic()
         job.output.parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=".fomm-", dir=job.output.parent))
-        try:
+        with PassingFolder(JOB_PREFIX, job.output.parent, tidy=False) as folder:
             results = self.make(job, folder, progress)
             files = publish(job, results.made)
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
         return Outcome(files, time.monotonic() - started, results.frames, self.options.name, results.reused)
 
     def make(self, job: Job, folder: Path, progress: Report) -> Results:
@@ -259,14 +222,18 @@ class _Run:
 
 
 def failure(node: Node, problem: Exception) -> JobError:
-    """What a node raised, as the job's error. Another try makes sense where the machine is to blame, not the graph."""
-    words, machine = f"{problem}", isinstance(problem, OSError)
+    """What a node raised, as the job's error. Another try makes sense where the machine is to blame, not the graph or
+    its files: a decoder's OSError has no number of the system's.
+    """
+    words = f"{problem}"
+    machine = isinstance(problem, OSError) and problem.errno in errno.errorcode
     if isinstance(problem, OSError) and problem.errno == errno.ENOSPC:
         words = f"{problem}. The disk is full: make room, or write elsewhere."
     elif isinstance(problem, MemoryError) or (isinstance(problem, RuntimeError) and is_out_of_memory(problem)):
         words, machine = "out of memory, even for one frame at a time. Choose a smaller size, or another device.", True
     elif not isinstance(problem, ValueError):
-        words, machine = f"{type(problem).__name__}: {problem}", True
+        words = f"{type(problem).__name__}: {problem}"
+        machine = machine or isinstance(problem, RuntimeError)
     return JobError(
         f"{node.name}: {words}",
         retryable=machine,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
@@ -15,11 +14,9 @@ from filelock import FileLock, Timeout
 
 from ...fomm_core.errors import FommError
 from .engine import Job, Outcome
-from .jobs import Faulty
+from .jobs import FOLDER, Faulty
 
-FOLDER = ".fomm"
-"""Below the output folder: the manifest, its lock, files that are not finished, what workers said."""
-
+LOCK, RECORD, UNFINISHED = "lock", "manifest.sqlite", "unfinished"
 PENDING, DONE, FAILED = "pending", "done", "failed"
 
 _TABLES = """
@@ -68,7 +65,7 @@ class Manifest:
         self.folder = output / FOLDER
         made = [folder for folder in (output, *output.parents) if not folder.exists()]
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._lock = FileLock(self.folder / "lock", timeout=0)
+        self._lock = FileLock(self.folder / LOCK, timeout=0)
         try:
             self._lock.acquire()
         except Timeout:
@@ -76,18 +73,17 @@ class Manifest:
                 f"another `fomm render` is at work in '{output}'. Wait for its end, or choose another --output."
             ) from None
         try:
-            self._file = sqlite3.connect(self.folder / "manifest.sqlite", isolation_level=None, check_same_thread=False)
+            self._file = sqlite3.connect(self.folder / RECORD, isolation_level=None, check_same_thread=False)
             self._file.execute("PRAGMA locking_mode = EXCLUSIVE")
             self._file.execute("PRAGMA journal_mode = WAL")
             self._file.execute("PRAGMA synchronous = NORMAL")
             self._file.executescript(_TABLES)
             is_new = self._file.execute("SELECT 1 FROM jobs LIMIT 1").fetchone() is None
         except sqlite3.DatabaseError as problem:
+            with contextlib.suppress(AttributeError):  # it was not even opened
+                self._file.close()
             self._lock.release()
-            raise FommError(
-                f"expected the record of earlier jobs in '{self.folder}'; it can't be read ({problem}). Delete that "
-                "folder to render all jobs anew."
-            ) from problem
+            raise self._said(problem) from problem
         self._passing: list[Path] | None = made if is_new else None
 
     def __enter__(self) -> Manifest:
@@ -102,8 +98,9 @@ class Manifest:
         self._lock.release()
         if self._passing is None:
             return
-        shutil.rmtree(self.folder, ignore_errors=True)
-        for folder in self._passing:
+        for name in (LOCK, *(f"{RECORD}{end}" for end in ("", "-wal", "-shm", "-journal"))):
+            (self.folder / name).unlink(missing_ok=True)
+        for folder in (self.folder, *self._passing):
             with contextlib.suppress(OSError):  # somebody else has put something there
                 folder.rmdir()
 
@@ -120,7 +117,7 @@ class Manifest:
         are there; all others are pending. What isn't of this batch (any more) stays on record, but isn't reported.
         """
         counts = Counts()
-        with self._together():
+        with self._whole(), self._together():
             self._file.execute("UPDATE jobs SET batch = ''")
             for job in jobs:
                 counts.add(self._register(job, batch))
@@ -132,7 +129,7 @@ class Manifest:
         if isinstance(job, Faulty):
             self._put(Entry(name, job.id, "", FAILED, error=job.message, settings=job.settings), batch)
             return FAILED
-        if row and row[1] == DONE and row[0] == job.key and self._complete(json.loads(row[2])):
+        if row and row[1] == DONE and row[0] == job.key and self._complete(_table(row[2])):
             self._file.execute("UPDATE jobs SET batch = ?, number = ? WHERE name = ?", (batch, job.id, name))
             return DONE
         self._put(Entry(name, job.id, job.key, PENDING, settings=job.settings), batch)
@@ -143,7 +140,7 @@ class Manifest:
             try:
                 if (self.output / name).stat().st_size != size:
                     return False
-            except OSError:
+            except (OSError, ValueError):  # a name that no file can have
                 return False
         return bool(files)
 
@@ -153,13 +150,8 @@ class Manifest:
             *(entry.frames, entry.reused, json.dumps(entry.files), entry.error, entry.details),
             *(json.dumps(entry.settings, default=str), entry.strip, batch),
         )
-        try:
+        with self._whole():
             self._file.execute(f"INSERT OR REPLACE INTO jobs VALUES ({', '.join('?' * len(values))})", values)
-        except sqlite3.OperationalError as problem:
-            raise FommError(
-                f"could not write the record of jobs in '{self.folder}' ({problem}). Is the disk full? What is done "
-                "stays; run the same command again."
-            ) from problem
 
     def finish(self, job: Job, batch: str, outcome: Outcome, *, attempts: int, strip: bytes) -> None:
         """Note that a job's files are there, complete; what is done is never forgotten."""
@@ -201,25 +193,45 @@ class Manifest:
             batch,
         )
 
+    def folders(self) -> Iterator[Path]:
+        """Where the outputs of all jobs on record lie, those of earlier batches included, as far as they are there."""
+        names = self._file.execute("SELECT DISTINCT name FROM jobs")
+        for folder in sorted({(self.output / name).parent for (name,) in names}):
+            if folder.is_dir() and folder.resolve().is_relative_to(self.output.resolve()):
+                yield folder
+
     def counts(self, batch: str) -> Counts:
         """How the jobs of a batch stand."""
+        with self._whole():
+            return self._counts(batch)
+
+    def _counts(self, batch: str) -> Counts:
         rows = self._file.execute("SELECT state, COUNT(*) FROM jobs WHERE batch = ? GROUP BY state", (batch,))
-        return Counts(**dict(rows))
+        found = dict(rows)
+        if strange := set(found) - {PENDING, DONE, FAILED}:
+            raise _DamagedError(f"a row of it is in the state {sorted(map(str, strange))[0][:60]!r}")
+        return Counts(**found)
 
     def workers(self, batch: str) -> list[tuple[str, int, int, float]]:
         """(name, jobs, frames, seconds) of each worker, over the jobs of a batch that are done."""
-        return self._file.execute(
-            "SELECT worker, COUNT(*), SUM(frames), SUM(seconds) FROM jobs WHERE batch = ? AND state = ? GROUP BY 1",
-            (batch, DONE),
-        ).fetchall()
+        with self._whole():
+            return self._file.execute(
+                "SELECT worker, COUNT(*), SUM(frames), SUM(seconds) FROM jobs WHERE batch = ? AND state = ? GROUP BY 1",
+                (batch, DONE),
+            ).fetchall()
 
     def numbers(self, batch: str, state: str) -> frozenset[str]:
         """The jobs of a batch in a state, by their ids."""
-        rows = self._file.execute("SELECT number FROM jobs WHERE batch = ? AND state = ?", (batch, state))
-        return frozenset(number for (number,) in rows)
+        with self._whole():
+            rows = self._file.execute("SELECT number FROM jobs WHERE batch = ? AND state = ?", (batch, state))
+            return frozenset(number for (number,) in rows)
 
     def entries(self, batch: str, *, state: str | None = None) -> Iterator[Entry]:
         """The jobs of a batch, or those in a state, in their order, a few in memory at a time."""
+        with self._whole():
+            yield from self._entries(batch, state)
+
+    def _entries(self, batch: str, state: str | None) -> Iterator[Entry]:
         columns = [column.name for column in fields(Entry)]
         rows = self._file.execute(
             f"SELECT {', '.join(columns)} FROM jobs WHERE batch = ? AND state LIKE ? ORDER BY length(number), number",
@@ -227,21 +239,58 @@ class Manifest:
         )
         for row in rows:
             values = dict(zip(columns, row, strict=True))
-            yield Entry(**{**values, **{name: json.loads(values[name]) for name in ("files", "settings")}})
+            yield Entry(**{**values, **{name: _table(values[name]) for name in ("files", "settings")}})
 
     def digest(self, state: str) -> str | None:
         """The digest of a file in a certain state, as far as it was ever made."""
-        row = self._file.execute("SELECT digest FROM digests WHERE state = ?", (state,)).fetchone()
+        with self._whole():
+            row = self._file.execute("SELECT digest FROM digests WHERE state = ?", (state,)).fetchone()
         return row[0] if row else None
 
     def learn(self, state: str, digest: str) -> None:
         """Keep a digest."""
-        self._file.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (state, digest))
+        with self._whole():
+            self._file.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (state, digest))
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Whatever is wrong with the file, or full, as a FommError that says what to do."""
+        try:
+            yield
+        except FommError:
+            raise
+        except (sqlite3.DatabaseError, _DamagedError) as problem:
+            raise self._said(problem) from problem
+
+    def _said(self, problem: Exception) -> FommError:
+        if isinstance(problem, sqlite3.OperationalError):
+            return FommError(
+                f"could not write the record of jobs in '{self.folder}' ({problem}). Is the disk full? Make room: what "
+                "is done stays, and the same command goes on."
+            )
+        return FommError(
+            f"expected the record of earlier jobs in '{self.folder}'; it can't be read ({problem}). Delete that folder "
+            "to render all jobs anew."
+        )
 
     def _together(self) -> sqlite3.Connection:
         """All changes of the block at once, or none."""
         self._file.execute("BEGIN")
         return self._file
+
+
+class _DamagedError(Exception):
+    """A row holds what none of ours does."""
+
+
+def _table(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise _DamagedError(f"a row of it is no JSON: {problem}") from problem
+    if not isinstance(found, dict):
+        raise _DamagedError(f"a row of it holds {str(text)[:60]!r}")
+    return found
 
 
 @dataclass

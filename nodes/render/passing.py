@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import shutil
 import tempfile
@@ -13,16 +14,22 @@ from filelock import FileLock, Timeout
 LOCK = ".fomm-lock"
 
 
+JOB_PREFIX = ".fomm-job-"
+"""Of folders beside a job's output, for its files until they are complete."""
+
+
 class PassingFolder:
-    """A new folder in `parent` (None: the system's for temporary files), gone with `remove`.
+    """A new folder in `parent` (None: the system's for temporary files), gone with `remove` or at the block's end.
 
     Its process holds a lock inside, and only that: a process that is killed lets go of it, and the next folder with
     the same prefix in the same place removes the old one.
     """
 
-    def __init__(self, prefix: str, parent: Path | None = None) -> None:
+    def __init__(self, prefix: str, parent: Path | None = None, *, tidy: bool = True) -> None:
+        """tidy: remove old ones first, which takes a look at all names in the place."""
         place = Path(tempfile.gettempdir()) if parent is None else parent
-        sweep(place, prefix)
+        if tidy:
+            sweep(place, prefix)
         while True:
             self.path = Path(tempfile.mkdtemp(prefix=prefix, dir=place))
             self._lock = FileLock(self.path / LOCK)
@@ -32,6 +39,12 @@ class PassingFolder:
             except Timeout:  # a sweep came in between
                 continue
 
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *problem: object) -> None:
+        self.remove()
+
     def remove(self) -> None:
         """Let go of it. May be called twice, and while somebody still writes there."""
         self._lock.release(force=True)
@@ -39,8 +52,8 @@ class PassingFolder:
 
 
 def sweep(place: Path, prefix: str) -> None:
-    """Remove the folders of processes that are gone."""
-    for folder in place.glob(f"{prefix}*"):
+    """Remove the folders of processes that are gone: those alone in which a lock lies that nobody holds."""
+    for folder in place.glob(f"{glob.escape(prefix)}*"):
         lock = folder / LOCK
         if folder.is_symlink() or not lock.is_file() or not _ours(folder):
             continue

@@ -7,16 +7,18 @@ import json
 import os
 import queue
 import shutil
+import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
 from ...fomm_core.errors import FommError
+from .boot import start
 from .engine import (
     ClosedError,
     Job,
@@ -28,7 +30,7 @@ from .engine import (
     Report,
     WorkerLostError,
 )
-from .local import PREFIX, LocalOptions
+from .options import PREFIX, LocalOptions
 from .outputs import publish
 from .passing import sweep
 from .wire import error_from, job_to, options_to, progress_from, results_from
@@ -42,39 +44,46 @@ CLOSE_SECONDS = 5.0
 LAST_WORDS = 3000
 """Characters of a dead worker's standard error that go into the report."""
 
-BOOT = """
-import importlib.util, sys
-root = sys.argv[1]
-spec = importlib.util.spec_from_file_location("fomm_nodes", root + "/__init__.py", submodule_search_locations=[root])
-sys.modules["fomm_nodes"] = package = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(package)
-from fomm_nodes.nodes.render.worker import main
-main()
-"""
-"""Starts a worker of this very package, whatever name it goes by here, installed or not."""
+
+CRASHES = {-getattr(signal, name, 0) for name in ("SIGSEGV", "SIGBUS", "SIGILL", "SIGFPE", "SIGABRT")} | {
+    *(0xC0000005, 0xC000001D, 0xC0000374, 0xC0000409)
+}
+"""Exit codes of a process whose own code went wrong; Windows has numbers of its own."""
 
 
 class LocalPool:
     """An `Engine` of several processes on this machine, each with its models.
 
-    They share the CPU's cores evenly. Processes start with their first job, and again after they died.
+    They share the CPU's cores evenly. One that died starts again with its next job.
     """
 
     def __init__(self, options: LocalOptions, workers: int, folder: Path) -> None:
-        """folder: on the disk of the output, for files that are not finished and for what workers say."""
+        """Start the first worker, the others with their first job.
+
+        folder: on the disk of the output, for files that are not finished and for what workers say.
+
+        Raises:
+            FommError: The options do not fit this machine.
+        """
         if workers < 1:
             raise FommError(f"expected at least one worker; got {workers}.")
         folder = folder.absolute()
         self._folder = folder
         threads = max(1, (os.cpu_count() or 1) // workers)
+        environment = {"OMP_NUM_THREADS": str(threads)} if workers > 1 else {}
         self._workers = [
-            _Worker(replace(options, name=f"worker-{number}", temporary=folder), threads)
+            _Worker(replace(options, name=f"worker-{number}", temporary=folder), environment)
             for number in range(1, workers + 1)
         ]
         self._free: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
         for worker in self._workers:
             self._free.put(worker)
         self._closed = False
+        try:
+            self._workers[0].begin()
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def promises(self) -> Promises:
@@ -130,8 +139,8 @@ class LocalPool:
 
 
 class _Worker:
-    def __init__(self, options: LocalOptions, threads: int) -> None:
-        self.options, self.threads = options, threads
+    def __init__(self, options: LocalOptions, environment: Mapping[str, str]) -> None:
+        self.options, self.environment = options, environment
         self.name = options.name
         self.process: subprocess.Popen[bytes] | None = None
         self.idle = True
@@ -140,6 +149,15 @@ class _Worker:
         self._messages: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         assert options.temporary is not None
         self.log = options.temporary / f"{self.name}.log"
+
+    def begin(self) -> None:
+        """Start it, and wait until it is ready."""
+        self._running()
+        message = self._messages.get()
+        if message is None:
+            raise self._lost("at its start")
+        if "refused" in message:
+            raise FommError(message["refused"])
 
     def make(self, job: Job, folder: Path, progress: Report) -> Any:
         process = self._running()
@@ -162,6 +180,8 @@ class _Worker:
                 self.idle = True
                 if "failed" in message:
                     raise error_from(message["failed"])
+                if "refused" in message:
+                    raise NoWorkersError(message["refused"])
                 return results_from(message["done"])
 
     def _running(self) -> subprocess.Popen[bytes]:
@@ -174,19 +194,8 @@ class _Worker:
         if self.process is not None and self.process.poll() is None:
             return self.process
         self.kill()
-        # A session of its own: Ctrl-C is the driver's business.
-        alone: dict[str, Any] = {"start_new_session": True}
-        if sys.platform == "win32":
-            alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP}
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", BOOT, str(Path(__file__).resolve().parents[2])],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env={"OMP_NUM_THREADS": str(self.threads), **os.environ},
-                **alone,
-            )
+            self.process = start("worker", log, self.environment)
         self._messages = queue.SimpleQueue()
         assert self.process.stdout is not None
         threading.Thread(target=_hear, args=(self.process.stdout, self._messages), daemon=True).start()
@@ -201,7 +210,7 @@ class _Worker:
         except OSError:
             raise self._lost() from None
 
-    def _lost(self) -> WorkerLostError:
+    def _lost(self, when: str = "in the middle of the job") -> JobError:
         process, self.process = self.process, None
         code = None
         if process is not None:
@@ -211,8 +220,14 @@ class _Worker:
             return ClosedError()
         how = f"killed by signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         said = self.log.read_text(encoding="utf-8", errors="replace")[-LAST_WORDS:] if self.log.is_file() else ""
+        if code is not None and code in CRASHES:
+            return JobError(
+                f"a library that {self.name} uses broke down over the job ({how}). An input file may be damaged: does "
+                "another program read it?",
+                details=said,
+            )
         return WorkerLostError(
-            f"{self.name} ended in the middle of the job ({how}). Where that happens again, the machine may have too "
+            f"{self.name} ended {when} ({how}). Where that happens again, the machine may have too "
             "little memory: try fewer --workers.",
             details=said,
         )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
-import tempfile
 import threading
 import time
 import uuid
@@ -28,8 +26,9 @@ from .engine import (
     Report,
     WorkerLostError,
 )
-from .local import LocalOptions
+from .options import LocalOptions
 from .outputs import Made, publish
+from .passing import JOB_PREFIX, PassingFolder
 from .ray_cluster import Cluster, actor_class, cause
 from .ray_worker import Reply, Task, Worker
 from .wire import error_from, options_to
@@ -316,8 +315,7 @@ class RayEngine:
             raise error_from(reply.error)
         try:
             job.output.parent.mkdir(parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(prefix=".fomm-", dir=job.output.parent))
-            try:
+            with PassingFolder(JOB_PREFIX, job.output.parent, tidy=False) as folder:
                 made = []
                 for index, sent in enumerate(reply.files):
                     path = folder / f"{index}{sent.suffix}"
@@ -327,8 +325,6 @@ class RayEngine:
                         path.write_bytes(sent.content)
                     made.append(Made(sent.title, path, sent.preview))
                 files = publish(job, made)
-            finally:
-                shutil.rmtree(folder, ignore_errors=True)
         except OSError as error:
             raise JobError(f"cannot write to {job.output.parent}: {error.strerror or error}") from None
         return Outcome(files, time.monotonic() - began, reply.frames, slot.name, reply.reused)

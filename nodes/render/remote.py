@@ -13,7 +13,7 @@ from ..hosts.headless_files import Folders
 from .batch import local_schemas
 from .comfyui import ComfyUIEngine
 from .engine import InputFile, Job, Report
-from .local import Results
+from .options import Results
 from .outputs import Made
 from .ports import file_ports
 

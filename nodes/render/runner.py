@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ...fomm_core.errors import FommError
 from .engine import CancelledError, Engine, Job, JobError, NoWorkersError, Outcome, Progress, WorkerLostError
+from .inspector import Inspector
 from .jobs import Faulty
 from .manifest import Manifest
 
@@ -95,6 +96,7 @@ class Runner:
         self._events: queue.SimpleQueue[_Told | Progress] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._again: deque[_Attempt] = deque()
+        self._inspector = Inspector()
 
     def run(self, jobs: Iterable[Job | Faulty]) -> None:
         """Render jobs; faulty ones are on record already.
@@ -122,6 +124,8 @@ class Runner:
             self._stop.set()
             self._wind_up(flying)
             raise
+        finally:
+            self._inspector.close()
         if lost is not None:
             raise lost
 
@@ -151,12 +155,10 @@ class Runner:
             clock.check(told)
             self._events.put(told)
 
-        from .strips import strip_of  # brings what decodes pictures, which planning has no use for
-
         started = time.monotonic()
         try:
             outcome = self.engine.run(attempt.job, progress)
-            told = _Told(attempt, outcome, strip=strip_of(outcome.files))
+            told = _Told(attempt, outcome, strip=self._inspector.strip(outcome.files))
         except BaseException as problem:
             told = _Told(attempt, error=problem)
         attempt.seconds += time.monotonic() - (clock.started or started)

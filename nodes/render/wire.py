@@ -10,7 +10,7 @@ from typing import Any
 from ..hosts.headless_files import Folders
 from ..hosts.limits import Limits
 from .engine import InputFile, Job, JobError, Progress
-from .local import LocalOptions, Results
+from .options import LocalOptions, Results
 from .outputs import Made
 
 Message = dict[str, Any]

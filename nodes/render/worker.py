@@ -1,8 +1,9 @@
-"""A worker process: the local engine behind standard input and output. Ends with its driver.
+"""A worker process: the local engine behind standard input and output. Ends with its driver, or at a broken line.
 
 Lines in: {"options": ...} once, then {"job": ..., "folder": ...} or {"describe": true}, and at any time
 {"cancel": job id}. Lines out: {"ready": pid}, {"progress": ...}, and for each job {"done": ...} or {"failed": ...},
-for each question {"described": ...}. What libraries print goes to standard error.
+for each question {"described": ...}. Where the options do not fit this machine, {"refused": why} is all that comes.
+What libraries print goes to standard error.
 
 The first line may ask for more: "beat": n, a {"beat": ...} every n seconds; "previews": a folder, where the picture at
 work is shown as a file, named in {"progress": ..., "preview": path}; "server": the address of a ComfyUI that runs the
@@ -12,6 +13,7 @@ jobs instead.
 from __future__ import annotations
 
 import _thread
+import contextlib
 import json
 import os
 import queue
@@ -24,6 +26,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
+from ...fomm_core.errors import FommError
 from ..spec import LISTS
 from .engine import CancelledError, JobError, Progress
 from .local import LocalEngine
@@ -56,12 +59,23 @@ class _Worker:
     def serve(self) -> None:
         signal.signal(signal.SIGINT, self._interrupted)
         threading.Thread(target=self._listen, daemon=True).start()
+        try:
+            self._serve()
+        except Exception:
+            traceback.print_exc()
+            self._leave(1)
+
+    def _serve(self) -> None:
         first = self._orders.get()
         if seconds := first.get("beat"):
             threading.Thread(target=self._beat, args=(float(seconds),), daemon=True).start()
         if folder := first.get("previews"):
             self._previews = PreviewFile(Path(folder))
-        self._engine = engine = LocalEngine(options_from(first["options"]), show=self._previews)
+        try:
+            self._engine = engine = LocalEngine(options_from(first["options"]), show=self._previews)
+        except FommError as problem:
+            self._say({"refused": str(problem)})
+            self._leave(1)
         remote = _remote(first["server"], engine) if first.get("server") else None
         self._say({"ready": os.getpid(), "device": str(engine.device)})
         while True:
@@ -72,25 +86,31 @@ class _Worker:
                 self._say(self._served(remote or engine, order))
 
     def _listen(self) -> None:
-        """Until the driver is gone: then nothing is worth finishing, not even a job in the middle."""
-        for line in sys.stdin:
-            order = json.loads(line)
-            if "cancel" not in order:
-                self._orders.put(order)
-                continue
-            self._cancelled.add(order["cancel"])
-            if order["cancel"] == self._job:
-                _thread.interrupt_main()
+        """Until the driver is gone: then nothing is worth finishing, not even a job in the middle. A line that is none
+        of a driver's is its end too: it died while it wrote.
+        """
+        with contextlib.suppress(OSError):
+            for line in sys.stdin.buffer:
+                order = _order(line)
+                if order is None:
+                    break
+                if "cancel" not in order:
+                    self._orders.put(order)
+                    continue
+                self._cancelled.add(order["cancel"])
+                if order["cancel"] == self._job:
+                    _thread.interrupt_main()
         self._leave()
 
-    def _leave(self) -> NoReturn:
+    def _leave(self, code: int = 0) -> NoReturn:
         """End at once, whatever other threads are at, and leave nothing behind."""
         folders = [self._folder, self._previews.path.parent if self._previews else None]
         folders.append(self._engine.temporary if self._engine else None)
         for folder in folders * 10:  # other threads may be about to write one more file
             if folder is not None and folder.exists():
                 shutil.rmtree(folder, ignore_errors=True)
-        os._exit(0)
+        sys.stderr.flush()
+        os._exit(code)
 
     def _interrupted(self, number: int, frame: FrameType | None) -> None:
         """In the main thread, between two steps of whatever it is at; at once where that does no harm."""
@@ -141,6 +161,20 @@ class _Worker:
                 self._replies.flush()
         except OSError:  # the driver is gone
             self._leave()
+
+
+def _order(line: bytes) -> dict[str, Any] | None:
+    """What a line asks for; None where it is broken."""
+    try:
+        order = json.loads(line) if line.endswith(b"\n") else None
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(order, dict):
+        return None
+    job = order.get("job")
+    is_job = isinstance(job, dict) and isinstance(job.get("id"), str) and isinstance(order.get("folder"), str)
+    known = is_job or "options" in order or "describe" in order or isinstance(order.get("cancel"), str)
+    return order if known else None
 
 
 def _as_job_error(problem: Exception) -> JobError:

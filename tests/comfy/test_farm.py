@@ -27,7 +27,8 @@ from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.comfyui import ComfyUIEngine
 from fomm_nodes.nodes.render.comfyui_process import Checkout, ComfyProcess
 from fomm_nodes.nodes.render.engine import CancelledError, InputFile, Job, JobError, Progress, WorkerLostError
-from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
+from fomm_nodes.nodes.render.local import LocalEngine
+from fomm_nodes.nodes.render.options import LocalOptions
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PORTRAITS = ("source.png", "source-redhead.png", "source-mouse.png")

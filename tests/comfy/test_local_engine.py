@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.engine import Job
-from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
+from fomm_nodes.nodes.render.local import LocalEngine
+from fomm_nodes.nodes.render.options import LocalOptions
 from PIL import Image
 
 GRAPHS = Path(__file__).parent.parent / "nodes" / "render" / "graphs"

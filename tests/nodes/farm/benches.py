@@ -18,7 +18,8 @@ from fomm_nodes.nodes.graph.model import Graph
 from fomm_nodes.nodes.hosts.block_table import known_blocks
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.engine import CancelledError, Engine, Job, JobError, Progress
-from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
+from fomm_nodes.nodes.render.local import LocalEngine
+from fomm_nodes.nodes.render.options import LocalOptions
 
 
 class Bench(Protocol):

@@ -45,7 +45,8 @@ class FakeComfy:
     silent: takes connections and says nothing until it is set again. loses: forgets a prompt once it has taken it.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, handler: type[_Handler] | None = None) -> None:
+        self.began = time.monotonic()
         self.known = set(KNOWN)
         self.others = 0
         self.hold = threading.Event()
@@ -69,7 +70,7 @@ class FakeComfy:
         self._dead = threading.Event()
         fake = self
 
-        class Handler(_Handler):
+        class Handler(handler or _Handler):
             server_of = fake
 
         self._http = _Quiet(("127.0.0.1", port), Handler)

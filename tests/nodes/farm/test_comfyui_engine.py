@@ -325,7 +325,7 @@ def test_an_input_that_is_gone(comfy, make_job, told) -> None:
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(comfy, make_job, told, monkeypatch) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
     job = make_job()

@@ -33,7 +33,8 @@ from fomm_nodes.nodes.render.engine import (
     Progress,
     WorkerLostError,
 )
-from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
+from fomm_nodes.nodes.render.local import LocalEngine
+from fomm_nodes.nodes.render.options import LocalOptions
 from fomm_nodes.nodes.render.passing import PassingFolder
 from fomm_nodes.nodes.render.ray import RayEngine, RayOptions
 from killing import children
@@ -218,7 +219,7 @@ def test_a_worker_uses_as_many_threads_as_it_has_cores(cluster, cores) -> None:
 DRIVER = """
 import sys
 from fomm_nodes.nodes.hosts.headless_files import Folders
-from fomm_nodes.nodes.render.local import LocalOptions
+from fomm_nodes.nodes.render.options import LocalOptions
 from fomm_nodes.nodes.render.ray import RayEngine, RayOptions
 
 engine = RayEngine(RayOptions(workers=1), LocalOptions(Folders(()), device="cpu"))

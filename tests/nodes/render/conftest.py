@@ -15,7 +15,8 @@ from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.batch import local_schemas
 from fomm_nodes.nodes.render.engine import Job, Progress
 from fomm_nodes.nodes.render.jobs import Batch, Digests, plan
-from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
+from fomm_nodes.nodes.render.local import LocalEngine
+from fomm_nodes.nodes.render.options import LocalOptions
 from PIL import Image
 
 PICTURES = {

@@ -15,8 +15,9 @@ from fomm_nodes.fomm_core.session import AnimationSession
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.hosts.limits import Limits
 from fomm_nodes.nodes.render.engine import JobError, Progress
-from fomm_nodes.nodes.render.local import LocalEngine, LocalOptions
+from fomm_nodes.nodes.render.local import LocalEngine
 from fomm_nodes.nodes.render.memo import Memo
+from fomm_nodes.nodes.render.options import LocalOptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image

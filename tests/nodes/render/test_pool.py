@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.engine import CancelledError, Progress
-from fomm_nodes.nodes.render.local import LocalOptions
+from fomm_nodes.nodes.render.options import LocalOptions
 from fomm_nodes.nodes.render.pool import LocalPool
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -243,14 +243,6 @@ def test_a_damaged_record_is_said(five) -> None:
         run(five, FakeEngine())
 
 
-def test_leftovers_of_a_killed_driver_go(five) -> None:
-    for folder in (five.output / ".fomm" / "unfinished" / "job-1", five.output / "sub" / ".fomm-x"):
-        folder.mkdir(parents=True)
-        (folder / "half.mp4").write_bytes(b"half")
-    run(five, FakeEngine())
-    assert not list(five.output.rglob("half.mp4"))
-
-
 def test_the_report_needs_nothing_else_and_shows_names_as_they_are(batch, pictures, inputs) -> None:
     evil = "<script>alert(1)</script>"
     rows = [{"Save Image.filename_prefix": evil, "output": "a&b"}]
@@ -267,6 +259,7 @@ def test_ten_thousand_jobs_stay_small(batch, pictures, tmp_path: Path) -> None:
     rows = [{"Upscale Image.width": width % 100 + 1} for width in range(10_000)]
     made = batch(pictures, table=rows)
     with Manifest(made.output) as manifest:
+        manifest.keep()
         digests = batches.Digests(manifest.digest, manifest.learn)
         counts = manifest.register(batches.plan(made, digests), "now")
         manifest.keep()
