@@ -58,7 +58,7 @@ def test_animate(tmp_path: Path) -> None:
     target = tmp_path / "out.mp4"
     target.write_bytes(b"old")
     said = with_little_room(
-        *("animate", str(tmp_path / "face.png"), str(tmp_path / "clip"), "-o", str(target), "--size", "64", "-q"),
+        *("animate", str(tmp_path / "face.png"), str(tmp_path / "clip"), "-o", str(target), "--size", "64", "-q", "-y"),
         limit=900,
     )
     assert "The disk is full" in said

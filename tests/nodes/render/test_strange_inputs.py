@@ -86,17 +86,19 @@ def test_a_strange_state_in_the_record(tmp_path: Path) -> None:
 
 def test_pages_of_the_record_that_are_overwritten(tmp_path: Path, batch, pictures, planned) -> None:
     """Whatever comes of it is a FommError, or an answer."""
-    with Manifest(tmp_path) as manifest:
+    with Manifest(tmp_path / "out") as manifest:
+        manifest.register(planned(batch(pictures, table=[{"output": str(n)} for n in range(50)])), "now")
         manifest.keep()
         for number in range(300):
             manifest.learn(f"{number}" * 20, json.dumps("x" * 64))
-    path = tmp_path / ".fomm" / "manifest.sqlite"
+    path = tmp_path / "out" / ".fomm" / "manifest.sqlite"
     data = path.read_bytes()
     said = 0
     for place in range(0, len(data), 8192):
         path.write_bytes(data[:place] + b"\xa5" * 256 + data[place + 256 :])
         try:
-            with Manifest(tmp_path) as manifest:
+            with Manifest(tmp_path / "out") as manifest:
+                manifest.keep()
                 for number in range(300):
                     manifest.digest(f"{number}" * 20)
                 list(manifest.entries("now"))
