@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
-from .bounds import Bound, Bounds, Flag, as_tuple, check_fields, whole
+from .bounds import Bound, Bounds, Flag, Name, as_tuple, check_fields, whole
 from .errors import CheckpointError, SizeError
 from .wording import did_you_mean
 
@@ -53,7 +53,7 @@ class KeypointDetectorConfig(HourglassConfig):
     pad: int
 
     def __post_init__(self) -> None:
-        own = {"temperature": Bound(1e-6, 1e6), "scale_factor": _SCALE, "single_jacobian_map": Flag()}
+        own: Bounds = {"temperature": Bound(1e-6, 1e6), "scale_factor": _SCALE, "single_jacobian_map": Flag()}
         check_fields("the detector", self, {**_LAYERS, **own, "pad": whole(0, HEAD_SIZE)})
 
 
@@ -84,7 +84,7 @@ class GeneratorConfig:
     blend_source: bool = False
 
     def __post_init__(self) -> None:
-        layers = {**_LAYERS, "num_blocks": whole(0, 12)}
+        layers: dict[str, Bound | Flag | Name] = {**_LAYERS, "num_blocks": whole(0, 12)}
         layers["num_down_blocks"], layers["num_bottleneck_blocks"] = layers.pop("num_blocks"), whole(0, 64)
         check_fields("the generator", self, {**layers, "estimate_occlusion_map": Flag(), "blend_source": Flag()})
         if self.blend_source and not self.estimate_occlusion_map:
@@ -108,7 +108,7 @@ class DiscriminatorConfig:
     kp_variance: float
 
     def __post_init__(self) -> None:
-        own = {"scales": Bound(LEAST_SCALE, 1, many=16), "kp_variance": Bound(1e-9, 1e3)}
+        own: Bounds = {"scales": Bound(LEAST_SCALE, 1, many=16), "kp_variance": Bound(1e-9, 1e3)}
         check_fields("the discriminator", self, {**_LAYERS, **own, "spectral_norm": Flag(), "use_keypoints": Flag()})
 
     def features(self, level: int) -> int:
@@ -135,8 +135,8 @@ class MotionModelConfig:
     discriminator: DiscriminatorConfig | None
 
     def __post_init__(self) -> None:
-        numbers = {"num_keypoints": whole(1, 1024), "num_channels": whole(1, 64)}
-        flags = {"estimate_jacobian": Flag(), "align_corners": Flag()}
+        numbers: Bounds = {"num_keypoints": whole(1, 1024), "num_channels": whole(1, 64)}
+        flags: Bounds = {"estimate_jacobian": Flag(), "align_corners": Flag()}
         check_fields("the model", self, {"frame_size": whole(1, MOST_PIXELS, many=2), **numbers, **flags})
         if len(self.frame_size) != 2:
             raise CheckpointError(f"expected frame_size as height and width; got {len(self.frame_size)} numbers.")

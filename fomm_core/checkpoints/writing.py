@@ -63,8 +63,8 @@ def write_published(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     content: dict[str, object] = dict(networks)
     if checkpoint.epoch is not None:
         content["epoch"] = checkpoint.epoch
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:  # of a file, torch passes on why it failed
+        torch.save(content, file)
 
 
 def convert(

@@ -58,7 +58,7 @@ class Canvas:
             if name != node.type and name in self.saved.groups:
                 try:
                     return group_definition(name, self.saved.groups[name], node, self.schemas)
-                except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+                except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
                     raise GraphError(f"expected a group node; what the file says of “{name}” is none.") from problem
         return None
 

@@ -176,10 +176,8 @@ class Graph:
         nodes = dict(self.nodes)
         for (name, port), value in values.items():
             if name not in nodes:
-                some = ", ".join(list(nodes)[:20])
-                raise GraphError(
-                    f"expected a node of the graph ({some}{', ...' if len(nodes) > 20 else ''}); got {name!r}."
-                )
+                some = ", ".join([*list(nodes)[:20], *(["..."] if len(nodes) > 20 else [])])
+                raise GraphError(f"expected a node of the graph ({some}); got {name!r}.")
             nodes[name] = replace(nodes[name], inputs={**nodes[name].inputs, port: value})
         return replace(self, nodes=nodes)
 

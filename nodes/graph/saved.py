@@ -182,7 +182,8 @@ def saved_graph(data: Mapping[str, Any]) -> SavedGraph:
         raise
     except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
         raise GraphError(
-            f"expected a workflow as ComfyUI saves it; its nodes or links have another shape ({repr(problem)[:200]}). Open it in "
+            f"expected a workflow as ComfyUI saves it; its nodes or links have another shape "
+            f"({repr(problem)[:200]}). Open it in "
             "ComfyUI and save it again."
         ) from problem
 
