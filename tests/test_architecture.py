@@ -33,6 +33,7 @@ CORE: dict[str, set[str]] = {
     "fitting": {"config"},
     "prepared": {"model", "geometry", "fitting"},
     "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team", "prepared"},
+    "detail": {"geometry"},
     "region": {"geometry", "files"},
     "faces": {"region", "shipped", "video"},
     "video": {"files", "wording"},
