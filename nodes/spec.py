@@ -39,9 +39,7 @@ STRING: Final = "STRING"
 COMBO: Final = "COMBO"
 
 OWN: Final = (MODEL, KEYPOINTS, MOTION, DATASET, REGION)
-"""The wire types of this pack."""
-BOXES: Final = (BOUNDING_BOX, BBOX, FACE_LANDMARKS)
-"""The wire types on which boxes travel: those of ComfyUI itself, and the BBOX of several packs."""
+BOXES: Final = (BOUNDING_BOX, BBOX, FACE_LANDMARKS)  # where boxes travel in ComfyUI, and in several packs
 WIRES: Final = frozenset({*OWN, *BOXES, IMAGE, MASK, LATENT, VIDEO, AUDIO})
 WIDGETS: Final = frozenset({INT, FLOAT, BOOLEAN, STRING, COMBO})
 LISTS: Final = frozenset({"models", "performances", "datasets", "flows"})

@@ -30,9 +30,15 @@ def outlined(images: Tensor, region: Region) -> Tensor:
     line = max(1, round(min(height, width) / 200))
     drawn = []
     for image, square in zip(images, corners, strict=True):
-        canvas = (image.detach().float().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+        canvas = _to_bytes(image)
         for colour, more in ((UNDER, 2), (OUTLINE, 0)):
             for part, closed, thickness in ((square, True, line), (square[:2], False, 2 * line)):
                 cv2.polylines(canvas, [part], closed, colour, thickness + more, cv2.LINE_AA, SUBPIXEL_BITS)
         drawn.append(canvas)
     return torch.from_numpy(np.stack(drawn)).movedim(-1, 1).float() / 255
+
+
+def _to_bytes(image: Tensor) -> np.ndarray:
+    """[3, H, W] as bytes [H, W, 3] in memory of its own."""
+    scaled = (image.detach().float().cpu().clamp(0, 1) * 255).round().byte()
+    return scaled.permute(1, 2, 0).numpy().copy(order="C")
