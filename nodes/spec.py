@@ -23,18 +23,24 @@ MODEL: Final = "FOMM_MODEL"
 KEYPOINTS: Final = "FOMM_KEYPOINTS"
 MOTION: Final = "FOMM_MOTION"
 DATASET: Final = "FOMM_DATASET"
+REGION: Final = "FOMM_REGION"
 IMAGE: Final = "IMAGE"
 MASK: Final = "MASK"
 LATENT: Final = "LATENT"
 VIDEO: Final = "VIDEO"
 AUDIO: Final = "AUDIO"
+BOUNDING_BOX: Final = "BOUNDING_BOX"
+BBOX: Final = "BBOX"
+FACE_LANDMARKS: Final = "FACE_LANDMARKS"
 INT: Final = "INT"
 FLOAT: Final = "FLOAT"
 BOOLEAN: Final = "BOOLEAN"
 STRING: Final = "STRING"
 COMBO: Final = "COMBO"
 
-WIRES: Final = frozenset({MODEL, KEYPOINTS, MOTION, DATASET, IMAGE, MASK, LATENT, VIDEO, AUDIO})
+OWN: Final = (MODEL, KEYPOINTS, MOTION, DATASET, REGION)
+BOXES: Final = (BOUNDING_BOX, BBOX, FACE_LANDMARKS)  # where boxes travel in ComfyUI, and in several packs
+WIRES: Final = frozenset({*OWN, *BOXES, IMAGE, MASK, LATENT, VIDEO, AUDIO})
 WIDGETS: Final = frozenset({INT, FLOAT, BOOLEAN, STRING, COMBO})
 LISTS: Final = frozenset({"models", "performances", "datasets", "flows"})
 """The dynamic lists of choices that a host can fill (`Host.options`)."""
@@ -151,7 +157,8 @@ class Host(Protocol):
     """What a block may ask of the program that runs it. Names from a graph are checked here; blocks open no path.
 
     What travels on the wires: FOMM_MODEL is whatever `hold` returned, an object whose `model` is the MotionModel;
-    IMAGE [B, H, W, C] and MASK [B, H, W] tensors 0..1; VIDEO whatever `make_video` returned, or the host's own.
+    IMAGE [B, H, W, C] and MASK [B, H, W] tensors 0..1; VIDEO whatever `make_video` returned, or the host's own;
+    FOMM_REGION a Region of the core; BOUNDING_BOX a dict of whole numbers, or for each frame a list with one such dict.
     """
 
     def progress(self, done: int, total: int, preview: Tensor | None = None) -> None:

@@ -47,6 +47,7 @@ CORE: dict[str, set[str]] = {
     "fitting": {"config"},
     "prepared": {"model", "geometry", "fitting"},
     "session": {"model", "motion", "geometry", "lowering", "fitting", "config", "team", "prepared"},
+    "detail": {"geometry"},
     "region": {"geometry", "checksums", "files"},
     "faces": {"region", "shipped", "video"},
     "video": {"files", "wording"},

@@ -2,6 +2,7 @@
 
 from .anchor import anchor_distances, anchor_frame, best_anchor
 from .blend import blend
+from .hold import hold
 from .performance import Performance, load_keypoints, save_keypoints
 from .scale import movement_scale
 from .smooth import smooth_gaussian, smooth_one_euro
@@ -19,6 +20,7 @@ __all__ = [
     "duration_of",
     "even_rate",
     "evened",
+    "hold",
     "load_keypoints",
     "movement_scale",
     "part",

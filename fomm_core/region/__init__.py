@@ -2,6 +2,7 @@
 
 from .boxes import LAYOUTS, bridged, read_boxes, region_boxes, region_of_boxes
 from .feather import DEFAULT_FEATHER, coverage, region_mask
+from .outline import outlined
 from .pixels import Cropper, Paster, crop_pixels
 from .region import Region
 from .sources import FRAMINGS, Framing, framed, region_at, region_middle, region_of_keypoints, region_of_mask
@@ -22,6 +23,7 @@ __all__ = [
     "crop_pixels",
     "framed",
     "load_region",
+    "outlined",
     "paste",
     "read_boxes",
     "region_at",

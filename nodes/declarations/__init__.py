@@ -1,12 +1,31 @@
 """The blocks, grouped as the user's menu is."""
 
-from . import animate, datasets, flow, keypoints, models, motion, training, view
+from . import (
+    animate,
+    crop_paste,
+    datasets,
+    detail,
+    find_region,
+    flow,
+    keypoints,
+    models,
+    motion,
+    paste_video,
+    region_sources,
+    training,
+    view,
+)
 
 ALL = (
     *animate.SPECS,
     *models.SPECS,
+    *find_region.SPECS,
+    *region_sources.SPECS,
+    *crop_paste.SPECS,
+    *paste_video.SPECS,
     *keypoints.SPECS,
     *motion.SPECS,
+    *detail.SPECS,
     *flow.SPECS,
     *view.SPECS,
     *datasets.SPECS,

@@ -28,7 +28,7 @@ COMFYUI_TYPES = {
     s.BOOLEAN: io.Boolean,
     s.STRING: io.String,
     s.COMBO: io.Combo,
-    **{name: io.Custom(name) for name in (s.MODEL, s.KEYPOINTS, s.MOTION, s.DATASET)},
+    **{name: io.Custom(name) for name in (*s.OWN, *s.BOXES)},
 }
 WITH_RANGE = (s.INT, s.FLOAT)
 
@@ -38,6 +38,8 @@ def input_of(port: Port) -> Any:
     words: dict[str, Any] = {"display_name": port.title, "tooltip": port.tooltip}
     if port.optional:
         words["optional"] = True
+    if set(port.types) & set(s.BOXES):
+        words["extra_dict"] = {"forceInput": True}  # a socket: the front end has widgets for boxes
     if len(port.types) > 1:
         return io.MultiType.Input(port.id, [COMFYUI_TYPES[name] for name in port.types], **words)
     kind = port.types[0]

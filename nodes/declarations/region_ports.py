@@ -1,0 +1,171 @@
+"""What the blocks of regions share: ports, the outputs beside a region, clips frame by frame at a constant rate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from fractions import Fraction
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...fomm_core.errors import RegionError
+from ...fomm_core.fitting import resize
+from ...fomm_core.motion import evened
+from ...fomm_core.region import Region, outlined, region_boxes, region_mask
+from ...fomm_core.video import frame_rate
+from ..spec import BOUNDING_BOX, IMAGE, MASK, REGION, VIDEO, Absent, FrameStream, choice, decimal, socket
+from .border import images_to_graph
+from .clips import READ_AT_ONCE
+
+MOST_NUMBERS = 2**28
+"""Of a MASK beside other outputs: a gibibyte."""
+PREVIEW_SIDE = 768
+PREVIEWS = 4
+MOVEMENTS = ("fixed", "follow")
+
+REGION_IN = socket("region", REGION, "region", "The square, from Find Region or one of the Region blocks.")
+PICTURES_IN = socket("images", (IMAGE, VIDEO), "images", "The whole picture or clip.")
+MOVEMENT_IN = choice(
+    "movement",
+    "movement",
+    "Of a clip. fixed: one square that holds still, as the model needs it. follow: one for each frame.",
+    MOVEMENTS,
+)
+SCALE_IN = decimal(
+    "scale",
+    "scale",
+    "Makes the square larger (above 1) or smaller around its centre.",
+    default=1.0,
+    minimum=0.05,
+    maximum=20.0,
+    step=0.05,
+)
+REGION_OUT = socket("region", REGION, "region", "The square, for Crop Region and Paste Back.")
+OUTPUTS = (
+    REGION_OUT,
+    socket(
+        "bounds",
+        BOUNDING_BOX,
+        "box",
+        "The upright box around it in whole pixels, for other blocks: one box, or one for each frame where it moves.",
+    ),
+    socket("area", MASK, "mask", "White in the square, at the picture's size."),
+    socket("preview", IMAGE, "preview", "The picture, or a few frames, with the square drawn on it."),
+)
+"""What every block that makes a region gives, `outputs_of`."""
+
+
+class Samples:
+    """A few frames out of a clip of any length, small, evenly spread."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[int, Tensor]] = []
+        self._count, self._every = 0, 1
+
+    def add(self, frame: Tensor) -> None:
+        """Take the next frame, [3, H, W]."""
+        if self._count % self._every == 0:
+            if len(self._kept) == 2 * PREVIEWS:
+                self._kept = self._kept[::2]
+                self._every *= 2
+            if self._count % self._every == 0:
+                by = min(1.0, PREVIEW_SIDE / max(frame.shape[-2:]))
+                height, width = (max(1, round(side * by)) for side in frame.shape[-2:])
+                self._kept.append((self._count, resize(frame[None].cpu(), height, width)))
+        self._count += 1
+
+    def drawn(self, region: Region) -> Tensor:
+        """IMAGE of at most `PREVIEWS` of them with their squares."""
+        step = (len(self._kept) + PREVIEWS - 1) // PREVIEWS
+        chosen = self._kept[::step]
+        pictures = torch.cat([picture for _, picture in chosen])
+        squares = region if len(region) == 1 else Region.cat([region[frame] for frame, _ in chosen])
+        return images_to_graph(outlined(pictures, squares))
+
+
+def samples_of(images: Tensor) -> Samples:
+    """Of core images [B, 3, H, W]."""
+    samples = Samples()
+    for image in images:
+        samples.add(image)
+    return samples
+
+
+def outputs_of(region: Region, preview: Tensor) -> tuple[Any, ...]:
+    """The values of `OUTPUTS`; `preview` is `Samples.drawn`."""
+    return region, region_boxes(region), whole_masks(region), preview
+
+
+def whole_masks(region: Region, feather: float = 0.0) -> Tensor | Absent:
+    """MASK [T, H, W], or why there is none."""
+    if (problem := too_large(len(region), *region.size)) is not None:
+        return problem
+    return region_mask(region, feather)
+
+
+def too_large(frames: int, height: int, width: int) -> Absent | None:
+    """Set where a mask of that size would fill the memory."""
+    if frames * height * width <= MOST_NUMBERS:
+        return None
+    return Absent(
+        f"a mask for each of {frames} frames of {width}x{height} would take {frames * height * width * 4 / 2**30:.1f} "
+        "GiB: take a shorter part of the clip, or a fixed region, which has one mask."
+    )
+
+
+def rate_of_clip(clip: FrameStream) -> Fraction:
+    """Frames per second at which a clip that was read through comes; 25 where it has none."""
+    if clip.timed and clip.times is not None:
+        return evened(clip.times, frame_rate(clip.fps))[0]
+    return frame_rate(clip.fps)
+
+
+def even_frames(clip: FrameStream, size: int = READ_AT_ONCE) -> Iterator[Tensor]:
+    """Frames [n, 3, H, W] of a clip at a constant rate, uneven ones as they are shown; holds none.
+
+    A video whose times are not known yet is read through once before.
+    """
+    if clip.timed and clip.times is None:
+        for _ in clip.batches(size):
+            pass
+    shown = None
+    if clip.timed and clip.times is not None:
+        _, shown = evened(clip.times, frame_rate(clip.fps))
+    if shown is None:
+        yield from clip.batches(size)
+        return
+    begin = at = 0
+    for frames in clip.batches(size):
+        end = begin + len(frames)
+        wanted = []
+        while at < len(shown) and shown[at] < end:
+            wanted.append(shown[at] - begin)
+            at += 1
+        for start in range(0, len(wanted), size):
+            yield frames[wanted[start : start + size]]
+        begin = end
+
+
+def part_of(region: Region, start: int, count: int) -> Region:
+    """The region of `count` frames from `start` on. Raises RegionError where it moves and has not so many."""
+    if len(region) == 1:
+        return region
+    if start + count > len(region):
+        raise RegionError(
+            f"expected a region of one square, or of as many as the clip has frames, more than {start + count - 1}; "
+            f"it has {len(region)}. Find it in the same clip."
+        )
+    return region[start : start + count]
+
+
+def at_constant_rate(region: Region, clip: FrameStream) -> Region:
+    """The region of a clip that was just read, as its frames come from other blocks: at a constant rate."""
+    if len(region) == 1 or not clip.timed or clip.times is None:
+        return region
+    _, shown = evened(clip.times, frame_rate(clip.fps))
+    if shown is None:
+        return region
+    rows = torch.tensor(shown)
+    return replace(region, centre=region.centre[rows], side=region.side[rows], angle=region.angle[rows], times=None)
