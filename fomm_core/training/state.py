@@ -149,7 +149,7 @@ def _lacking(state: RunState) -> str:
     expected = expected_shapes(state.model_config)
     judge = {key.partition(".")[2]: shape for key, shape in expected_discriminator_shapes(state.model_config).items()}
     averages = state.training_config.ema_decay is not None
-    parts = [("model", state.model, expected)]
+    parts: list[tuple[str, Any, dict[str, tuple[int, ...]]]] = [("model", state.model, expected)]
     if averages:
         shapes: dict[str, tuple[int, ...]] = {f"module.{key}": shape for key, shape in expected.items()}
         parts.append(("average", state.average, {**shapes, "n_averaged": ()}))

@@ -124,7 +124,7 @@ class SavedGraph:
 
     @cached_property
     def _by_target(self) -> Mapping[tuple[str, int], SavedLink]:
-        return {(link.target, link.target_slot): link for link in reversed(self.links.values())}
+        return {(link.target, link.target_slot): link for link in reversed(list(self.links.values()))}
 
     @cached_property
     def _by_origin(self) -> Mapping[tuple[str, int], Sequence[SavedLink]]:
