@@ -76,7 +76,7 @@ def checksum_of(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
         crc = zlib.crc32(f"{name}\0{tensor.dtype}{list(tensor.shape)}\0".encode("utf-8", "surrogatepass"), crc)
         flat = tensor.detach().cpu().contiguous().view(-1)
         if flat.numel():
-            crc = zlib.crc32(memoryview(flat.view(torch.uint8).numpy()), crc)
+            crc = zlib.crc32(flat.view(torch.uint8).numpy().data, crc)
     return f"{KIND}{crc:08x}"
 
 

@@ -23,7 +23,11 @@ from fomm_nodes.fomm_core.whole import (
     turned_apart,
 )
 from fomm_nodes.fomm_core.whole.finding import is_close, real_cuts
+from nearness import near
 from scenes import ground, placed
+
+SNAPPED = 0.02
+"""Squares of some hundred pixels are snapped to whole ones, and centred on a mesh that differs with the crop."""
 
 VOX = FRAMINGS["vox"]
 
@@ -66,7 +70,7 @@ def test_squares_lie_alike_around_the_faces(photo: np.ndarray, clip: Path, finde
     close = CropOptions().close()
     (region,) = find_source(photo, "", close, VOX, finder).regions
     (roomy,) = find_source(photo, "", CropOptions(), VOX, finder).regions
-    assert float(roomy.side / region.side) == pytest.approx(CropOptions().room, rel=0.02)
+    near(float(roomy.side / region.side), CropOptions().room, SNAPPED)
     assert torch.equal(region.snapped().centre, region.centre)  # crops are plain slices
     with VideoReader(clip) as reader:
         driving = find_driving(reader, "", close, VOX, finder)
@@ -75,7 +79,7 @@ def test_squares_lie_alike_around_the_faces(photo: np.ndarray, clip: Path, finde
     (face,) = finder.find(photo)
     share = face.size / float(region.side)
     other = float(driving.track.square[:, 2].median() / driving.region.side)
-    assert share == pytest.approx(VOX.share, rel=0.02)
+    near(share, VOX.share, SNAPPED)
     assert 0.75 * share < other <= 1.01 * share  # smaller where the head needs room
 
 
