@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ...fomm_core.errors import GraphError
 from .groups import group_definition
@@ -29,6 +31,20 @@ class Scope:
     graph: SavedGraph
     prefix: str = ""
     host: tuple[Scope, SavedNode] | None = None
+
+
+def shown_inside(scope: Scope, host: SavedNode) -> Mapping[tuple[str, str], Any]:
+    """The values that nodes inside of a subgraph have from `host`, which stands for it, by (node inside, widget).
+
+    Of a host within another subgraph, the node that stands for that one may say it instead, wherever a widget is shown
+    through both. None stands for the inner node's own value, and is left out.
+    """
+    around = {} if scope.host is None else shown_inside(*scope.host)
+    values = {}
+    for (inner, name), own in zip(host.shown_widgets or (), host.positional, strict=False):
+        said = [around[key] for key in ((host.id, name), (host.id, f"{inner}: {name}")) if key in around]
+        values[inner, name] = said[0] if said else own
+    return {key: value for key, value in values.items() if value is not None}
 
 
 @dataclass

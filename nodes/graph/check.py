@@ -38,6 +38,8 @@ def check(
     """
     found = list(graph.problems)
     for node in graph.nodes.values():
+        if node.idle:
+            continue
         if node.type in schemas:
             found += _Checked(graph, node, schemas, input_folder).problems()
         else:

@@ -12,6 +12,9 @@ from ...fomm_core.errors import GraphError
 GROUP_PREFIXES = ("workflow>", "workflow/")
 """How the type of a group node begins; what follows is the group's name."""
 
+OWN = "-1"
+"""In a list of shown widgets: one of the node's own inputs."""
+
 
 class Mode(IntEnum):
     """Whether a node runs; the other numbers mean that it does."""
@@ -32,7 +35,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class SavedNode:
-    """A node with its widget values, by position or (a few packs do so) by name."""
+    """A node with its widget values, by position or (a few packs do so) by name.
+
+    named: the values by name, which newer files hold as well; None in older ones.
+    """
 
     id: str
     type: str
@@ -42,6 +48,21 @@ class SavedNode:
     outputs: tuple[Slot, ...]
     values: tuple[Any, ...] | Mapping[str, Any]
     properties: Mapping[str, Any] = field(default_factory=dict)
+    named: Mapping[str, Any] | None = None
+
+    @property
+    def known_values(self) -> tuple[Any, ...] | Mapping[str, Any]:
+        """Its values by name where the file has them so, else by position."""
+        return self.values if self.named is None else self.named
+
+    @property
+    def is_contradictory(self) -> bool:
+        """Whether its values by name are others than those by position: a program has changed one of the two."""
+        return (
+            self.named is not None
+            and len(self.positional) == len(self.named)
+            and any(value not in self.positional for value in self.named.values())
+        )
 
     @property
     def pack(self) -> str:
@@ -97,6 +118,13 @@ class SavedGraph:
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     repeated: tuple[str, ...] = ()
 
+    @property
+    def names_values(self) -> bool:
+        """Whether any node of the file has its values by name."""
+        return any(
+            node.named is not None for graph in (self, *self.definitions.values()) for node in graph.nodes.values()
+        )
+
     def into(self, target: str, slot: int) -> SavedLink | None:
         """The wire that ends in a slot; for the outputs of a subgraph, whose slots name no single wire."""
         return next((link for link in self.links.values() if (link.target, link.target_slot) == (target, slot)), None)
@@ -148,7 +176,7 @@ def _graph(
 
 def saved_node(entry: Mapping[str, Any]) -> SavedNode:
     """One entry of the file's list of nodes."""
-    values = entry.get("widgets_values")
+    values, named = entry.get("widgets_values"), entry.get("widgets_values_named")
     return SavedNode(
         id=str(entry["id"]),
         type=str(entry["type"]),
@@ -158,6 +186,7 @@ def saved_node(entry: Mapping[str, Any]) -> SavedNode:
         outputs=_slots(entry.get("outputs")),
         values=dict(values) if isinstance(values, Mapping) else tuple(values or ()),
         properties=dict(entry.get("properties") or {}),
+        named=dict(named) if isinstance(named, Mapping) else None,
     )
 
 

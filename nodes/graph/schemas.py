@@ -156,3 +156,9 @@ def unknown(kind: str, pack: str) -> str:
         f"expected a known class of node; “{kind}” is none here ({origin}). Give the /object_info of a ComfyUI with "
         "that pack (--object-info)"
     )
+
+
+def unknown_but_named(kind: str, pack: str) -> str:
+    """What to say of such a class whose values the file names."""
+    origin = f" (of the pack “{pack}”)" if pack else ""
+    return f"“{kind}”{origin} is no known class here: its values are taken as the file names them, unchecked"

@@ -124,6 +124,8 @@ def target(graph: Graph, where: str, schemas: Schemas) -> Target:
 def targets(graph: Graph, schemas: Schemas) -> Iterator[Target]:
     """All ports that can be set, in the order of the nodes."""
     for node in graph.nodes.values():
+        if node.idle:
+            continue
         declared = [entry for entry in inputs_now(schemas.inputs(node.type), node.inputs) if entry.is_widget]
         yield from (Target(node, entry.name, entry) for entry in declared)
         if node.type not in schemas:
@@ -134,7 +136,8 @@ def _called(graph: Graph, name: str) -> list[Node]:
     """The nodes of that id, else title, else type."""
     if name in graph.nodes:
         return [graph.nodes[name]]
-    nodes, wanted = list(graph.nodes.values()), name.strip().casefold()
+    nodes = [node for node in graph.nodes.values() if not node.idle]
+    wanted = name.strip().casefold()
     for called in (
         [node for node in nodes if node.title == name],
         [node for node in nodes if node.title.strip().casefold() == wanted],

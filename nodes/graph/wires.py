@@ -6,17 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SENDER, SWITCHBOARDS, Canvas, Scope
+from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SENDER, SWITCHBOARDS, Canvas, Scope, shown_inside
 from .model import Link
-from .saved import Mode, SavedGraph, SavedNode, Slot
+from .saved import OWN, Mode, SavedGraph, SavedNode, Slot
 from .schemas import fits
 
 
 @dataclass(frozen=True)
 class Constant:
-    """What an input gets in place of a wire."""
+    """What an input gets in place of a wire. of_host: from the node that stands for its subgraph."""
 
     value: Any
+    of_host: bool = False
 
 
 class Cut:
@@ -105,26 +106,34 @@ class Wires:
         """What a subgraph's own input brings in: the wire into its node, or the value of a widget shown there."""
         origin = self._into(scope, host, index, trail)
         inner = self.canvas.inside(scope, host)
+        if isinstance(origin, Constant):
+            return replace(origin, of_host=True)
         if origin is not None or inner is None:
             return origin
         value = self._shown(inner, host, index)
-        return None if value is None else Constant(value)
+        return None if value is None else Constant(value, of_host=True)
 
     def _shown(self, inner: Scope, host: SavedNode, index: int) -> Any:
         """The value of the widget on `host` that stands for one inside: its own, or that of the one inside."""
         found = _inner_widget(inner.graph, index)
         if found is None:
             return None
+        own = self._own(inner, host, index)
+        return self._inner_value(inner, *found) if own is None else own
+
+    def _own(self, inner: Scope, host: SavedNode, index: int) -> Any:
+        """What a host itself says of its input `index`; None where it leaves that to the node inside."""
+        name = inner.graph.inputs[index].name
+        outer = inner.host[0] if inner.host else inner
+        if outer.host is not None and (around := shown_inside(*outer.host).get((host.id, name))) is not None:
+            return around
         if (shown := host.shown_widgets) is not None:
-            name = inner.graph.inputs[index].name
-            own = [value for entry, value in zip(shown, host.positional, strict=True) if entry == ("-1", name)]
-            if own and own[0] is not None:
-                return own[0]
-            return self._inner_value(inner, *found)
+            values = zip(shown, host.positional, strict=True)
+            return next((value for entry, value in values if entry == (OWN, name)), None)
+        if host.named is not None:
+            return host.named.get(name)
         position = sum(_inner_widget(inner.graph, before) is not None for before in range(index))
-        if position < len(host.positional):
-            return host.positional[position]
-        return self._inner_value(inner, *found)
+        return host.positional[position] if position < len(host.positional) else None
 
     def _inner_value(self, inner: Scope, node: SavedNode, name: str) -> Any:
         deeper = self.canvas.inside(inner, node)
