@@ -74,10 +74,11 @@ class SavedNode:
     @property
     def shown_widgets(self) -> tuple[tuple[str, str], ...] | None:
         """For a node that stands for a subgraph: whose widgets its values are, in their order, as (node inside, or -1
-        for its own inputs; name). None where the file does not say; values then follow the inputs.
+        for its own inputs; name). Values may end before the list does. None where the file does not say; values then
+        follow the inputs.
         """
         listed = self.properties.get("proxyWidgets")
-        if not isinstance(listed, list) or len(listed) != len(self.positional):
+        if not isinstance(listed, list) or len(listed) < len(self.positional):
             return None
         pairs = [entry for entry in listed if isinstance(entry, list) and len(entry) >= 2]
         return tuple((str(entry[0]), str(entry[1])) for entry in pairs) if len(pairs) == len(listed) else None

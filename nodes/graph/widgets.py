@@ -250,7 +250,7 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
             read = plain
     held = [place for place, _ in read if place.saved]
     inner = max((index for index, place in enumerate(held) if place.of), default=-1)
-    missing = [place.name for place in held[len(saved) : inner + 1] if place.of]
+    missing = [place.name for place in held[len(saved) : inner + 1] if place.of and place.sent]
     return Values(
         {place.name: value for place, value in read if place.sent},
         tuple(missing),
@@ -265,7 +265,7 @@ def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tup
         value = saved[position] if place.saved and place.kept and position < len(saved) else place.default
         yield place, value
         position += place.saved
-        waiting[:0] = _brought(place, value)
+        waiting[:0] = _placed(place.of.chosen(value) if place.of else ())
 
 
 def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
@@ -277,9 +277,9 @@ def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
         value = saved.get(place.name, place.default)
         if place.sent and (place.of or place.name in saved):
             values[place.name] = value
-        if place.of and place.saved and place.name not in saved:
+        if place.of and place.saved and place.sent and place.name not in saved:
             missing.append(place.name)
-        waiting[:0] = _brought(place, value)
+        waiting[:0] = _placed(place.of.brought({**saved, place.name: value}) if place.of else ())
     more = {name: value for name, value in plain_values(saved).items() if name not in known}
     return Values({**values, **more}, tuple(missing), unknown=tuple(more))
 
@@ -293,6 +293,5 @@ def plain_values(saved: Mapping[str, Any]) -> Mapping[str, Any]:
     }
 
 
-def _brought(place: Widget, value: Any) -> list[Widget]:
-    chosen = place.of.chosen(value) if place.of else ()
-    return [inner for entry in chosen if entry.is_placed for inner in _places(entry)]
+def _placed(brought: Sequence[Input]) -> list[Widget]:
+    return [inner for entry in brought if entry.is_placed for inner in _places(entry)]

@@ -128,10 +128,13 @@ class Wires:
         if outer.host is not None and (around := shown_inside(*outer.host).get((host.id, name))) is not None:
             return around
         if (shown := host.shown_widgets) is not None:
-            values = zip(shown, host.positional, strict=True)
-            return next((value for entry, value in values if entry == (OWN, name)), None)
+            values = zip(shown, host.positional, strict=False)
+            if own := [value for entry, value in values if entry == (OWN, name)]:
+                return own[0]
         if host.named is not None:
             return host.named.get(name)
+        if shown is not None:
+            return None
         position = sum(_inner_widget(inner.graph, before) is not None for before in range(index))
         return host.positional[position] if position < len(host.positional) else None
 
