@@ -33,6 +33,11 @@ FLOAT: Final = "FLOAT"
 BOOLEAN: Final = "BOOLEAN"
 STRING: Final = "STRING"
 COMBO: Final = "COMBO"
+DYNAMIC_COMBO: Final = "COMFY_DYNAMICCOMBO_V3"
+"""ComfyUI's choices that bring inputs of their own."""
+
+AUTOGROW: Final = "COMFY_AUTOGROW_V3"
+"""ComfyUI's inputs that become more as they are wired."""
 
 WIRES: Final = frozenset({MODEL, KEYPOINTS, MOTION, DATASET, IMAGE, MASK, LATENT, VIDEO, AUDIO})
 WIDGETS: Final = frozenset({INT, FLOAT, BOOLEAN, STRING, COMBO})

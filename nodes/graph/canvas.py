@@ -83,7 +83,7 @@ class Canvas:
         if inner is not None:
             declared = inner.graph.inputs
         elif node.type in self.schemas:
-            inputs = self.schemas.inputs(node.type)
+            inputs = self.schemas.inputs(node.type, now=node.is_recent)
             ordered = [*(i for i in inputs if not i.is_widget), *(i for i in inputs if i.is_widget)]
             declared = tuple(Slot(i.name, i.type, widget=i.name if i.is_widget else "") for i in ordered)
         else:

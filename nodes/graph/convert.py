@@ -158,7 +158,7 @@ class _Converter:
         self.untouched |= {(inner, name) for name in outside}
         if node.type not in self.schemas:
             return {**self._guessed_values(scope, node), **outside}
-        inputs = self.schemas.inputs(node.type)
+        inputs = self.schemas.inputs(node.type, now=node.is_recent)
         values = named_values(node.type, inputs, combo_values(node))
         if values.surplus:
             self._tell(scope, node, "warning", TOO_MANY.format(values.surplus))
@@ -203,7 +203,7 @@ class _Converter:
         """Inputs whose text may hold comments and alternatives."""
         if node.type not in self.schemas:
             return PROMPTS.get(node.type, frozenset())
-        inputs = inputs_now(self.schemas.inputs(node.type), node.inputs)
+        inputs = self.schemas.inputs_with(node.type, node.inputs)
         return frozenset(entry.name for entry in inputs if entry.options.get("dynamicPrompts"))
 
     # Words

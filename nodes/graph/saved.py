@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -54,6 +55,13 @@ class SavedNode:
     def known_values(self) -> tuple[Any, ...] | Mapping[str, Any]:
         """Its values by name where the file has them so, else by position."""
         return self.values if self.named is None else self.named
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether a ComfyUI of 2026 saved it: it names its values, or states a version after 0.3."""
+        found = re.match(r"0\.(\d+)\.|([1-9]\d*)\.", str(self.properties.get("ver")))
+        of_core = self.properties.get("cnr_id") == "comfy-core"
+        return self.named is not None or bool(of_core and found and (found[2] or int(found[1]) > 3))
 
     @property
     def is_contradictory(self) -> bool:

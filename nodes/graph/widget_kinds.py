@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-DYNAMIC_COMBO, DYNAMIC_GROUP = "COMFY_DYNAMICCOMBO_V3", "COMFY_DYNAMICGROUP_V3"
+from ..spec import DYNAMIC_COMBO
+
+DYNAMIC_GROUP = "COMFY_DYNAMICGROUP_V3"
 BOX, BOXES, CURVE, COMPARISON = "BOUNDING_BOX", "BOUNDING_BOXES", "CURVE", "IMAGECOMPARE"
 
 BOX_SIDES: Mapping[str, int] = {"x": 0, "y": 0, "width": 512, "height": 512}

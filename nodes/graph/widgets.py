@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .widget_kinds import BOX, BOX_SIDES, DYNAMIC_COMBO, DYNAMIC_GROUP, NEW, UNSAVED, UNSENT, WIDGET_TYPES
+from ..spec import DYNAMIC_COMBO
+from .widget_kinds import BOX, BOX_SIDES, DYNAMIC_GROUP, NEW, UNSAVED, UNSENT, WIDGET_TYPES
 
 SEEDS = ("seed", "noise_seed")
 CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
