@@ -33,18 +33,8 @@ class Scope:
     host: tuple[Scope, SavedNode] | None = None
 
 
-def shown_inside(scope: Scope, host: SavedNode) -> Mapping[tuple[str, str], Any]:
-    """The values that nodes inside of a subgraph have from `host`, which stands for it, by (node inside, widget).
-
-    Of a host within another subgraph, the node that stands for that one may say it instead, wherever a widget is shown
-    through both. None stands for the inner node's own value, and is left out.
-    """
-    around = {} if scope.host is None else shown_inside(*scope.host)
-    values = {}
-    for (inner, name), own in zip(host.shown_widgets or (), host.positional, strict=False):
-        said = [around[key] for key in ((host.id, name), (host.id, f"{inner}: {name}")) if key in around]
-        values[inner, name] = said[0] if said else own
-    return {key: value for key, value in values.items() if value is not None}
+Shown = Mapping[str, Mapping[str, Any]]
+"""Values by node and widget."""
 
 
 @dataclass
@@ -54,6 +44,26 @@ class Canvas:
     saved: SavedGraph
     schemas: Schemas
     _insides: dict[str, Scope | None] = field(default_factory=dict)
+    _shown: dict[str, Shown] = field(default_factory=dict)
+
+    def shown_inside(self, scope: Scope) -> Shown:
+        """The values that nodes inside of a subgraph have from the node that stands for it.
+
+        Of a host within another subgraph, the node that stands for that one may say it instead, wherever a widget is
+        shown through both. None stands for the inner node's own value, and is left out.
+        """
+        if scope.prefix not in self._shown:
+            self._shown[scope.prefix] = {} if scope.host is None else self._shown_by(*scope.host)
+        return self._shown[scope.prefix]
+
+    def _shown_by(self, scope: Scope, host: SavedNode) -> Shown:
+        around = self.shown_inside(scope).get(host.id, {})
+        values: dict[str, dict[str, Any]] = {}
+        for (inner, name), own in zip(host.shown_widgets or (), host.positional, strict=False):
+            value = next((around[key] for key in (name, f"{inner}: {name}") if key in around), own)
+            if value is not None:
+                values.setdefault(inner, {})[name] = value
+        return values
 
     def inside(self, scope: Scope, node: SavedNode) -> Scope | None:
         """The canvas that a node stands for; None for an ordinary node. Raises GraphError where it holds itself."""

@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ...fomm_core.errors import GraphError
-from .canvas import CANVAS_ONLY, Canvas, Scope, shown_inside
+from .canvas import CANVAS_ONLY, Canvas, Scope
 from .model import Graph, Link, ModelFile, Node, Problem, Severity
 from .saved import Mode, SavedGraph, SavedNode
 from .schemas import Schemas, unknown, unknown_but_named
@@ -153,8 +153,7 @@ class _Converter:
         if node.is_contradictory:
             self._tell(scope, node, "warning", CONTRADICTION)
         inner = scope.prefix + node.id
-        shown = {} if scope.host is None else shown_inside(*scope.host)
-        outside = {name: value for (place, name), value in shown.items() if place == node.id}
+        outside = self.canvas.shown_inside(scope).get(node.id, {})
         self.untouched |= {(inner, name) for name in outside}
         if node.type not in self.schemas:
             return {**self._guessed_values(scope, node), **outside}

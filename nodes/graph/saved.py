@@ -66,11 +66,9 @@ class SavedNode:
     @property
     def is_contradictory(self) -> bool:
         """Whether its values by name are others than those by position: a program has changed one of the two."""
-        return (
-            self.named is not None
-            and len(self.positional) == len(self.named)
-            and any(value not in self.positional for value in self.named.values())
-        )
+        if self.named is None or len(self.positional) != len(self.named) or any(name.isdigit() for name in self.named):
+            return False  # a browser moves names that are numbers to the front
+        return any(one != other for one, other in zip(self.positional, self.named.values(), strict=True))
 
     @property
     def pack(self) -> str:

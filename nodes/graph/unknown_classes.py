@@ -73,10 +73,12 @@ def _by_name(node: SavedNode, saved: Mapping[str, Any]) -> Mapping[str, Any]:
     """Without what only the canvas needs, as far as the names and the node's sockets tell."""
     kinds = {slot.name: slot.type for slot in node.inputs if slot.widget}
     sides = BOX_SIDES if BOX in kinds.values() else ()
+    grouped = {name.partition(".0.")[0] for name in saved if ".0." in name}
     found = {
         name: wrapped(kinds.get(name, ""), value)
         for name, value in saved.items()
-        if name in kinds or not (name in ON_CANVAS or name in sides or _is_made_up(name, value, saved))
+        if name in kinds
+        or not (name in ON_CANVAS or name in sides or name in grouped or _is_made_up(name, value, saved))
         if not (kinds.get(name, "").endswith("UPLOAD") or kinds.get(name) in UNSENT)
     }
     compared = {name: NEW[COMPARISON] for name, kind in kinds.items() if kind == COMPARISON}
@@ -84,13 +86,9 @@ def _by_name(node: SavedNode, saved: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _is_made_up(name: str, value: Any, saved: Mapping[str, Any]) -> bool:
-    """Whether a value without a socket is a second one of its name, or belongs to a group's rows as a whole."""
+    """Whether a value without a socket is a second one of its name, or says how a seed in a group's row changes."""
     outer, _, last = name.rpartition(".")
-    return (
-        "#" in name
-        or (last.isdigit() and outer in saved and value in CONTROLS)
-        or any(other.startswith(f"{name}.0.") for other in saved)
-    )
+    return "#" in name or (last.isdigit() and outer in saved and value in CONTROLS)
 
 
 def wrapped(kind: str, value: Any) -> Any:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SENDER, SWITCHBOARDS, Canvas, Scope, shown_inside
+from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SENDER, SWITCHBOARDS, Canvas, Scope
 from .model import Link
 from .saved import OWN, Mode, SavedGraph, SavedNode, Slot
 from .schemas import fits
@@ -125,7 +125,7 @@ class Wires:
         """What a host itself says of its input `index`; None where it leaves that to the node inside."""
         name = inner.graph.inputs[index].name
         outer = inner.host[0] if inner.host else inner
-        if outer.host is not None and (around := shown_inside(*outer.host).get((host.id, name))) is not None:
+        if (around := self.canvas.shown_inside(outer).get(host.id, {}).get(name)) is not None:
             return around
         if (shown := host.shown_widgets) is not None:
             values = zip(shown, host.positional, strict=False)
