@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fomm_nodes.nodes.graph.check import check
 from fomm_nodes.nodes.graph.reading import parse_graph
 from fomm_nodes.nodes.graph.saved import saved_graph
 from fomm_nodes.nodes.graph.schemas import Schemas, schemas_from, schemas_of
@@ -59,6 +60,16 @@ def test_our_own_graphs_need_no_server_to_be_converted(path: Path) -> None:
     graph = converted(json.loads(path.read_text(encoding="utf-8")), schemas_of(known_blocks()))
     assert sent(graph) == load(f"of-{path.stem}")["prompt"]
     assert not graph.problems
+
+
+def test_a_graph_of_ours_that_a_newer_comfyui_has_saved() -> None:
+    case, known = load("of-animate-step-by-step-0.33"), local_schemas(None)
+    graph = converted(case["saved"], known)
+    made = sent_inputs(graph)
+    assert made == {key: node["inputs"] for key, node in case["prompt"].items()}
+    assert made["25"].items() >= {"format": "auto", "format.codec": "auto", "codec": "auto"}.items()
+    of_core = {name for name, node in graph.nodes.items() if not node.type.startswith("FOMM_")}
+    assert not [problem for problem in check(graph, known) if problem.node in of_core]
 
 
 def real_workflows() -> list[Path]:
