@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
+from .bounds import Bound, Bounds, Flag, Name, as_tuple, check_fields, whole
 from .errors import CheckpointError, SizeError
 from .wording import did_you_mean
 
@@ -15,6 +16,11 @@ HEAD_SIZE = 7
 """Pixels across of the layer that makes heat maps."""
 COMFORTABLE_SIDE = 256
 """Pixels of the shorter side that a result should have at least, where the user asks for no size."""
+MOST_PIXELS, LEAST_SCALE = 16_384, 1 / 256
+"""Bounds of `frame_size` and `scale_factor`: the anti-alias kernel of the latter has a million numbers already."""
+
+_SCALE = Bound(LEAST_SCALE, 1)
+_LAYERS: Bounds = {"block_expansion": whole(1, 8192), "max_features": whole(1, 65_536), "num_blocks": whole(1, 12)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +30,9 @@ class HourglassConfig:
     block_expansion: int
     max_features: int
     num_blocks: int
+
+    def __post_init__(self) -> None:
+        check_fields("an hourglass", self, _LAYERS)
 
     def features(self, level: int) -> int:
         """Channels after `level` halvings."""
@@ -43,6 +52,10 @@ class KeypointDetectorConfig(HourglassConfig):
     single_jacobian_map: bool
     pad: int
 
+    def __post_init__(self) -> None:
+        own: Bounds = {"temperature": Bound(1e-6, 1e6), "scale_factor": _SCALE, "single_jacobian_map": Flag()}
+        check_fields("the detector", self, {**_LAYERS, **own, "pad": whole(0, HEAD_SIZE)})
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseMotionConfig(HourglassConfig):
@@ -50,6 +63,9 @@ class DenseMotionConfig(HourglassConfig):
 
     scale_factor: float
     kp_variance: float
+
+    def __post_init__(self) -> None:
+        check_fields("the dense_motion", self, {**_LAYERS, "scale_factor": _SCALE, "kp_variance": Bound(1e-9, 1e3)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +84,9 @@ class GeneratorConfig:
     blend_source: bool = False
 
     def __post_init__(self) -> None:
+        layers: dict[str, Bound | Flag | Name] = {**_LAYERS, "num_blocks": whole(0, 12)}
+        layers["num_down_blocks"], layers["num_bottleneck_blocks"] = layers.pop("num_blocks"), whole(0, 64)
+        check_fields("the generator", self, {**layers, "estimate_occlusion_map": Flag(), "blend_source": Flag()})
         if self.blend_source and not self.estimate_occlusion_map:
             raise CheckpointError("expected estimate_occlusion_map with blend_source, which blends by it; got none.")
 
@@ -87,6 +106,10 @@ class DiscriminatorConfig:
     spectral_norm: bool
     use_keypoints: bool
     kp_variance: float
+
+    def __post_init__(self) -> None:
+        own: Bounds = {"scales": Bound(LEAST_SCALE, 1, many=16), "kp_variance": Bound(1e-9, 1e3)}
+        check_fields("the discriminator", self, {**_LAYERS, **own, "spectral_norm": Flag(), "use_keypoints": Flag()})
 
     def features(self, level: int) -> int:
         """Channels after `level` blocks."""
@@ -110,6 +133,13 @@ class MotionModelConfig:
     generator: GeneratorConfig
     dense_motion: DenseMotionConfig | None
     discriminator: DiscriminatorConfig | None
+
+    def __post_init__(self) -> None:
+        numbers: Bounds = {"num_keypoints": whole(1, 1024), "num_channels": whole(1, 64)}
+        flags: Bounds = {"estimate_jacobian": Flag(), "align_corners": Flag()}
+        check_fields("the model", self, {"frame_size": whole(1, MOST_PIXELS, many=2), **numbers, **flags})
+        if len(self.frame_size) != 2:
+            raise CheckpointError(f"expected frame_size as height and width; got {len(self.frame_size)} numbers.")
 
     def size_multiple(self) -> int:
         """Height and width must be multiples of this for every stride of every network to divide them."""
@@ -163,13 +193,18 @@ class MotionModelConfig:
         """
         ratio = min(height / self.frame_size[0], width / self.frame_size[1])
         best, best_distance = self, abs(math.log(ratio))
-        for reduction in range(2, math.ceil(ratio) + 1):
+        for reduction in range(2, min(math.ceil(ratio), self._most_reduction()) + 1):
             candidate = self.reduced(reduction)
             multiple = candidate.size_multiple()
             distance = abs(math.log(ratio / reduction))
             if height % multiple == 0 and width % multiple == 0 and distance < best_distance:
                 best, best_distance = candidate, distance
         return best
+
+    def _most_reduction(self) -> int:
+        """How far `reduced` can go within the bounds of its values."""
+        scales = [part.scale_factor for part in (self.detector, self.dense_motion) if part is not None]
+        return min(math.floor(min(scales) / LEAST_SCALE), MOST_PIXELS // max(self.frame_size))
 
     def reduced(self, reduction: int) -> MotionModelConfig:
         """Detector and dense motion look at a picture `reduction` times smaller than they do now.
@@ -190,22 +225,24 @@ class MotionModelConfig:
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> MotionModelConfig:
-        """The inverse of `to_dict`; raises CheckpointError where a value is missing or unknown."""
-        fields = dict(values)
+        """The inverse of `to_dict`; raises CheckpointError where a value is missing, unknown or out of bounds."""
         try:
-            fields["frame_size"] = (int(fields["frame_size"][0]), int(fields["frame_size"][1]))
+            fields = dict(values)
+            fields["frame_size"] = as_tuple(fields["frame_size"])
             fields["detector"] = KeypointDetectorConfig(**fields["detector"])
             fields["generator"] = GeneratorConfig(**fields["generator"])
             if fields["dense_motion"] is not None:
                 fields["dense_motion"] = DenseMotionConfig(**fields["dense_motion"])
             if fields["discriminator"] is not None:
                 discriminator = dict(fields["discriminator"])
-                discriminator["scales"] = tuple(discriminator["scales"])
+                discriminator["scales"] = as_tuple(discriminator["scales"])
                 fields["discriminator"] = DiscriminatorConfig(**discriminator)
             return MotionModelConfig(**fields)
-        except (KeyError, TypeError, IndexError) as problem:
+        except CheckpointError:
+            raise
+        except (KeyError, TypeError, ValueError) as problem:
             raise CheckpointError(
-                f"expected a complete model configuration; got one that does not fit ({problem}). "
+                f"expected a complete model configuration; got one that does not fit ({str(problem)[:200]}). "
                 "Convert the original checkpoint again with this version."
             ) from problem
 

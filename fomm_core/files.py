@@ -1,13 +1,20 @@
 """Files that are either whole or not there, and names that stay inside their folder."""
 
+import errno
 import hashlib
 import os
+import re
 import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
+
+from .errors import FommError
+
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Full disk, full share of it, a file larger than the disk takes."""
 
 
 @contextmanager
@@ -16,8 +23,44 @@ def atomic_path(target: str | os.PathLike[str]) -> Iterator[Path]:
 
     On any failure, Ctrl-C included, the temporary file or folder is removed and an older `target` stays as it was.
     Missing parent folders are made; the file gets the permissions that any new file here would get.
+
+    Raises:
+        OSError: there is no room, in whatever words the library that wrote has put it; names `target`.
     """
     target = Path(target)
+    with naming_full_disk(target):
+        yield from _beside(target)
+
+
+@contextmanager
+def naming_full_disk(target: Path) -> Iterator[None]:
+    """Turns whatever says that there is no room into an OSError that names `target`."""
+    try:
+        yield
+    except Exception as problem:
+        code = _no_room(problem)
+        if code is None or (isinstance(problem, OSError) and problem.filename == str(target)):
+            raise
+        raise OSError(code, os.strerror(code), str(target)) from problem
+
+
+def _no_room(problem: BaseException) -> int | None:
+    """The system's number for what is full; None where that is not the problem."""
+    if isinstance(problem, FommError):
+        return None
+    seen: BaseException | None = problem
+    for _ in range(8):
+        if seen is None:
+            break
+        told = re.search(r"os error (\d+)", str(seen))  # as libraries in Rust have it
+        number = seen.errno if isinstance(seen, OSError) else int(told[1]) if told else None
+        if number in NO_ROOM:
+            return number
+        seen = seen.__cause__ or seen.__context__
+    return None
+
+
+def _beside(target: Path) -> Iterator[Path]:
     target.parent.mkdir(parents=True, exist_ok=True)
     suffixes = "".join(target.suffixes)
     stem = target.name.removesuffix(suffixes)

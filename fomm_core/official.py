@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from .bounds import as_tuple, shown
 from .config import DenseMotionConfig, DiscriminatorConfig, GeneratorConfig, KeypointDetectorConfig, MotionModelConfig
 from .errors import CheckpointError
 
@@ -17,13 +18,15 @@ _IGNORED_WHERE_UNUSED = {"num_kp", "num_channels", "estimate_jacobian"}
 
 def take(values: Mapping[str, Any], where: str, **defaults: Any) -> dict[str, Any]:
     """`defaults` overridden by `values`; None as a default means that the value must be given."""
-    unknown = set(values) - set(defaults) - _IGNORED_WHERE_UNUSED
+    if not isinstance(values, Mapping):
+        raise CheckpointError(f"{where}: expected names with values; got {shown(values)}.")
+    unknown = {str(name) for name in values} - set(defaults) - _IGNORED_WHERE_UNUSED
     if unknown:
         raise CheckpointError(f"{where}: expected only {sorted(defaults)}; got also {sorted(unknown)}.")
     taken = {**defaults, **{name: value for name, value in values.items() if name in defaults}}
     missing = [name for name, value in taken.items() if value is None]
     if missing:
-        raise CheckpointError(f"{where}: expected values for {missing}; got only {sorted(values)}.")
+        raise CheckpointError(f"{where}: expected values for {missing}; got only {sorted(map(str, values))}.")
     return taken
 
 
@@ -59,8 +62,8 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
             estimate_occlusion_map=False,
             blend_source=False,
         )
-        frame_shape = values.get("dataset_params", {}).get("frame_shape", (256, 256, 3))
-    except (KeyError, TypeError, AttributeError) as problem:
+        frame_shape = tuple((values.get("dataset_params") or {}).get("frame_shape") or (256, 256))[:2]
+    except (KeyError, TypeError, AttributeError, ValueError) as problem:
         raise CheckpointError(
             "expected the published layout (model_params with common_params, kp_detector_params and generator_params); "
             f"got a file without {problem}."
@@ -79,7 +82,7 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
             )
         )
     return MotionModelConfig(
-        frame_size=(int(frame_shape[0]), int(frame_shape[1])),
+        frame_size=frame_shape,
         num_keypoints=common["num_kp"],
         num_channels=common["num_channels"],
         estimate_jacobian=common["estimate_jacobian"],
@@ -97,7 +100,7 @@ def _discriminator(values: Mapping[str, Any] | None) -> DiscriminatorConfig | No
     taken = take(
         values,
         "discriminator_params",
-        scales=(1,),
+        scales=(1.0,),
         block_expansion=64,
         max_features=512,
         num_blocks=4,
@@ -106,7 +109,7 @@ def _discriminator(values: Mapping[str, Any] | None) -> DiscriminatorConfig | No
         kp_variance=0.01,
     )
     return DiscriminatorConfig(
-        scales=tuple(float(scale) for scale in taken["scales"]),
+        scales=as_tuple(taken["scales"]),
         block_expansion=taken["block_expansion"],
         max_features=taken["max_features"],
         num_blocks=taken["num_blocks"],
@@ -120,8 +123,10 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """The mapping in a YAML file; raises CheckpointError where there is none."""
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as problem:
-        raise CheckpointError(f"expected a readable YAML configuration at '{path}'; got: {problem}") from problem
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as problem:
+        raise CheckpointError(
+            f"expected a readable YAML configuration at '{path}'; got: {problem or 'something nested too deep'}"
+        ) from problem
     if not isinstance(values, dict):
         raise CheckpointError(f"expected a YAML mapping in '{path}'; got {type(values).__name__}.")
     return values

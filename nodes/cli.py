@@ -22,6 +22,7 @@ from .commands.hints import Parser
 from .commands.terminal import say
 
 FINE, FAILED, USAGE = 0, 1, 2
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 EPILOG = """\
 examples:
@@ -100,7 +101,7 @@ def _explain(problem: BaseException, *, debug: bool) -> int:
     elif isinstance(problem, ImportError):
         say(f"error: a library can't be loaded ({problem}). `fomm doctor` says what is missing.")
     elif isinstance(problem, OSError):
-        room = " The disk is full: make room, or write elsewhere." if problem.errno == errno.ENOSPC else ""
+        room = " The disk is full: make room, or write elsewhere." if problem.errno in FULL else ""
         say(f"error: {problem}.{room}")
     else:
         _explain_failure(problem, debug=debug)

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from ..checksums import check_archive
 from ..errors import CheckpointError
 from .stand_ins import RefusedError, stand_ins
 
@@ -29,8 +30,10 @@ RISKY = frozenset(
 
 def read_pickle(path: Path) -> Any:
     """What torch stored at `path`, on the CPU; CheckpointError where it is damaged, asks to run code, or is of another
-    kind. Numbers and arrays of numpy come as such, see `stand_ins`.
+    kind. The checksums that torch stores are compared, which it does not do itself. Numbers and
+    arrays of numpy come as such, see `stand_ins`.
     """
+    check_archive(path)
     try:
         with warnings.catch_warnings(), stand_ins(), path.open("rb") as file:  # of a path, torch trusts the ending
             warnings.simplefilter("ignore")  # of pickle protocols: words for programmers

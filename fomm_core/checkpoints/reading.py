@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,9 @@ import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor
 
+from ..checksums import is_as_written
 from ..config import MotionModelConfig, preset
+from ..cost import MOST, Cost, check_cost
 from ..errors import CheckpointError
 from ..library import find_model, foreign_folder
 from ..model import MotionModel
@@ -83,10 +86,11 @@ def read_checkpoint(
     *,
     config: MotionModelConfig | None = None,
     preset_name: str | None = None,
+    most: Cost = MOST,
 ) -> Checkpoint:
     """Read any supported weights file, or a model by its name (see `library.find_model`). The configuration is
     `config`, or that of `preset_name`, or the one stored in the file, or recognised from keys and shapes; in this
-    order. Raises CheckpointError for everything else.
+    order. Raises CheckpointError for everything else, and for a model that takes more than `most`.
     """
     path = find_model(path)
     if path.stat().st_size == 0:
@@ -100,6 +104,8 @@ def read_checkpoint(
     if (what := foreign_file(path)) is not None:
         raise CheckpointError(f"expected a weights file at '{path}'. {what}")
     checkpoint = _read_safetensors(path, config) if _is_safetensors(path) else _read_published(path, config)
+    check_cost(checkpoint.config, most, what=f"a model in '{path}'")
+    _check_size(checkpoint, most)
     broken = [key for key, tensor in checkpoint.state.items() if not _is_finite(tensor)]
     if broken:
         raise CheckpointError(
@@ -107,6 +113,16 @@ def read_checkpoint(
             f"'{broken[0]}'. The training that wrote it diverged, or the file is damaged."
         )
     return checkpoint
+
+
+def _check_size(checkpoint: Checkpoint, most: Cost) -> None:
+    """A pickle may hold a tensor of any size that has one stored number: strides of 0."""
+    numbers = sum(tensor.numel() for tensor in checkpoint.state.values())
+    if numbers > most.parameters + most.discriminator:
+        raise CheckpointError(
+            f"expected at most {most.parameters + most.discriminator:,} numbers in '{checkpoint.path}'; got shapes for "
+            f"{numbers:,}. It is damaged, or another model's."
+        )
 
 
 def _is_finite(tensor: Tensor) -> bool:
@@ -132,17 +148,22 @@ def _read_safetensors(path: Path, config: MotionModelConfig | None) -> Checkpoin
         raise CheckpointError(
             f"expected a safetensors file at '{path}'; it can't be read ({problem}). It may be truncated."
         ) from problem
+    if not is_as_written(state, metadata):
+        raise CheckpointError(
+            f"expected a whole file at '{path}'; it is damaged: what it holds is not what was stored (checksum). Copy "
+            "or download it again."
+        )
     if metadata.get("format") != FORMAT:
         return _without_format(path, state, metadata, config)
     version = metadata.get("format_version", "?")
-    if not version.isdigit() or int(version) > FORMAT_VERSION:
+    if (number := _number(version)) is None or number > FORMAT_VERSION:
         raise CheckpointError(
-            f"expected format version {FORMAT_VERSION} or older in '{path}'; got {version}. Update fomm-nodes."
+            f"expected format version {FORMAT_VERSION} or older in '{path}'; got {version[:80]}. Update fomm-nodes."
         )
     if config is None:
         try:
             config = MotionModelConfig.from_dict(json.loads(metadata["config"]))
-        except (KeyError, json.JSONDecodeError) as problem:
+        except (KeyError, json.JSONDecodeError, RecursionError) as problem:
             raise CheckpointError(f"expected a configuration in the metadata of '{path}'; got {problem}.") from problem
     return _stored(path, state, config, metadata)
 
@@ -162,8 +183,12 @@ def _without_format(path: Path, state: State, metadata: dict[str, str], config: 
 
 
 def _stored(path: Path, state: State, config: MotionModelConfig, metadata: dict[str, str]) -> Checkpoint:
-    epoch = metadata.get("epoch", "")
-    return Checkpoint(path, "safetensors", state, config, int(epoch) if epoch.isdigit() else None, metadata)
+    return Checkpoint(path, "safetensors", state, config, _number(metadata.get("epoch", "")), metadata)
+
+
+def _number(text: str) -> int | None:
+    """A whole number from metadata; None for any other text."""
+    return int(text) if re.fullmatch("[0-9]{1,9}", text) else None
 
 
 def _read_published(path: Path, config: MotionModelConfig | None) -> Checkpoint:
@@ -263,12 +288,16 @@ def model_from_checkpoint(checkpoint: Checkpoint, *, name: str | None = None) ->
 
 
 def load_model(
-    path: str | os.PathLike[str], *, config: MotionModelConfig | None = None, preset_name: str | None = None
+    path: str | os.PathLike[str],
+    *,
+    config: MotionModelConfig | None = None,
+    preset_name: str | None = None,
+    most: Cost = MOST,
 ) -> MotionModel:
     """A model ready for inference, by its name ("demo-128", "vox") or from a `.safetensors`, `.pth` or `.pth.tar` file;
     see `read_checkpoint`.
     """
-    return model_from_checkpoint(read_checkpoint(path, config=config, preset_name=preset_name))
+    return model_from_checkpoint(read_checkpoint(path, config=config, preset_name=preset_name, most=most))
 
 
 def load_discriminator(checkpoint: Checkpoint) -> MultiScaleDiscriminator | None:

@@ -85,10 +85,11 @@ def recognise(state: Mapping[str, Tensor], *, file_name: str = "") -> MotionMode
         return PRESETS[max(hinted, key=len) if hinted else names[0]]
     try:
         return _infer(state)
-    except KeyError as problem:
+    except (KeyError, IndexError, ValueError, ZeroDivisionError) as problem:
         name, differences = nearest_preset(state)
+        lacks = f"a file without {problem}" if isinstance(problem, KeyError) else f"shapes of another kind ({problem})"
         raise CheckpointError(
-            f"expected the weights of a First Order Motion Model; got a file without {problem}. The nearest preset is "
+            f"expected the weights of a First Order Motion Model; got {lacks}. The nearest preset is "
             f"'{name}', with {counted(differences, 'key')} missing, extra or of another shape."
         ) from problem
 

@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..checksums import with_checksum
 from ..config import MotionModelConfig
 from ..errors import CheckpointError
 from ..files import atomic_path
@@ -43,8 +44,9 @@ def write_safetensors(
 ) -> None:
     """Write a state in our key names with its configuration, whole or not at all."""
     tensors = {key: tensor.detach().cpu().contiguous().clone() for key, tensor in state.items()}
+    notes = with_checksum(tensors, _metadata(config, epoch, metadata or {}))
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=_metadata(config, epoch, metadata or {}))
+        save_file(tensors, temporary, metadata=notes)
 
 
 def save_model(model: MotionModel, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> None:
@@ -61,8 +63,8 @@ def write_published(path: str | os.PathLike[str], checkpoint: Checkpoint) -> Non
     content: dict[str, object] = dict(networks)
     if checkpoint.epoch is not None:
         content["epoch"] = checkpoint.epoch
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    with atomic_path(path) as temporary, temporary.open("wb") as file:  # of a file, torch passes on why it failed
+        torch.save(content, file)
 
 
 def convert(

@@ -16,7 +16,7 @@ from ..checkpoints import Checkpoint, convert, read_checkpoint
 from ..checkpoints.recognise import expected_shapes, nearest_preset
 from ..config import preset
 from ..errors import CheckpointError, FommError
-from ..files import digest_of
+from ..files import digest_of, naming_full_disk
 from ..library import SUFFIXES, Record, kind_among, read_record, record_path, write_record
 from .transfer import PATIENCE, Patience, Remote, Report, download, forget, held
 
@@ -70,7 +70,8 @@ def install(
             _checked(source, preset_name, str(source))
             size = source.stat().st_size
             _check_room(target.parent, size, also=size if to_safetensors else 0)
-            shutil.copyfile(source, part)
+            with naming_full_disk(part):
+                shutil.copyfile(source, part)
             origin = source.name
         try:
             kind = kind_among(target, _checked(part, preset_name, origin).presets)

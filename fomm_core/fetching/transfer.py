@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from ..errors import DownloadError
-from ..files import atomic_path
+from ..files import atomic_path, naming_full_disk
 from .faults import explained, is_beyond_end, is_fault
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def download(remote: Remote, part: Path, *, report: Report | None = None, patien
         OSError: The part can't be written, as on a full disk.
     """
     part.parent.mkdir(parents=True, exist_ok=True)
-    _run(_all_of(remote, part, report or (lambda done, total: None), patience), remote.url)
+    with naming_full_disk(part):
+        _run(_all_of(remote, part, report or (lambda done, total: None), patience), remote.url)
 
 
 def forget(part: Path) -> None:

@@ -22,6 +22,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from ..checksums import is_as_written, with_checksum
 from ..errors import CheckpointError, KeypointError
 from ..files import atomic_path
 from ..geometry import Keypoints
@@ -83,7 +84,7 @@ def save_keypoints(
             raise KeypointError(f"expected finite frames per second above 0, or None; got {fps}")
         notes["fps"] = str(rate)
     with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=notes)
+        save_file(tensors, temporary, metadata=with_checksum(tensors, notes))
     return Path(path)
 
 
@@ -103,6 +104,8 @@ def load_keypoints(path: str | os.PathLike[str]) -> Performance:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"expected a safetensors file with keypoints; {path} cannot be read: {error}") from error
+    if not is_as_written(tensors, notes):
+        raise CheckpointError(f"{path} is damaged: what it holds is not what was stored (checksum). Copy it again.")
     keypoints = _keypoints(path, tensors, notes)
     return Performance(keypoints, _fps(path, notes), _user(path, notes))
 

@@ -16,6 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from ..checksums import is_as_written, with_checksum
 from ..errors import RegionError
 from ..files import atomic_path
 from .region import Region
@@ -38,7 +39,7 @@ def save_region(path: str | os.PathLike[str], region: Region, *, metadata: Mappi
     }
     with atomic_path(path) as temporary:
         kept = {name: value.clone().contiguous() for name, value in tensors.items() if value is not None}
-        save_file(kept, temporary, metadata=notes)
+        save_file(kept, temporary, metadata=with_checksum(kept, notes))
     return Path(path)
 
 
@@ -58,6 +59,8 @@ def load_region(path: str | os.PathLike[str]) -> Region:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
         raise RegionError(f"expected a safetensors file with a region; {path} cannot be read: {error}") from error
+    if not is_as_written(tensors, notes):
+        raise RegionError(f"{path} is damaged: what it holds is not what was stored (checksum). Copy it again.")
     if set(tensors) - {"times"} != NEEDED:
         raise RegionError(
             f"expected the tensors {', '.join(sorted(NEEDED))} and, maybe, times in {path}; got {sorted(tensors)}"

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from ..bounds import Bound, Bounds, Flag, Name, as_tuple, check_fields, whole
 from ..errors import TrainingError
+
+_WEIGHT, _WEIGHTS, _SHARE = Bound(0, 1e6), Bound(0, 1e6, many=32), Bound(0, 1)
+_RATE = Bound(0, 1e3)
+MOST_STEPS = 10**9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +31,14 @@ class LossWeights:
     equivariance_jacobian: float
     l1: float
     spread: float = 0.0
+
+    def __post_init__(self) -> None:
+        bounds: Bounds = {
+            **dict.fromkeys(("perceptual", "feature_matching"), _WEIGHTS),
+            **dict.fromkeys(("generator_gan", "discriminator_gan", "l1", "spread"), _WEIGHT),
+            **dict.fromkeys(("equivariance_value", "equivariance_jacobian"), _WEIGHT),
+        }
+        check_fields("the losses", self, bounds, TrainingError)
 
     @property
     def adversarial(self) -> bool:
@@ -49,6 +62,11 @@ class TransformConfig:
     sigma_tps: float | None
     points_tps: int | None
 
+    def __post_init__(self) -> None:
+        sigma = Bound(0, 10)
+        bounds = {"sigma_affine": sigma, "sigma_tps": replace(sigma, optional=True)}
+        check_fields("the transform", self, {**bounds, "points_tps": whole(1, 64, optional=True)}, TrainingError)
+
 
 @dataclass(frozen=True, kw_only=True)
 class AugmentationConfig:
@@ -67,6 +85,14 @@ class AugmentationConfig:
     hue: float
     rotation_degrees: float
     zoom: float
+
+    def __post_init__(self) -> None:
+        bounds: Bounds = {
+            **dict.fromkeys(("horizontal_flip", "time_flip"), Flag()),
+            **dict.fromkeys(("brightness", "contrast", "saturation"), Bound(0, 100)),
+            **{"hue": Bound(0, 0.5), "rotation_degrees": Bound(0, 360), "zoom": Bound(0, 100)},
+        }
+        check_fields("the augmentation", self, bounds, TrainingError)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,10 +129,15 @@ class TrainingConfig:
     joint_detector: bool
 
     def __post_init__(self) -> None:
-        for name in ("batch_size", "accumulate", "steps"):
-            if getattr(self, name) < 1:
-                raise TrainingError(f"expected {name} of at least 1; got {getattr(self, name)}.")
-        if self.ema_decay is not None and not 0 <= self.ema_decay < 1:
+        bounds: Bounds = {
+            **{"batch_size": whole(1, 10**6), "accumulate": whole(1, 10**6), "steps": whole(1, MOST_STEPS)},
+            **{"scales": Bound(1 / 256, 1, many=16), "milestones": whole(0, 10 * MOST_STEPS, many=1000)},
+            **dict.fromkeys(("lr_generator", "lr_discriminator", "lr_detector"), _RATE),
+            **{"decay": _RATE, "clip_norm": Bound(0, 1e12, optional=True), "ema_decay": replace(_SHARE, optional=True)},
+            **{"backbone": Name(), "freeze_detector": Flag(), "joint_detector": Flag()},
+        }
+        check_fields("the training", self, bounds, TrainingError)
+        if self.ema_decay == 1:
             raise TrainingError(f"expected an ema_decay from 0 to below 1; got {self.ema_decay}.")
         if self.backbone == "none" and any(self.losses.perceptual):
             raise TrainingError(
@@ -127,16 +158,14 @@ class TrainingConfig:
         """The inverse of `to_dict`, lists for tuples allowed; TrainingError where a value is missing or unknown."""
         parts = {"losses": LossWeights, "transform": TransformConfig, "augmentation": AugmentationConfig}
         try:
-            taken = {name: _tuples(value) for name, value in values.items()}
+            taken = {name: as_tuple(value) for name, value in values.items()}
             for name, kind in parts.items():
-                taken[name] = kind(**{key: _tuples(value) for key, value in values[name].items()})
+                taken[name] = kind(**{key: as_tuple(value) for key, value in values[name].items()})
             return TrainingConfig(**taken)
-        except (KeyError, TypeError, AttributeError) as problem:
+        except TrainingError:
+            raise
+        except (KeyError, TypeError, AttributeError, ValueError) as problem:
             known = ", ".join(field.name for field in fields(TrainingConfig))
             raise TrainingError(
-                f"expected a complete training configuration ({known}); got one that does not fit: {problem}."
+                f"expected a complete training configuration ({known}); got one that does not fit: {problem!s:.200}."
             ) from problem
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

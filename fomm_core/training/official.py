@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..config import MotionModelConfig
-from ..errors import CheckpointError
+from ..errors import CheckpointError, FommError
 from ..official import config_from_official, read_yaml, take
 from .config import AugmentationConfig, LossWeights, TrainingConfig, TransformConfig
 from .presets import USUAL_CLIPS, EpochSchedule
@@ -20,39 +20,45 @@ def training_from_official(values: Mapping[str, Any], *, clips: int = USUAL_CLIP
     processes, how often to save) is left aside.
     """
     try:
-        train = values["train_params"]
-        weights = take(
-            train["loss_weights"],
-            "loss_weights",
-            generator_gan=None,
-            discriminator_gan=None,
-            feature_matching=None,
-            perceptual=None,
-            equivariance_value=None,
-            equivariance_jacobian=None,
-        )
-        transform = take(train["transform_params"], "transform_params", sigma_affine=None, sigma_tps=0, points_tps=0)
-        schedule = EpochSchedule(
-            epochs=int(train["num_epochs"]),
-            repeats=int(train.get("num_repeats", 1)),
-            milestones=tuple(train["epoch_milestones"]),
-        )
-        batch_size = int(train["batch_size"])
-        rates = {
-            name: float(train[published])
-            for name, published in (
-                ("lr_generator", "lr_generator"),
-                ("lr_discriminator", "lr_discriminator"),
-                ("lr_detector", "lr_kp_detector"),
-            )
-        }
-        scales = tuple(float(scale) for scale in train["scales"])
-        augmentation = augmentation_from_official(values.get("dataset_params", {}).get("augmentation_params") or {})
-    except (KeyError, TypeError, AttributeError) as problem:
+        return _training(values, clips)
+    except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as problem:
+        if isinstance(problem, FommError):
+            raise
         raise CheckpointError(
             f"expected the published layout with train_params (loss_weights, transform_params, rates, schedule); "
-            f"got a file without {problem}."
+            f"got a file without {str(problem)[:200]}."
         ) from problem
+
+
+def _training(values: Mapping[str, Any], clips: int) -> TrainingConfig:
+    train = values["train_params"]
+    weights = take(
+        train["loss_weights"],
+        "loss_weights",
+        generator_gan=None,
+        discriminator_gan=None,
+        feature_matching=None,
+        perceptual=None,
+        equivariance_value=None,
+        equivariance_jacobian=None,
+    )
+    transform = take(train["transform_params"], "transform_params", sigma_affine=None, sigma_tps=0, points_tps=0)
+    schedule = EpochSchedule(
+        epochs=int(train["num_epochs"]),
+        repeats=int(train.get("num_repeats", 1)),
+        milestones=tuple(train["epoch_milestones"]),
+    )
+    batch_size = int(train["batch_size"])
+    rates = {
+        name: float(train[published])
+        for name, published in (
+            ("lr_generator", "lr_generator"),
+            ("lr_discriminator", "lr_discriminator"),
+            ("lr_detector", "lr_kp_detector"),
+        )
+    }
+    scales = tuple(float(scale) for scale in train["scales"])
+    augmentation = augmentation_from_official(values.get("dataset_params", {}).get("augmentation_params") or {})
     steps, milestones = schedule.in_steps(clips, batch_size)
     weights = {name: tuple(w) if isinstance(w, Sequence) else float(w) for name, w in weights.items()}
     return TrainingConfig(

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..checkpoints import read_checkpoint
 from ..config import MotionModelConfig
+from ..cost import check_cost
 from ..errors import TrainingError
 from ..model import MotionModel
 from .config import TrainingConfig
@@ -78,9 +79,11 @@ def build_networks(
     """Networks with the weights of `start`, random ones (that follow from `seed`) where it has none.
 
     Raises:
+        CheckpointError: a model that takes more than is sensible.
         TrainingError: weights of another shape than `model_config` says, or a backbone without its weights.
     """
     model_config.check_size(*model_config.frame_size)
+    check_cost(model_config)
     backbone = None
     if config.perceptual:
         from .perceptual import build_backbone

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,8 +15,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..bounds import shown
+from ..checkpoints.recognise import expected_discriminator_shapes, expected_shapes
+from ..checksums import check_archive
 from ..config import MotionModelConfig
-from ..errors import CheckpointError, TrainingError
+from ..cost import check_cost
+from ..errors import CheckpointError, FommError, TrainingError
 from ..files import atomic_path
 from .config import TrainingConfig
 
@@ -101,6 +106,7 @@ class RunState:
     def read(path: str | os.PathLike[str]) -> RunState:
         """Read a file that `write` wrote, tensors on the CPU. Raises CheckpointError for anything else."""
         path = Path(path)
+        check_archive(path)
         try:
             content = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as problem:  # a damaged pickle fails in any way there is
@@ -111,14 +117,55 @@ class RunState:
             ) from problem
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise CheckpointError(f"expected a training state at '{path}'; it holds something else.")
-        if content["format_version"] > FORMAT_VERSION:
+        version = content.get("format_version")
+        if type(version) is not int or version > FORMAT_VERSION:
             raise CheckpointError(
-                f"expected a state of version {FORMAT_VERSION} or older in '{path}'; got {content['format_version']}. "
-                "Update fomm-nodes."
+                f"expected a state of version {FORMAT_VERSION} or older in '{path}'; got {shown(version)}. Update "
+                "fomm-nodes, or remove it to go on from an older one."
             )
-        content["model_config"] = MotionModelConfig.from_dict(content["model_config"])
-        content["training_config"] = TrainingConfig.from_dict(content["training_config"])
-        return RunState(**{field.name: content[field.name] for field in fields(RunState)})
+        try:
+            content["model_config"] = MotionModelConfig.from_dict(content["model_config"])
+            content["training_config"] = TrainingConfig.from_dict(content["training_config"])
+            state = RunState(**{field.name: content[field.name] for field in fields(RunState)})
+            lacks = _lacking(state)
+        except (FommError, KeyError, TypeError) as problem:
+            lacks = str(problem)
+        if lacks:
+            raise CheckpointError(
+                f"expected a whole training state at '{path}'; it is not ({lacks}). Remove it to go on from an older "
+                "one."
+            )
+        return state
+
+
+def _lacking(state: RunState) -> str:
+    """What keeps a state from being gone on from; empty where nothing does."""
+    counts = ((name, getattr(state, name)) for name in ("step", "seed"))
+    if wrong := [name for name, value in counts if type(value) is not int or value < 0]:
+        return f"{wrong[0]} is no whole number"
+    if not isinstance(state.seconds, (int, float)) or not math.isfinite(state.seconds):
+        return "seconds is no number"
+    check_cost(state.model_config)
+    expected = expected_shapes(state.model_config)
+    judge = {key.partition(".")[2]: shape for key, shape in expected_discriminator_shapes(state.model_config).items()}
+    averages = state.training_config.ema_decay is not None
+    parts: list[tuple[str, Any, dict[str, tuple[int, ...]]]] = [("model", state.model, expected)]
+    if averages:
+        shapes: dict[str, tuple[int, ...]] = {f"module.{key}": shape for key, shape in expected.items()}
+        parts.append(("average", state.average, {**shapes, "n_averaged": ()}))
+    if state.training_config.losses.adversarial:
+        parts.append(("discriminator", state.discriminator, judge))
+    for name, table, shapes in parts:
+        if not isinstance(table, Mapping):
+            return f"it has no {name}"
+        got = {key: tuple(value.shape) if isinstance(value, Tensor) else None for key, value in table.items()}
+        if different := sorted(str(key) for key in {*got, *shapes} if got.get(key) != shapes.get(key)):
+            return f"of its {name}, {different[0]} is missing or of another shape"
+    for name in ("generator", *(("discriminator",) if state.training_config.losses.adversarial else ())):
+        optimiser = state.optimisers.get(name) if isinstance(state.optimisers, Mapping) else None
+        if not isinstance(optimiser, Mapping) or not {"state", "param_groups"} <= set(optimiser):
+            return f"it has no optimiser of the {name}"
+    return "" if state.scaler is None or isinstance(state.scaler, Mapping) else "its scaler is none"
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -187,7 +234,8 @@ class RunFolder:
         """Add a state, then drop those older than the last `keep`; returns its file. Raises TrainingError."""
         path = self.path / "states" / f"step-{state.step:08d}.pt"
         state.write(path)
-        for old in self.states()[: -self.keep]:
+        older = [other for other in self.states() if other.name <= path.name]  # a later one could not be read
+        for old in older[: -self.keep]:
             old.unlink(missing_ok=True)
         return path
 
@@ -200,10 +248,14 @@ class RunFolder:
         unreadable: CheckpointError | None = None
         for path in reversed(self.states()):
             try:
-                return RunState.read(path)
+                state = RunState.read(path)
             except CheckpointError as problem:
                 log.warning("%s", problem)
                 unreadable = problem
+                continue
+            if unreadable is not None:
+                log.warning("going on from the older state '%s', of step %d", path, state.step)
+            return state
         if unreadable is not None:
             raise unreadable
         return None

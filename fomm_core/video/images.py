@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import struct
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from ..errors import ImageError
+from ..errors import FommError, ImageError
 from ..files import atomic_path
 from .colour import Coding, follow_profile, icc_coding, nclx_coding, png_coding
 from .foreign import foreign_kind
@@ -37,6 +38,21 @@ WRITE_OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     ".tiff": ("TIFF", {"compression": "tiff_adobe_deflate"}),
 }
 EXIF_ORIENTATION = 0x0112
+DAMAGED = (
+    *(
+        OSError,
+        SyntaxError,
+        EOFError,
+        ValueError,
+        RuntimeError,
+        TypeError,
+        LookupError,
+        ArithmeticError,
+        AttributeError,
+    ),
+    *(struct.error, zlib.error, cv2.error, Image.DecompressionBombError),
+)
+"""What Pillow and its plug-ins raise over damaged files."""
 
 LARGEST = 180_000_000
 """Pixels of a picture that is still decoded: half a gigabyte."""
@@ -71,6 +87,16 @@ def read_media(media: MediaSource, background: Colour, warn: Warn | None = None)
 
 
 def _read(media: MediaSource, warn: Warn) -> Pixels:
+    """The one border that damaged pictures meet: whatever a library raises over them comes as an ImageError."""
+    try:
+        return _read_any(media, warn)
+    except FommError:
+        raise
+    except DAMAGED as error:
+        raise _not_whole(media, error) from error
+
+
+def _read_any(media: MediaSource, warn: Warn) -> Pixels:
     head = media.head(65_536)
     if is_heif(head):
         picture = open_heif(media, LARGEST)
@@ -137,7 +163,7 @@ def opened_picture(media: MediaSource) -> Iterator[Image.Image]:
                     scale = next((scale for scale in (2, 4) if width * height <= ENOUGH * scale**2), 8)
                     picture.draft(None, (width // scale, height // scale))
                 yield picture
-        except (OSError, SyntaxError, EOFError, ValueError, Image.DecompressionBombError) as error:
+        except DAMAGED as error:
             raise _not_whole(media, error) from error
 
 
@@ -152,7 +178,7 @@ def _opened(file: BinaryIO) -> Image.Image:
         file.seek(0)
         try:
             return factory(file, "")
-        except (SyntaxError, IndexError, TypeError, struct.error):
+        except (SyntaxError, LookupError, TypeError, struct.error):
             continue
     raise UnidentifiedImageError("not a known kind")
 

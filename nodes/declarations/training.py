@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ...fomm_core.config import PRESETS, MotionModelConfig
+from ...fomm_core.cost import check_cost
 from ...fomm_core.fitting import from_uint8
 from ...fomm_core.model import MotionModel
 from ...fomm_core.training.data import PairSource
@@ -47,6 +48,7 @@ def _new_model(
     if frame_size:
         config = replace(config.for_size(frame_size, frame_size), frame_size=(frame_size, frame_size))
     config.check_size(*config.frame_size)
+    check_cost(config)
     with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_seed)
         return (host.hold(MotionModel(config, name="new").eval().requires_grad_(False)),)

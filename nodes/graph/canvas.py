@@ -8,7 +8,7 @@ from typing import Any
 
 from ...fomm_core.errors import GraphError
 from .groups import group_definition
-from .saved import GROUP_PREFIXES, SavedGraph, SavedNode, Slot
+from .saved import GROUP_PREFIXES, SENDER, SavedGraph, SavedNode, Slot
 from .schemas import Schemas
 
 NOTES = frozenset({"Note", "MarkdownNote", "Label (rgthree)", "Bookmark (rgthree)"})
@@ -16,7 +16,7 @@ SWITCHBOARDS = frozenset(
     f"Fast {what} (rgthree)" for what in ("Muter", "Bypasser", "Groups Muter", "Groups Bypasser", "Actions Button")
 )
 REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
-PRIMITIVE, SENDER, RECEIVER = "PrimitiveNode", "SetNode", "GetNode"
+PRIMITIVE, RECEIVER = "PrimitiveNode", "GetNode"
 CANVAS_ONLY = NOTES | SWITCHBOARDS | REROUTES | {PRIMITIVE, SENDER, RECEIVER}
 """Nodes that exist on the canvas alone; no server knows them."""
 
@@ -44,6 +44,7 @@ class Canvas:
     saved: SavedGraph
     schemas: Schemas
     _insides: dict[str, Scope | None] = field(default_factory=dict)
+    _slots: dict[tuple[str, str], tuple[Slot, ...]] = field(default_factory=dict)
     _shown: dict[str, Shown] = field(default_factory=dict)
 
     def shown_inside(self, scope: Scope) -> Shown:
@@ -83,12 +84,18 @@ class Canvas:
             if name != node.type and name in self.saved.groups:
                 try:
                     return group_definition(name, self.saved.groups[name], node, self.schemas)
-                except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+                except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
                     raise GraphError(f"expected a group node; what the file says of “{name}” is none.") from problem
         return None
 
     def slots(self, scope: Scope, node: SavedNode) -> tuple[Slot, ...]:
         """The inputs of a node as a canvas has them: what must be wired, then widgets, then what only the file has."""
+        key = scope.prefix, node.id
+        if key not in self._slots:
+            self._slots[key] = self._slots_of(scope, node)
+        return self._slots[key]
+
+    def _slots_of(self, scope: Scope, node: SavedNode) -> tuple[Slot, ...]:
         inner = self.inside(scope, node)
         if inner is not None:
             declared = inner.graph.inputs

@@ -15,7 +15,7 @@ from typing import Any
 
 from ...fomm_core.errors import GraphError
 from .canvas import CANVAS_ONLY, Canvas, Scope
-from .model import Graph, Link, ModelFile, Node, Problem, Severity
+from .model import MOST_NODES, Graph, Link, ModelFile, Node, Problem, Severity
 from .saved import Mode, SavedGraph, SavedNode
 from .schemas import Schemas, unknown, unknown_but_named
 from .texts import filled_name, first_alternatives
@@ -39,9 +39,6 @@ NAMED_BY_GRAPH = frozenset(
     }
 )
 """Classes whose names of files may hold values of the graph: `%KSampler.seed%`."""
-
-MOST_NODES = 20_000
-"""Of the converted graph: subgraphs within subgraphs multiply."""
 
 
 def convert(saved: SavedGraph, schemas: Schemas, *, now: datetime | None = None) -> Graph:
@@ -73,6 +70,8 @@ class _Converter:
     problems: list[Problem] = field(default_factory=list)
     untouched: set[tuple[str, str]] = field(default_factory=set)
     """Texts that a canvas sends as they are: (node, input)."""
+    _handing_on: dict[int, bool] = field(default_factory=dict)
+    """See `_only_hands_on`, by the identity of what `canvas` keeps: a subgraph looks the same wherever it stands."""
 
     def __post_init__(self) -> None:
         self.schemas = self.canvas.schemas
@@ -84,7 +83,7 @@ class _Converter:
         for node in self._nodes(Scope(self.canvas.saved)):
             nodes[node.id] = node
             if len(nodes) > MOST_NODES:
-                raise GraphError(f"expected at most {MOST_NODES} nodes; the subgraphs of this graph make more.")
+                raise GraphError(f"expected at most {MOST_NODES:,} nodes; the subgraphs of this graph make more.")
         by_name = {node.title: node for node in reversed(nodes.values())}
         by_name |= {node.type: node for node in reversed(nodes.values())}
         texts = {name: self._with_texts(node, by_name) for name, node in nodes.items()}
@@ -111,6 +110,12 @@ class _Converter:
         A canvas sends what is in a muted or bypassed subgraph that lies in another one. Nothing needs these nodes, so
         they do not run, unless they save or show something: only then they are left out here.
         """
+        known = id(scope.graph)
+        if known not in self._handing_on:
+            self._handing_on[known] = self._nothing_runs(scope)
+        return self._handing_on[known]
+
+    def _nothing_runs(self, scope: Scope) -> bool:
         used = {(link.origin, link.origin_slot) for link in scope.graph.links.values()}
         return all(
             node.type in CANVAS_ONLY

@@ -6,6 +6,7 @@ name, the later has its node's title before it.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -57,8 +58,11 @@ def group_definition(name: str, group: Mapping[str, Any], host: SavedNode, schem
         outer.append(Slot(title, nodes[index].inputs[slot].type))
     ends = list(_open_outputs(nodes, wires, shown, config))
     links += [SavedLink(str(index), slot, OUTPUTS, place) for place, (index, slot) in enumerate(ends)]
+    ends_of: dict[str, dict[int, int]] = defaultdict(dict)
+    for number, link in enumerate(links):
+        ends_of[link.target][link.target_slot] = number
     return SavedGraph(
-        nodes={node.id: _wired(node, links) for node in nodes},
+        nodes={node.id: _wired(node, ends_of[node.id]) for node in nodes},
         links=dict(enumerate(links)),
         name=name,
         inputs=tuple(outer),
@@ -79,8 +83,7 @@ def _with_values(node: SavedNode, values: Mapping[str, Any]) -> SavedNode:
     return replace(node, values=values) if values else node
 
 
-def _wired(node: SavedNode, links: list[SavedLink]) -> SavedNode:
-    ends = {link.target_slot: number for number, link in enumerate(links) if link.target == node.id}
+def _wired(node: SavedNode, ends: Mapping[int, int]) -> SavedNode:
     return replace(node, inputs=tuple(replace(slot, link=ends.get(i)) for i, slot in enumerate(node.inputs)))
 
 
@@ -89,6 +92,9 @@ def _values(
 ) -> Iterator[Mapping[str, Any]]:
     """The values of each node inside: those of the group's node, by position over all of them."""
     position = 0
+    fed: dict[int, list[int]] = defaultdict(list)
+    for wire in wires:
+        fed[wire.target].append(wire.target_slot)
     for index, node in enumerate(nodes):
         if node.type == "PrimitiveNode":
             given = host.positional[position : position + 1]
@@ -97,7 +103,7 @@ def _values(
             continue
         inputs = schemas.inputs(node.type)
         values = dict(named_values(node.type, inputs, node.values).inputs)
-        inside = {node.inputs[wire.target_slot].name for wire in wires if wire.target == index}
+        inside = {node.inputs[slot].name for slot in fed[index]}
         for place in widgets_of(node.type, [entry for entry in inputs if entry.name not in inside]):
             if place.sent:
                 values[place.name] = host.positional[position] if position < len(host.positional) else place.default

@@ -12,6 +12,9 @@ from ...fomm_core.errors import GraphError
 if TYPE_CHECKING:
     from .schemas import Schemas
 
+MOST_NODES = 100_000
+"""Of a graph. The largest that people share have a few thousand."""
+
 Severity = Literal["error", "warning"]
 
 
@@ -94,6 +97,8 @@ class Graph:
         Raises GraphError where it has another shape. Whether the nodes exist is not asked here: see `check`.
         """
         nodes = {}
+        if len(data) > MOST_NODES:
+            raise GraphError(f"expected a graph of at most {MOST_NODES:,} nodes; it has {len(data):,}. Split it.")
         for key, entry in data.items():
             if not isinstance(entry, Mapping) or not isinstance(entry.get("class_type"), str):
                 raise GraphError(f"expected a node with a class_type under the id '{key}'. Is this a graph's file?")
@@ -138,7 +143,8 @@ class Graph:
         try:
             return tuple(TopologicalSorter(before).static_order())
         except CycleError as problem:
-            circle = " → ".join(self.nodes[name].name for name in problem.args[1])
+            names = [self.nodes[name].name for name in problem.args[1]]
+            circle = " → ".join(names if len(names) <= 12 else [*names[:6], "...", *names[-6:]])
             raise GraphError(
                 f"expected wires that lead from inputs to outputs; these run in a circle: {circle}. Cut one of them."
             ) from None
@@ -172,7 +178,8 @@ class Graph:
         nodes = dict(self.nodes)
         for (name, port), value in values.items():
             if name not in nodes:
-                raise GraphError(f"expected a node of the graph ({', '.join(nodes)}); got {name!r}.")
+                some = ", ".join([*list(nodes)[:20], *(["..."] if len(nodes) > 20 else [])])
+                raise GraphError(f"expected a node of the graph ({some}); got {name!r}.")
             nodes[name] = replace(nodes[name], inputs={**nodes[name].inputs, port: value})
         return replace(self, nodes=nodes)
 

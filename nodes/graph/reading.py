@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -18,6 +19,9 @@ from .model import Graph, Problem
 from .saved import is_saved_canvas, saved_graph
 from .schemas import Schemas
 from .unwrapping import decoded, unwrapped
+
+SHOWN = 8
+"""Names that a message lists."""
 
 
 def read_graph(path: str | Path, schemas: Schemas) -> Graph:
@@ -113,8 +117,8 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """JSON lets a name come twice and drops the first; of two nodes with one id, neither may be lost."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, value in pairs if isinstance(value, dict) and "class_type" in value]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise GraphError(f"expected each id once; several nodes have the id {', '.join(twice)}. Number them anew.")
+        names = Counter(name for name, value in pairs if isinstance(value, dict) and "class_type" in value)
+        if twice := sorted(name for name, count in names.items() if count > 1):
+            told = ", ".join(twice[:SHOWN]) + (f" and {len(twice) - SHOWN} more" if len(twice) > SHOWN else "")
+            raise GraphError(f"expected each id once; several nodes have the id {told}. Number them anew.")
     return made

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import cached_property
 from typing import Any
 
 from ...fomm_core.errors import GraphError
+from .model import MOST_NODES
 
 GROUP_PREFIXES = ("workflow>", "workflow/")
 """How the type of a group node begins; what follows is the group's name."""
 
 OWN = "-1"
 """In a list of shown widgets: one of the node's own inputs."""
+
+SENDER = "SetNode"
+"""The type of a node that sends under a name what others, far away, receive."""
+
+MOST_WIRES = 10 * MOST_NODES
 
 
 class Mode(IntEnum):
@@ -77,7 +85,7 @@ class SavedNode:
         version = self.properties.get("ver")
         return " ".join(str(part) for part in (found, version) if part) if found else ""
 
-    @property
+    @cached_property
     def shown_widgets(self) -> tuple[tuple[str, str], ...] | None:
         """For a node that stands for a subgraph: whose widgets its values are, in their order, as (node inside, or -1
         for its own inputs; name). Values may end before the list does. None where the file does not say; values then
@@ -88,6 +96,14 @@ class SavedNode:
             return None
         pairs = [entry for entry in listed if isinstance(entry, list) and len(entry) >= 2]
         return tuple((str(entry[0]), str(entry[1])) for entry in pairs) if len(pairs) == len(listed) else None
+
+    @cached_property
+    def shown_values(self) -> Mapping[str, Mapping[str, Any]]:
+        """For a node that stands for a subgraph: its values of `shown_widgets`, as node inside -> name -> value."""
+        found: dict[str, dict[str, Any]] = defaultdict(dict)
+        for (inner, name), value in zip(self.shown_widgets or (), self.positional, strict=False):
+            found[inner].setdefault(name, value)
+        return dict(found)
 
     @property
     def positional(self) -> tuple[Any, ...]:
@@ -134,11 +150,53 @@ class SavedGraph:
 
     def into(self, target: str, slot: int) -> SavedLink | None:
         """The wire that ends in a slot; for the outputs of a subgraph, whose slots name no single wire."""
-        return next((link for link in self.links.values() if (link.target, link.target_slot) == (target, slot)), None)
+        return self._by_target.get((target, slot))
 
-    def out_of(self, origin: str, slot: int) -> Iterator[SavedLink]:
+    def out_of(self, origin: str, slot: int) -> Sequence[SavedLink]:
         """The wires that begin in a slot."""
-        return (link for link in self.links.values() if (link.origin, link.origin_slot) == (origin, slot))
+        return self._by_origin.get((origin, slot), ())
+
+    @cached_property
+    def _by_target(self) -> Mapping[tuple[str, int], SavedLink]:
+        return {(link.target, link.target_slot): link for link in reversed(list(self.links.values()))}
+
+    @cached_property
+    def _by_origin(self) -> Mapping[tuple[str, int], Sequence[SavedLink]]:
+        found: dict[tuple[str, int], list[SavedLink]] = defaultdict(list)
+        for link in self.links.values():
+            found[link.origin, link.origin_slot].append(link)
+        return dict(found)
+
+    @cached_property
+    def input_widgets(self) -> Sequence[tuple[SavedNode, str] | None]:
+        """Of each input of a subgraph, the first widget that it stands for, as (node, name)."""
+        return [self._widget_behind(index) for index in range(len(self.inputs))]
+
+    @cached_property
+    def widget_places(self) -> Sequence[int]:
+        """Of each input of a subgraph, how many before it stand for a widget."""
+        counts = [0]
+        for widget in self.input_widgets:
+            counts.append(counts[-1] + (widget is not None))
+        return counts
+
+    @cached_property
+    def input_places(self) -> Mapping[str, int]:
+        """The inputs of a subgraph by their names; the first of each."""
+        return {slot.name: index for index, slot in reversed(list(enumerate(self.inputs)))}
+
+    @cached_property
+    def senders(self) -> Mapping[str, SavedNode]:
+        """The nodes that send under a name, by the form of that name; the first of each."""
+        sending = (node for node in self.nodes.values() if node.type == SENDER)
+        return {repr(node.positional[:1]): node for node in reversed(list(sending))}
+
+    def _widget_behind(self, index: int) -> tuple[SavedNode, str] | None:
+        for link in self.out_of(self.input_id, index):
+            node = self.nodes.get(link.target)
+            if node is not None and 0 <= link.target_slot < len(node.inputs) and node.inputs[link.target_slot].widget:
+                return node, node.inputs[link.target_slot].name
+        return None
 
 
 def is_saved_canvas(data: Any) -> bool:
@@ -150,14 +208,27 @@ def saved_graph(data: Mapping[str, Any]) -> SavedGraph:
     """From the parsed JSON. Raises GraphError where it is no such file."""
     try:
         definitions = data.get("definitions") or {}
+        _check_size([data, *(definitions.get("subgraphs") or [])])
         subgraphs = {str(entry["id"]): _graph(entry) for entry in definitions.get("subgraphs") or []}
         groups = (data.get("extra") or {}).get("groupNodes") or {}
         return _graph(data, subgraphs, dict(groups))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
+    except GraphError:
+        raise
+    except (ArithmeticError, AttributeError, IndexError, KeyError, TypeError, ValueError) as problem:
         raise GraphError(
-            f"expected a workflow as ComfyUI saves it; its nodes or links have another shape ({problem!r}). Open it in "
+            f"expected a workflow as ComfyUI saves it; its nodes or links have another shape "
+            f"({repr(problem)[:200]}). Open it in "
             "ComfyUI and save it again."
         ) from problem
+
+
+def _check_size(graphs: Sequence[Mapping[str, Any]]) -> None:
+    nodes, wires = (sum(len(graph.get(key) or ()) for graph in graphs) for key in ("nodes", "links"))
+    if nodes > MOST_NODES or wires > MOST_WIRES:
+        raise GraphError(
+            f"expected a workflow of at most {MOST_NODES:,} nodes and {MOST_WIRES:,} wires; it has {nodes:,} and "
+            f"{wires:,}. Split it into several."
+        )
 
 
 def _graph(
@@ -177,7 +248,7 @@ def _graph(
         output_id=str((data.get("outputNode") or {}).get("id", -20)),
         definitions=definitions or {},
         groups=groups or {},
-        repeated=tuple(dict.fromkeys(name for name in ids if ids.count(name) > 1)),
+        repeated=tuple(name for name, count in Counter(ids).items() if count > 1),
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-_COMMENTS = re.compile(r"/\*.*?\*/|//[^\n]*", re.DOTALL)
+_COMMENT = re.compile(r"/\*|//")
 _ESCAPED = re.compile(r"\\([{}|])")
 _VARIABLE = re.compile(r"%([^%]+)%")
 _DATE_PART = re.compile(r"d{1,2}|M{1,2}|yyyy|yy|h{1,2}|m{1,2}|s{1,2}")
@@ -22,7 +22,7 @@ def first_alternatives(text: str) -> tuple[str, bool]:
     Returns:
         The text, and whether there was anything to choose from.
     """
-    text = _COMMENTS.sub("", text)
+    text = _without_comments(text)
     open_parts: list[list[str]] = [[]]
     passed = [False]  # whether the first alternative of each open brace lies behind
     chosen = False
@@ -45,6 +45,21 @@ def first_alternatives(text: str) -> tuple[str, bool]:
             open_parts[-1].append(piece)
     whole = "".join("".join(parts) for parts in open_parts)
     return _ESCAPED.sub(r"\1", whole), chosen
+
+
+def _without_comments(text: str) -> str:
+    """What begins with /* and never ends is none."""
+    kept, at, last = [], 0, text.rfind("*/")
+    for found in _COMMENT.finditer(text):
+        if found.start() < at:
+            continue
+        is_line = found[0] == "//"
+        if not is_line and last < found.end():
+            continue
+        end = text.find("\n" if is_line else "*/", found.end())
+        kept.append(text[at : found.start()])
+        at = len(text) if end < 0 else end + (0 if is_line else 2)
+    return "".join((*kept, text[at:]))
 
 
 def filled_name(name: str, value_of: Callable[[str, str], Any], now: datetime | None) -> str:

@@ -7,6 +7,7 @@ itself adds: how a seed changes after each run, a button, a player. Facts of Com
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -260,27 +261,28 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
 
 
 def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tuple[Widget, Any]]:
-    position, waiting = 0, list(places)
+    position, waiting = 0, deque(places)
     while waiting:
-        place = waiting.pop(0)
+        place = waiting.popleft()
         value = saved[position] if place.saved and place.kept and position < len(saved) else place.default
         yield place, value
         position += place.saved
-        waiting[:0] = _placed(place.of.chosen(value) if place.of else ())
+        waiting.extendleft(reversed(_placed(place.of.chosen(value) if place.of else ())))
 
 
 def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
     values: dict[str, Any] = {}
-    known, missing, waiting = set(), [], list(places)
+    now = dict(saved)
+    known, missing, waiting = set(), [], deque(places)
     while waiting:
-        place = waiting.pop(0)
+        place = waiting.popleft()
         known.add(place.name)
-        value = saved.get(place.name, place.default)
+        now[place.name] = value = saved.get(place.name, place.default)
         if place.sent and (place.of or place.name in saved):
             values[place.name] = value
         if place.of and place.saved and place.sent and place.name not in saved:
             missing.append(place.name)
-        waiting[:0] = _placed(place.of.brought({**saved, place.name: value}) if place.of else ())
+        waiting.extendleft(reversed(_placed(place.of.brought(now) if place.of else ())))
     more = {name: value for name, value in plain_values(saved).items() if name not in known}
     return Values({**values, **more}, tuple(missing), unknown=tuple(more))
 

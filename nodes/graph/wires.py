@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SENDER, SWITCHBOARDS, Canvas, Scope
+from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SWITCHBOARDS, Canvas, Scope
 from .model import Link
-from .saved import OWN, Mode, SavedGraph, SavedNode, Slot
+from .saved import OWN, SENDER, Mode, SavedNode, Slot
 from .schemas import fits
 
 
@@ -35,7 +35,7 @@ Tell = Callable[[Scope, SavedNode, str, str], None]
 class _Trail:
     """How an input was followed so far: the wires, and whether nothing but the walls of subgraphs lay between."""
 
-    wires: frozenset[tuple[str, int]] = frozenset()
+    wires: set[tuple[str, int]] = field(default_factory=set)
     direct: bool = True
 
     def around(self) -> _Trail:
@@ -52,12 +52,20 @@ class Wires:
     canvas: Canvas
     value_of: Callable[[Scope, SavedNode, str], Any]
     tell: Tell
+    _known: dict[tuple[str, str, int, bool], Origin] = field(default_factory=dict)
 
     def into(self, scope: Scope, node: SavedNode, index: int) -> Origin:
         """What arrives in the input `index` of a node (see `Canvas.slots`)."""
         return self._into(scope, node, index, _Trail())
 
     def _into(self, scope: Scope, node: SavedNode, index: int, trail: _Trail) -> Origin:
+        """As `into`, on the way; each place is looked at once, however many wires run through it."""
+        key = scope.prefix, node.id, index, trail.direct
+        if key not in self._known:
+            self._known[key] = self._followed(scope, node, index, trail)
+        return self._known[key]
+
+    def _followed(self, scope: Scope, node: SavedNode, index: int, trail: _Trail) -> Origin:
         slots = self.canvas.slots(scope, node)
         number = slots[index].link if index < len(slots) else None
         if number is None:
@@ -70,7 +78,7 @@ class Wires:
         if wire in trail.wires:
             self.tell(scope, node, slot.name, "its wire runs in a circle through nodes that do nothing")
             return None
-        trail = replace(trail, wires=trail.wires | {wire})
+        trail.wires.add(wire)
         if link.origin not in scope.graph.nodes and not (scope.host and link.origin == scope.graph.input_id):
             self.tell(scope, node, slot.name, f"its wire comes from node {link.origin}, which is not there")
             return None
@@ -115,7 +123,7 @@ class Wires:
 
     def _shown(self, inner: Scope, host: SavedNode, index: int) -> Any:
         """The value of the widget on `host` that stands for one inside: its own, or that of the one inside."""
-        found = _inner_widget(inner.graph, index)
+        found = inner.graph.input_widgets[index] if 0 <= index < len(inner.graph.inputs) else None
         if found is None:
             return None
         own = self._own(inner, host, index)
@@ -127,45 +135,34 @@ class Wires:
         outer = inner.host[0] if inner.host else inner
         if (around := self.canvas.shown_inside(outer).get(host.id, {}).get(name)) is not None:
             return around
-        if (shown := host.shown_widgets) is not None:
-            values = zip(shown, host.positional, strict=False)
-            if own := [value for entry, value in values if entry == (OWN, name)]:
-                return own[0]
+        if name in (own := host.shown_values.get(OWN, {})):
+            return own[name]
         if host.named is not None:
             return host.named.get(name)
-        if shown is not None:
+        if host.shown_widgets is not None:
             return None
-        position = sum(_inner_widget(inner.graph, before) is not None for before in range(index))
+        position = inner.graph.widget_places[index]
         return host.positional[position] if position < len(host.positional) else None
 
     def _inner_value(self, inner: Scope, node: SavedNode, name: str) -> Any:
         deeper = self.canvas.inside(inner, node)
         if deeper is None:
             return self.value_of(inner, node, name)
-        names = [slot.name for slot in deeper.graph.inputs]
-        return self._shown(deeper, node, names.index(name)) if name in names else None
+        place = deeper.graph.input_places.get(name)
+        return None if place is None else self._shown(deeper, node, place)
 
     def _from_sender(self, scope: Scope, receiver: SavedNode, kind: str, trail: _Trail) -> Origin:
         """A pair of nodes that share a name stands for a wire; the inner of two canvases counts."""
         place: Scope | None = scope
         while place is not None:
-            for node in place.graph.nodes.values():
-                if node.type == SENDER and node.positional[:1] == receiver.positional[:1]:
-                    return self._from(place, node.id, 0, kind, trail)
+            node = place.graph.senders.get(repr(receiver.positional[:1]))
+            if node is not None:
+                return self._from(place, node.id, 0, kind, trail)
             place = place.host[0] if place.host else None
         self.tell(
             scope, receiver, "", f"nothing is sent under the name that it is to receive, {receiver.positional[:1]}"
         )
         return None
-
-
-def _inner_widget(graph: SavedGraph, index: int) -> tuple[SavedNode, str] | None:
-    """The first widget, as (node, name), that the input `index` of a subgraph stands for."""
-    for link in graph.out_of(graph.input_id, index):
-        node = graph.nodes.get(link.target)
-        if node is not None and link.target_slot < len(node.inputs) and node.inputs[link.target_slot].widget:
-            return node, node.inputs[link.target_slot].name
-    return None
 
 
 def _passed_through(slots: tuple[Slot, ...], node: SavedNode, index: int, kind: str) -> int | None:

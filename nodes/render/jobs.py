@@ -22,6 +22,9 @@ from .engine import InputFile, Job
 from .ports import file_ports, matching_files
 from .tables import Row, combined, table_rows
 
+FOLDER = ".fomm"
+"""Below the output folder: the manifest, its lock, files that are not finished, what workers said."""
+
 OUTPUT_COLUMN = "output"
 _FIELD = re.compile(r"\{([^{}]*)\}")
 _EDGES = re.compile(r"^[\s.]+|[\s.]+$")
@@ -158,13 +161,15 @@ class _Planner:
             name = graph.nodes[node].inputs[port]
             if isinstance(name, Link):
                 continue
+            if not isinstance(name, str):
+                raise GraphError(f"{known.name}: expected the name of a file; got {str(name)[:80]!r}.")
             if name not in self.found:
                 try:
-                    path = self.batch.folders.input_file(str(name))
+                    path = self.batch.folders.input_file(name)
                 except FommError as problem:
                     raise GraphError(f"{known.name}: {problem}") from None
                 self.found[name] = path, self.digests(path)
-            yield InputFile(node, port, str(name), *self.found[name])
+            yield InputFile(node, port, name, *self.found[name])
 
     def _key(self, graph: Graph, inputs: tuple[InputFile, ...]) -> str:
         """Of what the result depends on: names of files don't count, their content does."""
@@ -201,6 +206,12 @@ class _Planner:
             check_inside(str(name))
         except FommError as problem:
             raise FommError(f"output name of job {number}: {problem}") from None
+        parts = [part for part in str(name).replace("\\", "/").split("/") if part not in ("", ".")]
+        if parts and parts[0].rstrip(" .").casefold() == FOLDER:
+            raise FommError(
+                f"output name of job {number}: '{name}' is in '{FOLDER}', where the record of jobs is kept. Choose "
+                "another name."
+            )
         path = self.batch.output.joinpath(*str(name).replace("\\", "/").split("/"))
         if path.parent not in self.inside and path.parent.resolve().is_relative_to(self.batch.output.resolve()):
             self.inside.add(path.parent)

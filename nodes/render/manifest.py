@@ -15,10 +15,7 @@ from filelock import FileLock, Timeout
 
 from ...fomm_core.errors import FommError
 from .engine import Job, Outcome
-from .jobs import Faulty
-
-FOLDER = ".fomm"
-"""Below the output folder: the manifest, its lock, files that are not finished, what workers said."""
+from .jobs import FOLDER, Faulty
 
 PENDING, DONE, FAILED = "pending", "done", "failed"
 
@@ -83,11 +80,9 @@ class Manifest:
             self._file.executescript(_TABLES)
             is_new = self._file.execute("SELECT 1 FROM jobs LIMIT 1").fetchone() is None
         except sqlite3.DatabaseError as problem:
+            self._file.close()  # it holds the file locked
             self._lock.release()
-            raise FommError(
-                f"expected the record of earlier jobs in '{self.folder}'; it can't be read ({problem}). Delete that "
-                "folder to render all jobs anew."
-            ) from problem
+            raise self._said(problem) from problem
         self._passing: list[Path] | None = made if is_new else None
 
     def __enter__(self) -> Manifest:
@@ -120,7 +115,7 @@ class Manifest:
         are there; all others are pending. What isn't of this batch (any more) stays on record, but isn't reported.
         """
         counts = Counts()
-        with self._together():
+        with self._whole(), self._together():
             self._file.execute("UPDATE jobs SET batch = ''")
             for job in jobs:
                 counts.add(self._register(job, batch))
@@ -132,7 +127,7 @@ class Manifest:
         if isinstance(job, Faulty):
             self._put(Entry(name, job.id, "", FAILED, error=job.message, settings=job.settings), batch)
             return FAILED
-        if row and row[1] == DONE and row[0] == job.key and self._complete(json.loads(row[2])):
+        if row and row[1] == DONE and row[0] == job.key and self._complete(_table(row[2])):
             self._file.execute("UPDATE jobs SET batch = ?, number = ? WHERE name = ?", (batch, job.id, name))
             return DONE
         self._put(Entry(name, job.id, job.key, PENDING, settings=job.settings), batch)
@@ -143,7 +138,7 @@ class Manifest:
             try:
                 if (self.output / name).stat().st_size != size:
                     return False
-            except OSError:
+            except (OSError, ValueError):  # a name that no file can have
                 return False
         return bool(files)
 
@@ -153,13 +148,8 @@ class Manifest:
             *(entry.frames, entry.reused, json.dumps(entry.files), entry.error, entry.details),
             *(json.dumps(entry.settings, default=str), entry.strip, batch),
         )
-        try:
+        with self._whole():
             self._file.execute(f"INSERT OR REPLACE INTO jobs VALUES ({', '.join('?' * len(values))})", values)
-        except sqlite3.OperationalError as problem:
-            raise FommError(
-                f"could not write the record of jobs in '{self.folder}' ({problem}). Is the disk full? What is done "
-                "stays; run the same command again."
-            ) from problem
 
     def finish(self, job: Job, batch: str, outcome: Outcome, *, attempts: int, strip: bytes) -> None:
         """Note that a job's files are there, complete."""
@@ -202,23 +192,36 @@ class Manifest:
 
     def counts(self, batch: str) -> Counts:
         """How the jobs of a batch stand."""
+        with self._whole():
+            return self._counts(batch)
+
+    def _counts(self, batch: str) -> Counts:
         rows = self._file.execute("SELECT state, COUNT(*) FROM jobs WHERE batch = ? GROUP BY state", (batch,))
-        return Counts(**dict(rows))
+        found = dict(rows)
+        if strange := set(found) - {PENDING, DONE, FAILED}:
+            raise _DamagedError(f"a row of it is in the state {sorted(map(str, strange))[0][:60]!r}")
+        return Counts(**found)
 
     def workers(self, batch: str) -> list[tuple[str, int, int, float]]:
         """(name, jobs, frames, seconds) of each worker, over the jobs of a batch that are done."""
-        return self._file.execute(
-            "SELECT worker, COUNT(*), SUM(frames), SUM(seconds) FROM jobs WHERE batch = ? AND state = ? GROUP BY 1",
-            (batch, DONE),
-        ).fetchall()
+        with self._whole():
+            return self._file.execute(
+                "SELECT worker, COUNT(*), SUM(frames), SUM(seconds) FROM jobs WHERE batch = ? AND state = ? GROUP BY 1",
+                (batch, DONE),
+            ).fetchall()
 
     def numbers(self, batch: str, state: str) -> frozenset[str]:
         """The jobs of a batch in a state, by their ids."""
-        rows = self._file.execute("SELECT number FROM jobs WHERE batch = ? AND state = ?", (batch, state))
-        return frozenset(number for (number,) in rows)
+        with self._whole():
+            rows = self._file.execute("SELECT number FROM jobs WHERE batch = ? AND state = ?", (batch, state))
+            return frozenset(number for (number,) in rows)
 
     def entries(self, batch: str, *, state: str | None = None) -> Iterator[Entry]:
         """The jobs of a batch, or those in a state, in their order, a few in memory at a time."""
+        with self._whole():
+            yield from self._entries(batch, state)
+
+    def _entries(self, batch: str, state: str | None) -> Iterator[Entry]:
         columns = [column.name for column in fields(Entry)]
         rows = self._file.execute(
             f"SELECT {', '.join(columns)} FROM jobs WHERE batch = ? AND state LIKE ? ORDER BY length(number), number",
@@ -226,21 +229,58 @@ class Manifest:
         )
         for row in rows:
             values = dict(zip(columns, row, strict=True))
-            yield Entry(**{**values, **{name: json.loads(values[name]) for name in ("files", "settings")}})
+            yield Entry(**{**values, **{name: _table(values[name]) for name in ("files", "settings")}})
 
     def digest(self, state: str) -> str | None:
         """The digest of a file in a certain state, as far as it was ever made."""
-        row = self._file.execute("SELECT digest FROM digests WHERE state = ?", (state,)).fetchone()
+        with self._whole():
+            row = self._file.execute("SELECT digest FROM digests WHERE state = ?", (state,)).fetchone()
         return row[0] if row else None
 
     def learn(self, state: str, digest: str) -> None:
         """Keep a digest."""
-        self._file.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (state, digest))
+        with self._whole():
+            self._file.execute("INSERT OR REPLACE INTO digests VALUES (?, ?)", (state, digest))
+
+    @contextlib.contextmanager
+    def _whole(self) -> Iterator[None]:
+        """Whatever is wrong with the file, or full, as a FommError that says what to do."""
+        try:
+            yield
+        except FommError:
+            raise
+        except (sqlite3.DatabaseError, _DamagedError) as problem:
+            raise self._said(problem) from problem
+
+    def _said(self, problem: Exception) -> FommError:
+        if isinstance(problem, sqlite3.OperationalError):
+            return FommError(
+                f"could not write the record of jobs in '{self.folder}' ({problem}). Is the disk full? Make room: what "
+                "is done stays, and the same command goes on."
+            )
+        return FommError(
+            f"expected the record of earlier jobs in '{self.folder}'; it can't be read ({problem}). Delete that folder "
+            "to render all jobs anew."
+        )
 
     def _together(self) -> sqlite3.Connection:
         """All changes of the block at once, or none."""
         self._file.execute("BEGIN")
         return self._file
+
+
+class _DamagedError(Exception):
+    """A row holds what none of ours does."""
+
+
+def _table(text: Any) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as problem:
+        raise _DamagedError(f"a row of it is no JSON: {problem}") from problem
+    if not isinstance(found, dict):
+        raise _DamagedError(f"a row of it holds {str(text)[:60]!r}")
+    return found
 
 
 @dataclass

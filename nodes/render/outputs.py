@@ -34,10 +34,10 @@ def labels(graph: Mapping[str, Any]) -> dict[str, str]:
     """
     prefixes = {name: _prefix(node.get("inputs", {}).get("filename_prefix")) for name, node in graph.items()}
     titles = {name: node.get("_meta", {}).get("title") or node["class_type"] for name, node in graph.items()}
-    often = Counter(prefixes.values())
+    often, titled = Counter(prefixes.values()), Counter(titles.values())
     found = {}
     for name, title in titles.items():
-        unique = f"{title} {name}" if list(titles.values()).count(title) > 1 else title
+        unique = f"{title} {name}" if titled[title] > 1 else title
         found[name] = prefixes[name] if prefixes[name] and often[prefixes[name]] == 1 else unique
     return found
 

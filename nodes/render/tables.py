@@ -70,13 +70,18 @@ def _csv(path: Path) -> Iterator[Row]:
 
 
 def _jsonl(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
+    with path.open("rb") as file:
+        for number, raw in enumerate(file, 1):
             try:
+                line = raw.decode("utf-8-sig" if number == 1 else "utf-8")
+                if not line.strip():
+                    continue
                 row = json.loads(line)
-            except ValueError as problem:
+            except UnicodeDecodeError as problem:
+                raise FommError(
+                    f"{path}, line {number}: expected JSON in UTF-8 ({problem}). Save the table in that encoding."
+                ) from problem
+            except (ValueError, RecursionError) as problem:
                 raise FommError(f"{path}, line {number}: expected JSON ({problem}).") from problem
             if not isinstance(row, dict):
                 raise FommError(f"{path}, line {number}: expected an object {{column: value}}; got {line.strip()[:60]}")
@@ -85,7 +90,7 @@ def _jsonl(path: Path) -> Iterator[Row]:
 
 def _parquet(path: Path) -> Iterator[Row]:
     try:
-        from pyarrow import ArrowInvalid
+        from pyarrow import ArrowException
         from pyarrow.parquet import ParquetFile
     except ImportError:
         raise FommError(
@@ -96,5 +101,5 @@ def _parquet(path: Path) -> Iterator[Row]:
         with ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=1024):
                 yield from batch.to_pylist()
-    except (ArrowInvalid, OSError) as problem:
+    except (ArrowException, OSError, ValueError) as problem:
         raise FommError(f"expected a Parquet table; '{path}' can't be read ({problem}).") from problem

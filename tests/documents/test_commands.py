@@ -35,6 +35,7 @@ NOT_RUN = {
     r"^fomm render .*--ray ": "needs a Ray cluster",
     r"^ray start ": "makes a Ray cluster",
     r"^python -m benchmarks ": "measures for minutes",
+    r"^python -m tests\.fuzz": "tries as many inputs as one likes",
     r"^python -m tools\.demo_clips ": "fetches 1.2 GB from the network",
 }
 """Commands that are not run here, and why. Those of `fomm` are parsed nevertheless."""

@@ -100,7 +100,7 @@ def test_a_data_set_smaller_than_a_batch_still_trains() -> None:
 
 def test_wrong_values() -> None:
     _, config = training_preset("demo")
-    with pytest.raises(TrainingError, match="batch_size of at least 1; got 0"):
+    with pytest.raises(TrainingError, match=r"batch_size of the training should be a whole number from 1 .*, and is 0"):
         replace(config, batch_size=0)
     with pytest.raises(TrainingError, match="ema_decay"):
         replace(config, ema_decay=1.0)
