@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from ...fomm_core.errors import GraphError
 from .groups import group_definition
@@ -31,6 +33,10 @@ class Scope:
     host: tuple[Scope, SavedNode] | None = None
 
 
+Shown = Mapping[str, Mapping[str, Any]]
+"""Values by node and widget."""
+
+
 @dataclass
 class Canvas:
     """A saved file, with the classes that are known."""
@@ -39,6 +45,26 @@ class Canvas:
     schemas: Schemas
     _insides: dict[str, Scope | None] = field(default_factory=dict)
     _slots: dict[tuple[str, str], tuple[Slot, ...]] = field(default_factory=dict)
+    _shown: dict[str, Shown] = field(default_factory=dict)
+
+    def shown_inside(self, scope: Scope) -> Shown:
+        """The values that nodes inside of a subgraph have from the node that stands for it.
+
+        Of a host within another subgraph, the node that stands for that one may say it instead, wherever a widget is
+        shown through both. None stands for the inner node's own value, and is left out.
+        """
+        if scope.prefix not in self._shown:
+            self._shown[scope.prefix] = {} if scope.host is None else self._shown_by(*scope.host)
+        return self._shown[scope.prefix]
+
+    def _shown_by(self, scope: Scope, host: SavedNode) -> Shown:
+        around = self.shown_inside(scope).get(host.id, {})
+        values: dict[str, dict[str, Any]] = {}
+        for (inner, name), own in zip(host.shown_widgets or (), host.positional, strict=False):
+            value = next((around[key] for key in (name, f"{inner}: {name}") if key in around), own)
+            if value is not None:
+                values.setdefault(inner, {})[name] = value
+        return values
 
     def inside(self, scope: Scope, node: SavedNode) -> Scope | None:
         """The canvas that a node stands for; None for an ordinary node. Raises GraphError where it holds itself."""
@@ -74,7 +100,7 @@ class Canvas:
         if inner is not None:
             declared = inner.graph.inputs
         elif node.type in self.schemas:
-            inputs = self.schemas.inputs(node.type)
+            inputs = self.schemas.inputs(node.type, now=node.is_recent)
             ordered = [*(i for i in inputs if not i.is_widget), *(i for i in inputs if i.is_widget)]
             declared = tuple(Slot(i.name, i.type, widget=i.name if i.is_widget else "") for i in ordered)
         else:

@@ -12,7 +12,7 @@ from ...fomm_core.errors import GraphError
 from ...fomm_core.files import is_inside
 from .model import Graph, Link, ModelFile, Node, Problem, Severity
 from .schemas import Schemas, fits, unknown
-from .widgets import Input, inputs_now
+from .widgets import Input
 
 WEIGHTS = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|pth\.tar|bin|gguf|onnx)$", re.IGNORECASE)
 PLACE = re.compile(r" \[(input|output|temp)\]$")
@@ -38,6 +38,8 @@ def check(
     """
     found = list(graph.problems)
     for node in graph.nodes.values():
+        if node.idle:
+            continue
         if node.type in schemas:
             found += _Checked(graph, node, schemas, input_folder).problems()
         else:
@@ -56,7 +58,7 @@ class _Checked:
         self.graph, self.node, self.schemas, self.folder = graph, node, schemas, folder
 
     def problems(self) -> Iterator[Problem]:
-        for entry in inputs_now(self.schemas.inputs(self.node.type), self.node.inputs):
+        for entry in self.schemas.inputs_with(self.node.type, self.node.inputs):
             value = self.node.inputs.get(entry.name)
             if isinstance(value, Link):
                 yield from self._wire(entry, value)

@@ -2,7 +2,8 @@
 
 A canvas holds more than what runs: notes, reroutes, nodes that stand for one value, muted and bypassed nodes, and
 subgraphs. What is left of them is a wire's true origin, or a value. `wires` finds these for each input of each node
-that runs; here are the nodes and their values. What comes out is what ComfyUI's own front end sends, version 1.27.
+that runs; here are the nodes and their values. What comes out is what ComfyUI's own front end sends, versions 1.27 to
+1.58.
 """
 
 from __future__ import annotations
@@ -16,14 +17,20 @@ from ...fomm_core.errors import GraphError
 from .canvas import CANVAS_ONLY, Canvas, Scope
 from .model import MOST_NODES, Graph, Link, ModelFile, Node, Problem, Severity
 from .saved import Mode, SavedGraph, SavedNode
-from .schemas import Schemas, unknown
+from .schemas import Schemas, unknown, unknown_but_named
 from .texts import filled_name, first_alternatives
-from .widgets import Input, named_values
+from .unknown_classes import CUSTOM_COMBO, PROMPTS, combo_values, custom_combo, guessed_values, wrapped
+from .widgets import inputs_now, named_values
 from .wires import Constant, Cut, Wires
 
 TOO_MANY = (
     "saved with {} more values than it has widgets: by another version of this node. Look through its values, then "
     "save the graph again"
+)
+UNKNOWN_INPUT = "kept as it was saved; its class has no such input here"
+CONTRADICTION = (
+    "saved with other values by name than by position, as a program leaves them that changes but one of the two; those "
+    "by name are taken"
 )
 NAMED_BY_GRAPH = frozenset(
     {
@@ -61,9 +68,14 @@ class _Converter:
     canvas: Canvas
     now: datetime | None = None
     problems: list[Problem] = field(default_factory=list)
+    untouched: set[tuple[str, str]] = field(default_factory=set)
+    """Texts that a canvas sends as they are: (node, input)."""
+    _handing_on: dict[int, bool] = field(default_factory=dict)
+    """See `_only_hands_on`, by the identity of what `canvas` keeps: a subgraph looks the same wherever it stands."""
 
     def __post_init__(self) -> None:
         self.schemas = self.canvas.schemas
+        self.names_values = self.canvas.saved.names_values
         self.wires = Wires(self.canvas, lambda scope, node, name: self._values(scope, node).get(name), self._fault)
 
     def graph(self) -> Graph:
@@ -77,28 +89,61 @@ class _Converter:
         texts = {name: self._with_texts(node, by_name) for name, node in nodes.items()}
         return Graph(texts, tuple(dict.fromkeys(self.problems)))
 
-    def _nodes(self, scope: Scope) -> Iterator[Node]:
+    def _nodes(self, scope: Scope, *, idle: bool = False) -> Iterator[Node]:
         for name in scope.graph.repeated:
             self._fault(scope, scope.graph.nodes[name], "", "several nodes have this id; the last of them counts")
         for node in scope.graph.nodes.values():
-            if node.mode in (Mode.MUTED, Mode.BYPASSED) or node.type in CANVAS_ONLY:
+            if node.type in CANVAS_ONLY:
                 continue
             inner = self.canvas.inside(scope, node)
-            if inner is not None:
-                yield from self._nodes(inner)
+            if node.mode in (Mode.MUTED, Mode.BYPASSED):
+                if inner is not None and scope.host is not None and self._only_hands_on(inner):
+                    yield from self._nodes(inner, idle=True)
+            elif inner is not None:
+                yield from self._nodes(inner, idle=idle)
             else:
-                yield self._node(scope, node)
+                yield replace(self._node(scope, node), idle=idle)
+
+    def _only_hands_on(self, scope: Scope) -> bool:
+        """Whether nothing in a subgraph runs for its own sake.
+
+        A canvas sends what is in a muted or bypassed subgraph that lies in another one. Nothing needs these nodes, so
+        they do not run, unless they save or show something: only then they are left out here.
+        """
+        known = id(scope.graph)
+        if known not in self._handing_on:
+            self._handing_on[known] = self._nothing_runs(scope)
+        return self._handing_on[known]
+
+    def _nothing_runs(self, scope: Scope) -> bool:
+        used = {(link.origin, link.origin_slot) for link in scope.graph.links.values()}
+        return all(
+            node.type in CANVAS_ONLY
+            or (
+                not self.schemas.is_output(node.type)
+                and any((node.id, index) in used for index in range(len(node.outputs)))
+                and ((inner := self.canvas.inside(scope, node)) is None or self._only_hands_on(inner))
+            )
+            for node in scope.graph.nodes.values()
+        )
 
     def _node(self, scope: Scope, node: SavedNode) -> Node:
+        name = scope.prefix + node.id
         inputs = dict(self._values(scope, node))
         for index, slot in enumerate(self.canvas.slots(scope, node)):
             origin = self.wires.into(scope, node, index)
             if isinstance(origin, Cut):
                 inputs.pop(slot.name, None)
+            elif isinstance(origin, Constant):
+                inputs[slot.name] = origin.value
+                if origin.of_host:
+                    self.untouched.add((name, slot.name))
             elif origin is not None:
-                inputs[slot.name] = origin.value if isinstance(origin, Constant) else origin
+                inputs[slot.name] = origin
+        if node.type == CUSTOM_COMBO:
+            inputs = custom_combo(inputs, self._values(scope, node))
         return Node(
-            id=scope.prefix + node.id,
+            id=name,
             type=node.type,
             title=self._title(node),
             inputs=inputs,
@@ -110,23 +155,32 @@ class _Converter:
 
     def _values(self, scope: Scope, node: SavedNode) -> Mapping[str, Any]:
         """Of its widgets, as a server is sent them."""
+        if node.is_contradictory:
+            self._tell(scope, node, "warning", CONTRADICTION)
+        inner = scope.prefix + node.id
+        outside = self.canvas.shown_inside(scope).get(node.id, {})
+        self.untouched |= {(inner, name) for name in outside}
         if node.type not in self.schemas:
-            return self._guessed_values(scope, node)
-        values = named_values(node.type, self.schemas.inputs(node.type), node.values)
+            return {**self._guessed_values(scope, node), **outside}
+        inputs = self.schemas.inputs(node.type, now=node.is_recent)
+        values = named_values(node.type, inputs, combo_values(node))
         if values.surplus:
             self._tell(scope, node, "warning", TOO_MANY.format(values.surplus))
-        for name in values.missing if node.values else ():
+        for name in values.unknown if node.type != CUSTOM_COMBO else ():
+            self._tell(scope, node, "warning", UNKNOWN_INPUT, name)
+        for name in values.missing if node.known_values else ():
             self._tell(scope, node, "warning", f"saved before it had this; set to {values.inputs[name]!r}", name)
-        return {**values.inputs, **_shown_outside(scope, node)}
+        kinds = {entry.name: entry.kind for entry in inputs_now(inputs, values.inputs)}
+        sent = {name: wrapped(kinds.get(name, ""), value) for name, value in values.inputs.items()}
+        return {**sent, **outside}
 
     def _guessed_values(self, scope: Scope, node: SavedNode) -> Mapping[str, Any]:
-        """What newer files tell of a class without its schema: the names of its widgets."""
-        self._fault(scope, node, "", unknown(node.type, node.pack))
-        if isinstance(node.values, Mapping):
-            return dict(node.values)
-        inputs = [Input(slot.name, "INT", {}, False) for slot in node.inputs if slot.widget]
-        values = named_values(node.type, inputs, node.values)
-        return {} if values.surplus or values.missing else values.inputs
+        """What the file tells of a class without its schema."""
+        found = guessed_values(node, names_values=self.names_values)
+        severity: Severity = "error" if found.is_incomplete else "warning"
+        message = unknown(node.type, node.pack) if found.is_incomplete else unknown_but_named(node.type, node.pack)
+        self._tell(scope, node, severity, message)
+        return found.inputs
 
     def _with_texts(self, node: Node, by_name: Mapping[str, Node]) -> Node:
         """What the canvas does to texts before it sends them."""
@@ -136,18 +190,25 @@ class _Converter:
             return None if isinstance(value, Link) else value
 
         texts = {}
-        for entry in self.schemas.inputs(node.type):
-            value = node.inputs.get(entry.name)
-            if not isinstance(value, str):
+        prompts = self._prompts(node)
+        for name, value in node.inputs.items():
+            if not isinstance(value, str) or (node.id, name) in self.untouched:
                 continue
-            if entry.options.get("dynamicPrompts"):
-                texts[entry.name], chosen = first_alternatives(value)
+            if name in prompts:
+                texts[name], chosen = first_alternatives(value)
                 if chosen:
                     message = "of its alternatives in braces, {this|that}, the first is taken; a canvas draws one"
-                    self.problems.append(Problem("warning", message, node.id, node.title, entry.name))
-            elif entry.name == "filename_prefix" and node.type in NAMED_BY_GRAPH:
-                texts[entry.name] = filled_name(value, value_of, self.now)
+                    self.problems.append(Problem("warning", message, node.id, node.title, name))
+            elif name == "filename_prefix" and node.type in NAMED_BY_GRAPH:
+                texts[name] = filled_name(value, value_of, self.now)
         return replace(node, inputs={**node.inputs, **texts}) if texts else node
+
+    def _prompts(self, node: Node) -> frozenset[str]:
+        """Inputs whose text may hold comments and alternatives."""
+        if node.type not in self.schemas:
+            return PROMPTS.get(node.type, frozenset())
+        inputs = self.schemas.inputs_with(node.type, node.inputs)
+        return frozenset(entry.name for entry in inputs if entry.options.get("dynamicPrompts"))
 
     # Words
 
@@ -159,13 +220,6 @@ class _Converter:
 
     def _title(self, node: SavedNode) -> str:
         return node.title or self.schemas.title(node.type)
-
-
-def _shown_outside(scope: Scope, node: SavedNode) -> Mapping[str, Any]:
-    """The values that a node inside of a subgraph has from the node that stands for it; null stands for its own."""
-    host = None if scope.host is None else scope.host[1]
-    values = {} if host is None or host.shown_widgets is None else host.shown_values.get(node.id, {})
-    return {name: value for name, value in values.items() if value is not None}
 
 
 def _models(node: SavedNode) -> tuple[ModelFile, ...]:

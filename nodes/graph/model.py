@@ -59,6 +59,7 @@ class Node:
     inputs: by port, a JSON value or a Link.
     pack: the pack of nodes that it came from, as far as the file tells ("name" or "name version").
     models: the weights files that it needs, as far as the file tells.
+    idle: inside of a subgraph that is muted or bypassed. A canvas sends it, but nothing needs it.
     """
 
     id: str
@@ -67,6 +68,7 @@ class Node:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     pack: str = ""
     models: tuple[ModelFile, ...] = ()
+    idle: bool = False
 
     def links(self) -> Iterator[tuple[str, Link]]:
         """The ports that are wired, with where their wires come from."""
@@ -189,7 +191,7 @@ def _from_json(value: Any) -> Any:
             return Link(node, int(slot))
         case [str() as node, float() as slot] if slot.is_integer():
             return Link(node, int(slot))
-        case {"__value__": inner}:
+        case {"__value__": inner} if len(value) == 1:
             return inner
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,9 +16,11 @@ from .model import MOST_NODES
 GROUP_PREFIXES = ("workflow>", "workflow/")
 """How the type of a group node begins; what follows is the group's name."""
 
+OWN = "-1"
+"""In a list of shown widgets: one of the node's own inputs."""
+
 SENDER = "SetNode"
 """The type of a node that sends under a name what others, far away, receive."""
-
 
 MOST_WIRES = 10 * MOST_NODES
 
@@ -41,7 +44,10 @@ class Slot:
 
 @dataclass(frozen=True)
 class SavedNode:
-    """A node with its widget values, by position or (a few packs do so) by name."""
+    """A node with its widget values, by position or (a few packs do so) by name.
+
+    named: the values by name, which newer files hold as well; None in older ones.
+    """
 
     id: str
     type: str
@@ -51,6 +57,26 @@ class SavedNode:
     outputs: tuple[Slot, ...]
     values: tuple[Any, ...] | Mapping[str, Any]
     properties: Mapping[str, Any] = field(default_factory=dict)
+    named: Mapping[str, Any] | None = None
+
+    @property
+    def known_values(self) -> tuple[Any, ...] | Mapping[str, Any]:
+        """Its values by name where the file has them so, else by position."""
+        return self.values if self.named is None else self.named
+
+    @property
+    def is_recent(self) -> bool:
+        """Whether a ComfyUI of 2026 saved it: it names its values, or states a version after 0.3."""
+        found = re.match(r"0\.(\d+)\.|([1-9]\d*)\.", str(self.properties.get("ver")))
+        of_core = self.properties.get("cnr_id") == "comfy-core"
+        return self.named is not None or bool(of_core and found and (found[2] or int(found[1]) > 3))
+
+    @property
+    def is_contradictory(self) -> bool:
+        """Whether its values by name are others than those by position: a program has changed one of the two."""
+        if self.named is None or len(self.positional) != len(self.named) or any(name.isdigit() for name in self.named):
+            return False  # a browser moves names that are numbers to the front
+        return any(one != other for one, other in zip(self.positional, self.named.values(), strict=True))
 
     @property
     def pack(self) -> str:
@@ -62,10 +88,11 @@ class SavedNode:
     @cached_property
     def shown_widgets(self) -> tuple[tuple[str, str], ...] | None:
         """For a node that stands for a subgraph: whose widgets its values are, in their order, as (node inside, or -1
-        for its own inputs; name). None where the file does not say; values then follow the inputs.
+        for its own inputs; name). Values may end before the list does. None where the file does not say; values then
+        follow the inputs.
         """
         listed = self.properties.get("proxyWidgets")
-        if not isinstance(listed, list) or len(listed) != len(self.positional):
+        if not isinstance(listed, list) or len(listed) < len(self.positional):
             return None
         pairs = [entry for entry in listed if isinstance(entry, list) and len(entry) >= 2]
         return tuple((str(entry[0]), str(entry[1])) for entry in pairs) if len(pairs) == len(listed) else None
@@ -113,6 +140,13 @@ class SavedGraph:
     definitions: Mapping[str, SavedGraph] = field(default_factory=dict)
     groups: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     repeated: tuple[str, ...] = ()
+
+    @property
+    def names_values(self) -> bool:
+        """Whether any node of the file has its values by name."""
+        return any(
+            node.named is not None for graph in (self, *self.definitions.values()) for node in graph.nodes.values()
+        )
 
     def into(self, target: str, slot: int) -> SavedLink | None:
         """The wire that ends in a slot; for the outputs of a subgraph, whose slots name no single wire."""
@@ -220,7 +254,7 @@ def _graph(
 
 def saved_node(entry: Mapping[str, Any]) -> SavedNode:
     """One entry of the file's list of nodes."""
-    values = entry.get("widgets_values")
+    values, named = entry.get("widgets_values"), entry.get("widgets_values_named")
     return SavedNode(
         id=str(entry["id"]),
         type=str(entry["type"]),
@@ -230,6 +264,7 @@ def saved_node(entry: Mapping[str, Any]) -> SavedNode:
         outputs=_slots(entry.get("outputs")),
         values=dict(values) if isinstance(values, Mapping) else tuple(values or ()),
         properties=dict(entry.get("properties") or {}),
+        named=dict(named) if isinstance(named, Mapping) else None,
     )
 
 

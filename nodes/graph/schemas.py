@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from queue import Empty, SimpleQueue
@@ -17,7 +17,7 @@ from urllib.request import urlopen
 from ...fomm_core.errors import GraphError
 from ..spec import COMBO
 from .unwrapping import decoded
-from .widgets import DYNAMIC_COMBO, Input, inputs_of
+from .widgets import DYNAMIC_COMBO, Input, inputs_now, inputs_of
 
 TITLES = {
     "ImageBlend": "Image Blend",
@@ -37,13 +37,18 @@ LARGEST = 128 << 20
 
 @dataclass(frozen=True)
 class Schemas:
-    """Node schemas by class name, each in the form of ComfyUI's `/object_info`."""
+    """Node schemas by class name, each in the form of ComfyUI's `/object_info`.
+
+    now: those of a newer version, of classes that look different there.
+    """
 
     entries: Mapping[str, Mapping[str, Any]]
+    now: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def merged(self, other: Schemas) -> Schemas:
         """Both; where both know a class, `other` says how it looks."""
-        return Schemas({**self.entries, **other.entries})
+        now = {kind: entry for kind, entry in self.now.items() if kind not in other}
+        return Schemas({**self.entries, **other.entries}, {**now, **other.now})
 
     def __contains__(self, kind: object) -> bool:
         return kind in self.entries
@@ -56,11 +61,21 @@ class Schemas:
         """What a canvas writes on a node of a class."""
         return str(self.entries.get(kind, {}).get("display_name") or TITLES.get(kind, kind))
 
-    def inputs(self, kind: str) -> tuple[Input, ...]:
-        """The inputs of a class, in order; none where it is not known."""
-        if kind not in self._inputs:
-            self._inputs[kind] = inputs_of(self.entries.get(kind, {}))
-        return self._inputs[kind]
+    def inputs(self, kind: str, *, now: bool = False) -> tuple[Input, ...]:
+        """The inputs of a class, in order; none where it is not known. `now`: as a newer version has them."""
+        now = now and kind in self.now
+        if (kind, now) not in self._inputs:
+            self._inputs[kind, now] = inputs_of((self.now if now else self.entries).get(kind, {}))
+        return self._inputs[kind, now]
+
+    def inputs_with(self, kind: str, values: Mapping[str, Any]) -> tuple[Input, ...]:
+        """The inputs of a node with these values: those of a newer version where only that has all of their names, and
+        below them those that its choices bring.
+        """
+        older = tuple(inputs_now(self.inputs(kind), values))
+        newer = tuple(inputs_now(self.inputs(kind, now=True), values))
+        strangers = [values.keys() - {entry.name for entry in entries} for entries in (older, newer)]
+        return newer if len(strangers[1]) < len(strangers[0]) else older
 
     def outputs(self, kind: str) -> tuple[str, ...]:
         """The type of each output of a class; a list of choices is a COMBO."""
@@ -68,7 +83,7 @@ class Schemas:
         return tuple(entry if isinstance(entry, str) else COMBO for entry in types)
 
     @cached_property
-    def _inputs(self) -> dict[str, tuple[Input, ...]]:
+    def _inputs(self) -> dict[tuple[str, bool], tuple[Input, ...]]:
         return {}
 
 
@@ -172,7 +187,10 @@ def schemas_of(blocks: Mapping[str, Any], choices: Callable[[str], Sequence[str]
         blocks: see `hosts.block_table`.
         choices: what a dynamic list holds now (`Host.options`); None leaves such lists open to any value.
     """
-    return Schemas({name: _schema(block, choices) for name, block in blocks.items()})
+    entries = {name: _schema(block, choices) for name, block in blocks.items()}
+    now = {name: {**entries[name], "input": block["now"]} for name, block in blocks.items() if "now" in block}
+    new = {name: entry for name, entry in now.items() if not blocks[name]["inputs"]}
+    return Schemas({**entries, **new}, now)
 
 
 def _schema(block: Mapping[str, Any], choices: Callable[[str], Sequence[str]] | None) -> dict[str, Any]:
@@ -212,3 +230,9 @@ def unknown(kind: str, pack: str) -> str:
         f"expected a known class of node; “{kind}” is none here ({origin}). Give the /object_info of a ComfyUI with "
         "that pack (--object-info)"
     )
+
+
+def unknown_but_named(kind: str, pack: str) -> str:
+    """What to say of such a class whose values the file names."""
+    origin = f" (of the pack “{pack}”)" if pack else ""
+    return f"“{kind}”{origin} is no known class here: its values are taken as the file names them, unchecked"

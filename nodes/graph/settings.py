@@ -12,7 +12,7 @@ from ...fomm_core.errors import GraphError
 from ...fomm_core.wording import did_you_mean
 from .model import Graph, Link, Node
 from .schemas import Schemas
-from .widgets import Input, inputs_now
+from .widgets import Input
 
 WORDS = {
     **dict.fromkeys(("true", "yes", "on", "1"), True),
@@ -124,7 +124,9 @@ def target(graph: Graph, where: str, schemas: Schemas) -> Target:
 def targets(graph: Graph, schemas: Schemas) -> Iterator[Target]:
     """All ports that can be set, in the order of the nodes."""
     for node in graph.nodes.values():
-        declared = [entry for entry in inputs_now(schemas.inputs(node.type), node.inputs) if entry.is_widget]
+        if node.idle:
+            continue
+        declared = [entry for entry in schemas.inputs_with(node.type, node.inputs) if entry.is_widget]
         yield from (Target(node, entry.name, entry) for entry in declared)
         if node.type not in schemas:
             yield from (Target(node, port) for port, value in node.inputs.items() if not isinstance(value, Link))
@@ -134,7 +136,8 @@ def _called(graph: Graph, name: str) -> list[Node]:
     """The nodes of that id, else title, else type."""
     if name in graph.nodes:
         return [graph.nodes[name]]
-    nodes, wanted = list(graph.nodes.values()), name.strip().casefold()
+    nodes = [node for node in graph.nodes.values() if not node.idle]
+    wanted = name.strip().casefold()
     for called in (
         [node for node in nodes if node.title == name],
         [node for node in nodes if node.title.strip().casefold() == wanted],
@@ -146,7 +149,7 @@ def _called(graph: Graph, name: str) -> list[Node]:
 
 
 def _port(node: Node, port: str, schemas: Schemas) -> Target | None:
-    for entry in inputs_now(schemas.inputs(node.type), node.inputs):
+    for entry in schemas.inputs_with(node.type, node.inputs):
         if entry.name == port:
             return Target(node, port, entry)
     return Target(node, port) if port in node.inputs else None

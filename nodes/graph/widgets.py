@@ -6,22 +6,22 @@ itself adds: how a seed changes after each run, a button, a player. Facts of Com
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-DYNAMIC_COMBO = "COMFY_DYNAMICCOMBO_V3"
-WIDGET_TYPES = frozenset(
-    {
-        *("INT", "FLOAT", "BOOLEAN", "STRING", "COMBO", DYNAMIC_COMBO, "COLOR", "MARKDOWN"),
-        *("WEBCAM", "LOAD_3D", "LOAD_3D_ANIMATION"),
-    }
-)
+from ..spec import DYNAMIC_COMBO
+from .widget_kinds import BOX, BOX_SIDES, DYNAMIC_GROUP, NEW, UNSAVED, UNSENT, WIDGET_TYPES
+
 SEEDS = ("seed", "noise_seed")
 CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
 UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
 """Options of a choice of files that put an upload button under its node."""
+
+MOST_ROWS = 20
+"""Of a group of inputs."""
 
 FILES = (*UPLOADS, "audio_upload", "file_upload")
 """Options of a choice whose value is the name of a file in the input folder."""
@@ -38,15 +38,24 @@ class Input:
     choices: tuple[Any, ...] | None = None
 
     @property
+    def kind(self) -> str:
+        """The type of its widget, which may be another than that of its wire."""
+        return str(self.options.get("widgetType") or self.type)
+
+    @property
     def is_widget(self) -> bool:
-        """Whether it is set in the node itself; one that is only ever wired is not."""
-        kind = self.options.get("widgetType") or self.type
-        return kind in WIDGET_TYPES and not self.options.get("forceInput") and not self.options.get("defaultInput")
+        """Whether it is set in the node itself; one that is only ever wired is not, nor is a group of others."""
+        return self.is_placed and self.kind != DYNAMIC_GROUP
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether a canvas draws something for it."""
+        return self.kind in WIDGET_TYPES and not self.options.get("forceInput") and not self.options.get("defaultInput")
 
     @property
     def is_file(self) -> bool:
         """Whether its value is the name of a file in the input folder."""
-        return any(self.options.get(option) for option in FILES)
+        return self.kind == "COMBO" and any(self.options.get(option) for option in FILES)
 
     @property
     def is_dynamic(self) -> bool:
@@ -62,17 +71,38 @@ class Input:
             return self.options["default"]
         if self.type == "COMBO":
             return self.choices[0] if self.choices else None
-        return {"INT": 0, "FLOAT": 0.0, "BOOLEAN": False, "STRING": "", "MARKDOWN": "", "COLOR": "#000000"}.get(
-            self.type
-        )
+        if self.type == DYNAMIC_GROUP:
+            return self.options.get("min", 0)
+        return NEW.get(self.kind)
 
     def chosen(self, value: Any) -> tuple[Input, ...]:
-        """For a choice that brings inputs of its own: those of `value`, named below it ("model.size")."""
+        """For what brings inputs of its own: those that come with `value`.
+
+        A choice names them below itself ("model.size"), a group by its rows ("rows.0.text"). Video Helper Suite's
+        formats bring inputs that stand beside them ("crf").
+        """
+        if self.type == DYNAMIC_GROUP:
+            template = inputs_of({"input": self.options.get("template") or {}})
+            rows = range(min(value, MOST_ROWS) if isinstance(value, int) else 0)
+            return tuple(replace(entry, name=f"{self.name}.{row}.{entry.name}") for row in rows for entry in template)
         for option in self.options.get("options") or () if self.type == DYNAMIC_COMBO else ():
             if option.get("key") == value:
                 inner = inputs_of({"input": option.get("inputs") or {}})
                 return tuple(replace(entry, name=f"{self.name}.{entry.name}") for entry in inner)
+        formats = self.options.get("formats")
+        if isinstance(formats, Mapping) and isinstance(value, str):
+            listed = [entry for entry in formats.get(value) or () if isinstance(entry, (list, tuple)) and entry]
+            return tuple(_input(str(name), declared, required=False) for name, *declared in listed)
         return ()
+
+    def brought(self, values: Mapping[str, Any]) -> tuple[Input, ...]:
+        """The same for a node with these values."""
+        if self.type != DYNAMIC_GROUP:
+            return self.chosen(values.get(self.name))
+        rows = [
+            int(found[1]) for name in values if (found := re.match(rf"{re.escape(self.name)}\.(\d{{1,3}})\.", name))
+        ]
+        return self.chosen(max(rows, default=-1) + 1)
 
 
 def inputs_of(schema: Mapping[str, Any]) -> tuple[Input, ...]:
@@ -100,7 +130,7 @@ def inputs_now(inputs: Sequence[Input], values: Mapping[str, Any]) -> Iterator[I
     """The inputs of a node with these values: those of its class, and those that its choices bring."""
     for entry in inputs:
         yield entry
-        yield from inputs_now(entry.chosen(values.get(entry.name)), values)
+        yield from inputs_now(entry.brought(values), values)
 
 
 @dataclass(frozen=True)
@@ -110,6 +140,7 @@ class Widget:
     of: the input whose value it holds; None for what the canvas adds.
     sent: whether a server gets to see it.
     kept: whether its value is worth keeping; a player's place may be empty.
+    saved: whether it has a place at all; a comparison of pictures, which is sent, has none.
     control: whether it says how the value before it changes after each run.
     """
 
@@ -118,6 +149,7 @@ class Widget:
     of: Input | None = None
     sent: bool = False
     kept: bool = True
+    saved: bool = True
     control: bool = False
 
 
@@ -141,21 +173,38 @@ BUTTONS_3D = tuple(
 )
 
 
+ON_CANVAS = frozenset(
+    {
+        *("control_after_generate", "control_filter_list", "Auto-refresh after generation", "refresh"),
+        *("upload", "audioUI", "videopreview", "choose file to upload", *(button.name for button in BUTTONS_3D)),
+    }
+)
+"""Names of what a canvas adds to nodes of any class."""
+
+_REPEATED = re.compile(r"#\d+$|\.\d+\.[^.]+\.\d+$")
+"""How a second widget of one name is saved, and what the canvas adds within the rows of a group."""
+
+
 def widgets_of(kind: str, inputs: Sequence[Input]) -> Iterator[Widget]:
     """The places among the saved values of a node whose class is `kind`."""
-    shown = [entry for entry in inputs if entry.is_widget]
+    shown = [entry for entry in inputs if entry.is_placed]
     for entry in shown:
         yield from _places(entry)
         if kind in ("Load3D", "Load3DAnimation") and entry.name == "model_file":
             yield from BUTTONS_3D
-    if any(entry.options.get(upload) for entry in shown for upload in UPLOADS):
+    if any(entry.is_file and entry.options.get(upload) for entry in shown for upload in UPLOADS):
         yield Widget("upload", "image")
     yield from ADDED.get(kind, ())
 
 
 def _places(entry: Input) -> Iterator[Widget]:
     """The place of an input, and those that the canvas puts behind it."""
-    yield Widget(entry.name, entry.default, of=entry, sent=True)
+    kind = entry.kind
+    yield Widget(entry.name, entry.default, of=entry, sent=kind not in UNSENT, saved=kind not in UNSAVED)
+    if kind == BOX:
+        yield from (Widget(side, value) for side, value in BOX_SIDES.items())
+    if kind == "AUDIO_RECORD":
+        yield Widget(f"{entry.name}#1", "")
     control = entry.options.get("control_after_generate")
     if entry.type == "INT" and (entry.name in SEEDS if control is None else control):
         yield Widget("control_after_generate", "randomize", control=True)
@@ -176,11 +225,13 @@ class Values:
 
     missing: inputs that the file holds no value of, and that have their defaults therefore.
     surplus: how many values the file holds that belong to nothing.
+    unknown: those of `inputs` that the class does not have.
     """
 
     inputs: Mapping[str, Any]
     missing: tuple[str, ...] = ()
     surplus: int = 0
+    unknown: tuple[str, ...] = ()
 
 
 def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapping[str, Any]) -> Values:
@@ -189,7 +240,7 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
     Args:
         kind: the class.
         inputs: its inputs, in order.
-        saved: by position, as most are, or by name.
+        saved: by position, as older files have them, or by name.
     """
     places = list(widgets_of(kind, inputs))
     if isinstance(saved, Mapping):
@@ -199,12 +250,13 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
         plain = list(_by_position([place for place in places if place.of], saved))
         if len(plain) == len(saved):  # written by a program that knows nothing of what a canvas adds
             read = plain
-    inner = max((index for index, (place, _) in enumerate(read) if place.of), default=-1)
-    missing = [place.name for place, _ in read[len(saved) : inner + 1] if place.of]
+    held = [place for place, _ in read if place.saved]
+    inner = max((index for index, place in enumerate(held) if place.of), default=-1)
+    missing = [place.name for place in held[len(saved) : inner + 1] if place.of and place.sent]
     return Values(
         {place.name: value for place, value in read if place.sent},
         tuple(missing),
-        max(len(saved) - len(read), 0),
+        max(len(saved) - len(held), 0),
     )
 
 
@@ -212,25 +264,37 @@ def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tup
     position, waiting = 0, deque(places)
     while waiting:
         place = waiting.popleft()
-        value = saved[position] if position < len(saved) and place.kept else place.default
+        value = saved[position] if place.saved and place.kept and position < len(saved) else place.default
         yield place, value
-        position += 1
-        waiting.extendleft(reversed(_brought(place, value)))
+        position += place.saved
+        waiting.extendleft(reversed(_placed(place.of.chosen(value) if place.of else ())))
 
 
 def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
     values: dict[str, Any] = {}
-    missing, waiting = [], deque(places)
+    now = dict(saved)
+    known, missing, waiting = set(), [], deque(places)
     while waiting:
         place = waiting.popleft()
-        if place.sent:
-            values[place.name] = saved.get(place.name, place.default)
-        if place.of and place.name not in saved:
+        known.add(place.name)
+        now[place.name] = value = saved.get(place.name, place.default)
+        if place.sent and (place.of or place.name in saved):
+            values[place.name] = value
+        if place.of and place.saved and place.sent and place.name not in saved:
             missing.append(place.name)
-        waiting.extendleft(reversed(_brought(place, values.get(place.name))))
-    return Values(values, tuple(missing))
+        waiting.extendleft(reversed(_placed(place.of.brought(now) if place.of else ())))
+    more = {name: value for name, value in plain_values(saved).items() if name not in known}
+    return Values({**values, **more}, tuple(missing), unknown=tuple(more))
 
 
-def _brought(place: Widget, value: Any) -> list[Widget]:
-    chosen = place.of.chosen(value) if place.of else ()
-    return [inner for entry in chosen if entry.is_widget for inner in _places(entry)]
+def plain_values(saved: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Of values by name, those that an input may have: texts, numbers, yes or no; nothing that a canvas adds."""
+    return {
+        name: value
+        for name, value in saved.items()
+        if isinstance(value, (str, int, float)) and name not in ON_CANVAS and not _REPEATED.search(name)
+    }
+
+
+def _placed(brought: Sequence[Input]) -> list[Widget]:
+    return [inner for entry in brought if entry.is_placed for inner in _places(entry)]

@@ -8,15 +8,16 @@ from typing import Any
 
 from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SWITCHBOARDS, Canvas, Scope
 from .model import Link
-from .saved import SENDER, Mode, SavedNode, Slot
+from .saved import OWN, SENDER, Mode, SavedNode, Slot
 from .schemas import fits
 
 
 @dataclass(frozen=True)
 class Constant:
-    """What an input gets in place of a wire."""
+    """What an input gets in place of a wire. of_host: from the node that stands for its subgraph."""
 
     value: Any
+    of_host: bool = False
 
 
 class Cut:
@@ -113,23 +114,35 @@ class Wires:
         """What a subgraph's own input brings in: the wire into its node, or the value of a widget shown there."""
         origin = self._into(scope, host, index, trail)
         inner = self.canvas.inside(scope, host)
+        if isinstance(origin, Constant):
+            return replace(origin, of_host=True)
         if origin is not None or inner is None:
             return origin
         value = self._shown(inner, host, index)
-        return None if value is None else Constant(value)
+        return None if value is None else Constant(value, of_host=True)
 
     def _shown(self, inner: Scope, host: SavedNode, index: int) -> Any:
         """The value of the widget on `host` that stands for one inside: its own, or that of the one inside."""
         found = inner.graph.input_widgets[index] if 0 <= index < len(inner.graph.inputs) else None
         if found is None:
             return None
+        own = self._own(inner, host, index)
+        return self._inner_value(inner, *found) if own is None else own
+
+    def _own(self, inner: Scope, host: SavedNode, index: int) -> Any:
+        """What a host itself says of its input `index`; None where it leaves that to the node inside."""
+        name = inner.graph.inputs[index].name
+        outer = inner.host[0] if inner.host else inner
+        if (around := self.canvas.shown_inside(outer).get(host.id, {}).get(name)) is not None:
+            return around
+        if name in (own := host.shown_values.get(OWN, {})):
+            return own[name]
+        if host.named is not None:
+            return host.named.get(name)
         if host.shown_widgets is not None:
-            own = host.shown_values.get("-1", {}).get(inner.graph.inputs[index].name)
-            return self._inner_value(inner, *found) if own is None else own
+            return None
         position = inner.graph.widget_places[index]
-        if position < len(host.positional):
-            return host.positional[position]
-        return self._inner_value(inner, *found)
+        return host.positional[position] if position < len(host.positional) else None
 
     def _inner_value(self, inner: Scope, node: SavedNode, name: str) -> Any:
         deeper = self.canvas.inside(inner, node)

@@ -69,13 +69,16 @@ def _port(port: Port) -> dict[str, Any]:
 
 
 def _core_block(node: CoreNode) -> dict[str, Any]:
+    from .core_nodes import object_info
+
     return {
         "title": node.title,
         "category": f"{CORE_MENU}/{node.category}",
         "description": "",
         "saves": node.is_output or node.is_preview,
-        "inputs": [_core_port(name, entry, optional=name in node.optional) for name, entry in node.entries.items()],
+        "inputs": [_core_port(name, entry, optional=name in node.optional) for name, entry in node.older.items()],
         "outputs": [{"name": name, "title": name, "type": kind} for kind, name in node.outputs],
+        **({"now": object_info(node.now)} if node.now else {}),
     }
 
 

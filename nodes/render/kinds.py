@@ -44,7 +44,7 @@ class Kind:
         if isinstance(self.declared, NodeSpec):
             return next((declared.types for declared in self.declared.inputs if declared.id == port), ())
         kind = self.declared.entries.get(port, ("",))[0]
-        return (kind,) if isinstance(kind, str) and kind else ()
+        return tuple(kind.split(",")) if isinstance(kind, str) and kind else ()
 
     def run(self, host: HeadlessHost, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Check the inputs and run; raises what the node raises."""
@@ -118,7 +118,7 @@ def _check_wires(node: Node, kinds: Mapping[str, Kind]) -> None:
                 node=node.title,
             )
         number = given[link.slot] in ("INT", "FLOAT") and set(wanted) <= {"INT", "FLOAT"}
-        if wanted and given[link.slot] not in wanted and not number:
+        if wanted and not set(given[link.slot].split(",")) & set(wanted) and not number:
             raise JobError(
                 f"{node.name}: “{port}” expects {' or '.join(wanted)}; its wire brings {given[link.slot]}.",
                 retryable=False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fomm_nodes.nodes.hosts.core_nodes import CORE_NODES, UPLOADS
+from fomm_nodes.nodes.hosts.core_nodes import CORE_NODES, UPLOADS, object_info
 from nearness import ROUNDING
 
 SCRIPT = """
@@ -90,6 +90,32 @@ for source, place, covered, resize in (
     more = {} if covered is None else {"mask": covered}
     case("ImageCompositeMasked", destination=image(3, 10, 12), source=source, x=place[0], y=place[1],
          resize_source=resize, **more)
+if "ResizeImageMaskNode" in nodes.NODE_CLASS_MAPPINGS:  # ComfyUI 0.33
+    for what in (image(3, 40, 56), mask(2, 40, 56)):
+        for method in ("nearest-exact", "bilinear", "area", "bicubic", "lanczos"):
+            for how in (
+                {"resize_type": "scale dimensions", "width": 30, "height": 20, "crop": "center"},
+                {"resize_type": "scale dimensions", "width": 0, "height": 20, "crop": "disabled"},
+                {"resize_type": "scale by multiplier", "multiplier": 1.37},
+                {"resize_type": "scale longer dimension", "longer_size": 31},
+                {"resize_type": "scale shorter dimension", "shorter_size": 31},
+                {"resize_type": "scale width", "width": 23}, {"resize_type": "scale height", "height": 23},
+                {"resize_type": "scale total pixels", "megapixels": 0.01},
+                {"resize_type": "match size", "match": image(1, 33, 21), "crop": "center"},
+                {"resize_type": "scale to multiple", "multiple": 16},
+                {"resize_type": "scale to multiple", "multiple": 9},
+            ):
+                case("ResizeImageMaskNode", input=what, resize_type=how, scale_method=method)
+    first, second = {"x": 3, "y": 4, "width": 20, "height": 10}, {"x": 300, "y": 4, "width": 2, "height": 10}
+    for box in (first, second):
+        case("ImageCropV2", image=image(2, 40, 56), crop_region=box)
+        for keep in ("stretch", "pad"):
+            for boxes in (box, [[box], [], [first, {"x": 30, "y": 3, "width": 5, "height": 5}]], [], [[], [], []]):
+                case("CropByBBoxes", image=image(3, 40, 56), bboxes=boxes, output_width=64, output_height=72, padding=5,
+                     keep_aspect=keep)
+    case("BatchImagesNode", images=[image(2, 20, 31), image(1, 40, 20, 4)])
+    case("ImageScaleToTotalPixels", image=image(1, 20, 31), upscale_method="area", megapixels=0.02, resolution_steps=8)
+    for index in (-2, -99): case("ImageFromBatch", image=image(5, 4, 5), batch_index=index, length=2)
 for name in ("rgb.png", "rgba.png", "grey.png", "deep.png", "turned.jpg", "moving.gif", "palette.png"):
     case("LoadImage", image=name)
     if name != "moving.gif":
@@ -104,6 +130,10 @@ def plain(value):
     return [value]
 def theirs(name, values):
     made = nodes.NODE_CLASS_MAPPINGS[name]
+    if name == "BatchImagesNode":
+        values = {"images": {f"image{place}": value for place, value in enumerate(values["images"])}}
+    if name == "ImageScaleToTotalPixels" and "resolution_steps" in str(made.INPUT_TYPES()):
+        values = {"resolution_steps": 1, **values}
     if hasattr(made, "GET_SCHEMA"):
         found = made.EXECUTE_NORMALIZED(**values) if hasattr(made, "EXECUTE_NORMALIZED") else made.execute(**values)
         return tuple(found.args)
@@ -118,7 +148,8 @@ for name, values in cases:
     entry = {"name": name, "inputs": {key: str(getattr(value, "shape", value)) for key, value in values.items()}}
     try:
         expected = [part for value in theirs(name, copied(values)) for part in plain(value)]
-        actual = [part for value in node.run(host, **node.check(copied(values))) for part in plain(value)]
+        checked = copied(values) if node.is_new else node.check(copied(values))
+        actual = [part for value in node.run(host, **checked) for part in plain(value)]
         entry["shapes"] = [[list(getattr(v, "shape", ())) for v in side] for side in (expected, actual)]
         entry["difference"] = max(
             [float((a.float() - b.float()).abs().max()) if isinstance(a, torch.Tensor) and a.numel() else
@@ -164,8 +195,13 @@ def test_ports_are_those_of_comfyui(name: str, blocks) -> None:
     if name not in blocks:
         pytest.skip(f"this ComfyUI has no {name} (its audio nodes need torchaudio)")
     theirs, ours = blocks[name], CORE_NODES[name]
-    for group, actual in (("required", ours.inputs), ("optional", ours.optional)):
-        expected = theirs["input"].get(group, {})
+    groups = {"required": ours.inputs, "optional": ours.optional}
+    if ours.now and {port for group in ("required", "optional") for port in theirs["input"].get(group, {})} == set(
+        ours.now
+    ):
+        groups = object_info(ours.now)  # ComfyUI 0.33
+    for group in ("required", "optional"):
+        actual, expected = groups.get(group, {}), theirs["input"].get(group, {})
         assert list(actual) == list(expected)
         for port, entry in actual.items():
             _same_entry(entry, expected[port])
@@ -185,6 +221,7 @@ def _same_entry(ours: tuple, theirs: list) -> None:
         assert ours[0] == list(choices)
         return
     assert ours[0] == theirs[0]
-    for key in ("min", "max"):
+    for key, sign in (("min", -1), ("max", 1)):  # of two versions, the wider limits
         if key in their_options and key in our_options:
-            assert np.isclose(our_options[key], their_options[key])
+            ours_limit, theirs_limit = sign * our_options[key], sign * their_options[key]
+            assert ours_limit > theirs_limit or np.isclose(ours_limit, theirs_limit)

@@ -1,9 +1,9 @@
 """The nodes of ComfyUI itself that graphs of ours are mixed with: pictures, masks, clips, files, single values."""
 
-from . import clips, files, masks, pictures, values
-from .node import UPLOADS, CoreNode
+from . import boxes, clips, files, masks, pictures, values
+from .node import UPLOADS, CoreNode, object_info
 
-CORE_NODES = {node.id: node for part in (files, clips, pictures, masks, values) for node in part.NODES}
+CORE_NODES = {node.id: node for part in (files, clips, pictures, masks, values, boxes) for node in part.NODES}
 """By the class name that graphs use."""
 
-__all__ = ["CORE_NODES", "UPLOADS", "CoreNode"]
+__all__ = ["CORE_NODES", "UPLOADS", "CoreNode", "object_info"]

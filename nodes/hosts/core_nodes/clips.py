@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from fractions import Fraction
 from typing import Any
@@ -16,17 +17,23 @@ from ...spec import AUDIO, FLOAT, IMAGE, VIDEO
 from ..headless import HeadlessHost
 from ..headless_video import CODECS, FORMATS, FileVideo, FramesVideo, Video, bytes_of, save_video
 from ..sound import checked, read_sound, sounds
-from .node import CoreNode, number, one_of, switch, upload, words
+from .node import CoreNode, Entry, choosing, maybe, number, one_of, switch, upload, whole, words
 from .pictures import PICTURE
 
 Sound = dict[str, Any]
+
+ON_COMFYUI = "Run this graph on ComfyUI (--server URL or --comfyui DIR), or change the setting."
 
 
 def _load_video(host: HeadlessHost, file: str) -> Any:
     return (FileVideo(host.input_file(file)),)
 
 
-def _create(host: HeadlessHost, images: Tensor, fps: float, audio: Sound | None = None) -> Any:
+def _create(
+    host: HeadlessHost, images: Tensor, fps: float, audio: Sound | None = None, bit_depth: int | None = None
+) -> Any:
+    if (bit_depth or 8) > 8:
+        raise ImageError(f"expected 8 bits for each colour; got {bit_depth}. {ON_COMFYUI}")
     return (FramesVideo(images, Fraction(fps), audio),)
 
 
@@ -48,10 +55,24 @@ def _components(host: HeadlessHost, video: Video) -> Any:
     return parts.images, parts.audio, float(parts.fps)
 
 
-def _save_video(host: HeadlessHost, video: Video, filename_prefix: str, format: str, codec: str) -> Any:
+def _save_video(host: HeadlessHost, video: Video, filename_prefix: str, format: Any, codec: Any = None) -> Any:
+    if not isinstance(format, str):
+        format, codec = _plain(format, codec)
     path = host.output_file(filename_prefix, ".mp4")
     host.keep(path, frames=save_video(video, path, format, codec, host.setting.metadata, host.setting.limits.check))
     return ()
+
+
+def _plain(format: Mapping[str, Any], codec: Mapping[str, Any] | None) -> tuple[str, str]:
+    """What of 0.33's formats and codecs is also written here; raises for the others."""
+    chosen = format.get("codec") or codec or {"codec": "auto"}
+    encoding = (chosen.get("encoding") or {}).get("encoding", "auto")
+    if format["format"] not in FORMATS or chosen["codec"] not in CODECS or encoding != "auto":
+        raise ImageError(
+            f"expected H.264 in an MP4 file, encoded as usual; got {chosen['codec']} in {format['format']}, encoding "
+            f"“{encoding}”. {ON_COMFYUI}"
+        )
+    return format["format"], chosen["codec"]
 
 
 def _save_webm(host: HeadlessHost, images: Tensor, filename_prefix: str, codec: str, fps: float, crf: float) -> Any:
@@ -130,6 +151,19 @@ CLIPS = "image/video"
 TRACK = (AUDIO,)
 SOUND_PREFIX = words("audio/ComfyUI")
 FAR = float(0xFFFFFFFFFFFFFFFF)
+RATE = number(30.0, 1.0, 120.0, 1.0)
+
+
+def _codec(**best: tuple[float, float]) -> Entry:
+    """0.33's choice of a codec; for each, the usual and the largest quality factor of its encoder."""
+    space = one_of("auto", "sRGB", "HDR", "HDR PQ")
+    again = {name: {"crf": number(usual, 0.0, most, 1.0), "color_space": space} for name, (usual, most) in best.items()}
+    coders = {name: {"encoding": maybe(choosing(auto={}, **{"re-encode": inner}))} for name, inner in again.items()}
+    return choosing(auto={}, **coders)
+
+
+CONTAINERS = ("auto", "mp4", "mkv", "webm")
+CODEC, WEBM_CODEC = _codec(h264=(23.0, 51.0), av1=(30.0, 63.0)), _codec(av1=(30.0, 63.0))
 
 NODES = (
     CoreNode("LoadVideo", "Load Video", CLIPS, {"file": upload("video")}, ((VIDEO, VIDEO),), _load_video),
@@ -137,10 +171,16 @@ NODES = (
         "CreateVideo",
         "Create Video",
         CLIPS,
-        {"images": PICTURE, "fps": number(30.0, 1.0, 120.0, 1.0)},
+        {"images": PICTURE, "fps": RATE},
         ((VIDEO, VIDEO),),
         _create,
         {"audio": TRACK},
+        now={
+            "images": PICTURE,
+            "fps": RATE,
+            "audio": maybe(TRACK),
+            "bit_depth": maybe(whole(8, 8, 10)),
+        },
     ),
     CoreNode(
         "Video Slice",
@@ -176,6 +216,12 @@ NODES = (
         (),
         _save_video,
         is_output=True,
+        now={
+            "video": (VIDEO,),
+            "filename_prefix": words("video/ComfyUI"),
+            "format": choosing(**{name: {"codec": CODEC if name != "webm" else WEBM_CODEC} for name in CONTAINERS}),
+            "codec": maybe(CODEC),
+        },
     ),
     CoreNode(
         "SaveWEBM",

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ...spec import BOOLEAN, FLOAT, INT, STRING
+from ...spec import AUTOGROW, BOOLEAN, DYNAMIC_COMBO, FLOAT, INT, STRING
 
 LARGEST: Final = 16384
 """The longest side of a picture in ComfyUI's own widgets."""
@@ -24,6 +24,9 @@ class CoreNode:
 
     inputs, optional: entries by port, in ComfyUI's order. outputs: (type, name) of each.
     is_output: runs for its own sake; its result is never kept. is_preview: only shows what it gets.
+    now: all inputs as ComfyUI 0.33 has them, where these are others than 0.3.64's, which `inputs` and `optional` hold.
+        An option "optional" marks those that may be missing.
+    is_new: 0.3.64 had no such node.
     """
 
     id: str
@@ -35,25 +38,65 @@ class CoreNode:
     optional: Mapping[str, Entry] = field(default_factory=dict)
     is_output: bool = False
     is_preview: bool = False
+    now: Mapping[str, Entry] = field(default_factory=dict)
+    is_new: bool = False
+
+    @property
+    def older(self) -> dict[str, Entry]:
+        """All inputs as 0.3.64 has them."""
+        return {**self.inputs, **self.optional}
 
     @property
     def entries(self) -> dict[str, Entry]:
-        """All inputs."""
-        return {**self.inputs, **self.optional}
+        """All inputs, of both versions."""
+        return {**self.now, **self.older}
 
     def check(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """All inputs, with defaults where `values` has none; raises ValueError that says what does not fit."""
-        complete = {}
-        for port, entry in self.entries.items():
-            value = values.get(port)
-            if value is None and len(entry) > 1:
-                value = entry[1].get("default")
-            if value is None and port in self.inputs:
+        """All inputs, with defaults where `values` has none; raises ValueError that says what does not fit.
+
+        Those of one version may differ from those of another in what they accept. Where the names of `values` are those
+        of 0.33 alone, its rules hold. A choice that brings inputs of its own is a table: of itself, and of them by
+        their short names. What grows with its wires is a list.
+        """
+        is_older = not self.now or not (self.is_new or values.keys() - self.older.keys())
+        entries = self.older if is_older else self.now
+        complete = {port: _complete(port, entry, values) for port, entry in entries.items()}
+        for port, value in complete.items():
+            needed = port in self.inputs if is_older else not _options(entries[port]).get("optional")
+            if value is None and needed:
                 raise ValueError(f"“{port}” is not connected, or has no value")
-            if value is not None:
-                value = _fitting(port, entry, value)
-            complete[port] = value
         return complete
+
+
+def _options(entry: Entry) -> Mapping[str, Any]:
+    return entry[1] if len(entry) > 1 else {}
+
+
+def _complete(port: str, entry: Entry, values: Mapping[str, Any]) -> Any:
+    options, value = _options(entry), values.get(port)
+    if entry[0] == AUTOGROW:
+        names = sorted((name for name in values if name.startswith(f"{port}.")), key=lambda name: (len(name), name))
+        return [values[name] for name in names if values[name] is not None] or None
+    if entry[0] == DYNAMIC_COMBO:
+        return _chosen(port, options["options"], value, values)
+    if value is None:
+        value = options.get("default")
+    return None if value is None else _fitting(port, entry, value)
+
+
+def _chosen(port: str, choices: Any, value: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    keys = {choice["key"]: choice for choice in choices}
+    value = next(iter(keys)) if value is None else value
+    if value not in keys:
+        raise ValueError(f"“{port}”: expected one of {', '.join(keys)}; got {value!r}")
+    found = {port.rpartition(".")[2]: value}
+    for group in ("required", "optional"):
+        for name, entry in (keys[value]["inputs"].get(group) or {}).items():
+            inner = _complete(f"{port}.{name}", entry, values)
+            if inner is None and group == "required":
+                raise ValueError(f"“{port}.{name}” is not connected, or has no value")
+            found[name] = inner
+    return found
 
 
 def _fitting(port: str, entry: Entry, value: Any) -> Any:
@@ -107,3 +150,24 @@ def one_of(*choices: str) -> Entry:
 def upload(kind: str) -> Entry:
     """The name of an input file: kind is image, video or audio."""
     return [], {f"{kind}_upload": True}
+
+
+def choosing(**choices: Mapping[str, Entry]) -> Entry:
+    """A choice that brings inputs of its own; "_" in a name stands for a space."""
+    return DYNAMIC_COMBO, {
+        "options": [{"key": key.replace("_", " "), "inputs": object_info(inner)} for key, inner in choices.items()]
+    }
+
+
+def maybe(entry: Entry) -> Entry:
+    """The same input, which may be missing."""
+    return entry[0], {**_options(entry), "optional": True}
+
+
+def object_info(entries: Mapping[str, Entry]) -> dict[str, Any]:
+    """Inputs in the form of ComfyUI's own /object_info."""
+    groups: dict[str, dict[str, Any]] = {"required": {}, "optional": {}}
+    for name, entry in entries.items():
+        options = {key: value for key, value in _options(entry).items() if key != "optional"}
+        groups["optional" if _options(entry).get("optional") else "required"][name] = [entry[0], options]
+    return {group: inner for group, inner in groups.items() if inner}

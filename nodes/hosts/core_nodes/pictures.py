@@ -13,7 +13,7 @@ from torch import Tensor
 from ...spec import IMAGE, INT, MASK
 from ..headless import HeadlessHost
 from ..headless_video import bytes_of
-from .node import CoreNode, number, one_of, whole
+from .node import LARGEST, CoreNode, number, one_of, whole
 
 METHODS = one_of("nearest-exact", "bilinear", "area", "bicubic", "lanczos")
 PICTURE = (IMAGE,)
@@ -71,9 +71,16 @@ def _scale_by(host: HeadlessHost, image: Tensor, upscale_method: str, scale_by: 
     return (resized(image, max(height, 1), max(width, 1), upscale_method),)
 
 
-def _scale_to_pixels(host: HeadlessHost, image: Tensor, upscale_method: str, megapixels: float) -> Any:
-    factor = math.sqrt(int(megapixels * 1024 * 1024) / (image.shape[1] * image.shape[2]))
-    return _scale_by(host, image, upscale_method, factor)
+def _scale_to_pixels(
+    host: HeadlessHost, image: Tensor, upscale_method: str, megapixels: float, resolution_steps: int | None = None
+) -> Any:
+    pixels = megapixels * 1024 * 1024
+    if resolution_steps is None:
+        return _scale_by(host, image, upscale_method, math.sqrt(int(pixels) / (image.shape[1] * image.shape[2])))
+    factor = math.sqrt(pixels / (image.shape[1] * image.shape[2])) / resolution_steps
+    height, width = (max(round(side * factor), 1) * resolution_steps for side in image.shape[1:3])
+    host.setting.limits.check(len(image), height, width)
+    return (resized(image, height, width, upscale_method),)
 
 
 def _crop(host: HeadlessHost, image: Tensor, width: int, height: int, x: int, y: int) -> Any:
@@ -94,7 +101,7 @@ def _repeat(host: HeadlessHost, image: Tensor, amount: int) -> Any:
 
 
 def _from_batch(host: HeadlessHost, image: Tensor, batch_index: int, length: int) -> Any:
-    first = min(batch_index, len(image) - 1)
+    first = max(0, min(batch_index + (len(image) if batch_index < 0 else 0), len(image) - 1))
     return (image[first : first + length].clone(),)
 
 
@@ -195,6 +202,12 @@ NODES = (
         {"image": PICTURE, "upscale_method": METHODS, "megapixels": number(1.0, 0.01, 16.0)},
         ONE,
         _scale_to_pixels,
+        now={
+            "image": PICTURE,
+            "upscale_method": METHODS,
+            "megapixels": number(1.0, 0.01, 16.0),
+            "resolution_steps": whole(1, 1, 256),
+        },
     ),
     CoreNode(
         "ImageCrop",
@@ -233,7 +246,7 @@ NODES = (
         "ImageFromBatch",
         "ImageFromBatch",
         "image/batch",
-        {"image": PICTURE, "batch_index": whole(0, 0, 4095), "length": whole(1, 1, 4096)},
+        {"image": PICTURE, "batch_index": whole(0, -LARGEST), "length": whole(1, 1, 4096)},
         ONE,
         _from_batch,
     ),

@@ -1,75 +1,23 @@
-"""Canvases become what ComfyUI's own front end makes of them."""
+"""Canvases become graphs, also where the front end stumbles, and what is wrong with them is told."""
 
 from __future__ import annotations
 
 import contextlib
 import copy
 import json
-import os
 import random
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
 from fomm_nodes.fomm_core.errors import GraphError
-from fomm_nodes.nodes.graph.convert import convert
-from fomm_nodes.nodes.graph.model import Graph, Link
-from fomm_nodes.nodes.graph.reading import parse_graph, read_graph
-from fomm_nodes.nodes.graph.saved import saved_graph
-from fomm_nodes.nodes.graph.schemas import Schemas, schemas_from, schemas_of
+from fomm_nodes.nodes.graph.model import Link
+from fomm_nodes.nodes.graph.reading import parse_graph
+from fomm_nodes.nodes.graph.schemas import Schemas
 from fomm_nodes.nodes.graph.texts import first_alternatives
 from fomm_nodes.nodes.graph.widgets import inputs_of, named_values
-from fomm_nodes.nodes.hosts.block_table import known_blocks
 
-from .conftest import CASES, canvas, load, slot
-
-WORKFLOWS = Path(__file__).parents[3] / "workflows"
-
-
-def converted(data: dict[str, Any], schemas: Schemas, **options: Any) -> Graph:
-    return convert(saved_graph(data), schemas, **options)
-
-
-def sent(graph: Graph) -> dict[str, Any]:
-    return json.loads(json.dumps(graph.to_api()))
-
-
-def errors(graph: Graph) -> list[str]:
-    return [str(problem) for problem in graph.problems if problem.severity == "error"]
-
-
-@pytest.mark.parametrize("name", CASES)
-def test_as_the_front_end_converts_it(name: str, schemas: Schemas) -> None:
-    case = load(name)
-    graph = converted(case["workflow"], schemas)
-    assert sent(graph) == case["prompt"]
-    for key, node in case["prompt"].items():  # the order of the inputs too
-        assert list(graph.nodes[key].inputs) == list(node["inputs"])
-    assert errors(graph) == []
-
-
-@pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.json")), ids=lambda path: path.stem)
-def test_our_own_graphs_need_no_server_to_be_converted(path: Path) -> None:
-    graph = converted(json.loads(path.read_text(encoding="utf-8")), schemas_of(known_blocks()))
-    assert sent(graph) == load(f"of-{path.stem}")["prompt"]
-    assert not graph.problems
-
-
-def test_real_workflows() -> None:
-    """Against conversions made by the real front end, where a folder of them (ui/, api/, object_info.json) is named."""
-    folder = os.environ.get("FOMM_WORKFLOWS")
-    if not folder:
-        pytest.skip("needs pairs of workflows and their conversions: name their folder in FOMM_WORKFLOWS")
-    known = schemas_from(Path(folder, "object_info.json"))
-    wrong, paths = [], sorted(Path(folder, "ui").glob("*.json"))
-    for path in paths:
-        graph = parse_graph(path.read_text(encoding="utf-8"), known)
-        if sent(graph) != json.loads(Path(folder, "api", path.name).read_text(encoding="utf-8")):
-            wrong.append(path.name)
-    assert paths
-    assert not wrong, f"{len(paths) - len(wrong)} of {len(paths)} identical; not: {wrong}"
-
+from .conftest import CASES, canvas, converted, errors, load, slot
 
 # What the front end does not do, or not well
 
@@ -271,67 +219,3 @@ def _damage(data: Any, chance: random.Random) -> None:
             data[key] = chance.choice([None, -1, 10**30, "", "x", [], {}, [None], {"a": 1}, 0.5, True])
             return
         data = inner
-
-
-# Subgraphs whose values follow `proxyWidgets`
-
-
-def scaled(shown: list[list[str]], values: list[Any], inner: list[Any]) -> dict[str, Any]:
-    """The inputs of a node inside of a subgraph that shows its width and height outside."""
-    names = ("width", "height")
-    slots = [slot("image", "IMAGE", 1), slot("upscale_method", "COMBO", widget=True)]
-    slots += [slot(name, "INT", 10 + place, widget=True) for place, name in enumerate(names)]
-    inside = {
-        "id": "11111111-2222-3333-4444-555555555555",
-        "name": "scale",
-        "inputs": [{"id": name, "name": name, "type": "INT"} for name in ("image", *names)],
-        "outputs": [{"id": "o", "name": "IMAGE", "type": "IMAGE"}],
-        "inputNode": {"id": -10},
-        "outputNode": {"id": -20},
-        "nodes": [{"id": 5, "type": "ImageScale", "mode": 0, "inputs": slots, "widgets_values": inner}],
-        "links": [
-            {"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 5, "target_slot": 0},
-            {"id": 10, "origin_id": -10, "origin_slot": 1, "target_id": 5, "target_slot": 2},
-            {"id": 11, "origin_id": -10, "origin_slot": 2, "target_id": 5, "target_slot": 3},
-        ],
-    }
-    host = {
-        "id": 7,
-        "type": inside["id"],
-        "inputs": [slot("image", "IMAGE"), *(slot(name, "INT", widget=True) for name in names)],
-        "properties": {"proxyWidgets": shown},
-        "widgets_values": values,
-    }
-    from fomm_nodes.nodes.render.batch import local_schemas
-
-    data = canvas(host, definitions={"subgraphs": [inside]})
-    graph = parse_graph(json.dumps(data), local_schemas(None))
-    return dict(graph.nodes["7:5"].inputs)
-
-
-@pytest.mark.parametrize(
-    ("shown", "values", "size"),
-    [
-        ([["-1", "width"], ["-1", "height"]], [640, 480], (640, 480)),
-        ([["-1", "height"], ["-1", "width"]], [480, 640], (640, 480)),
-        ([["-1", "height"], ["-1", "width"]], [480, None], (100, 480)),
-        ([["5", "upscale_method"], ["-1", "height"], ["-1", "width"]], ["area", 480, 640], (640, 480)),
-        ([["5", "upscale_method"], ["-1", "height"], ["-1", "width"]], [None, 480, 640], (640, 480)),
-        ([["-1", "width"]], [640, 480], (640, 480)),  # of another length: by the order of the inputs
-    ],
-)
-def test_values_of_a_subgraph_follow_its_list_of_widgets(
-    shown: list[list[str]], values: list[Any], size: tuple[int, int]
-) -> None:
-    inputs = scaled(shown, values, ["bilinear", 100, 200, "disabled"])
-    assert (inputs["width"], inputs["height"]) == size
-    assert inputs["upscale_method"] == ("area" if "area" in values else "bilinear")
-    assert inputs["crop"] == "disabled"
-
-
-@pytest.mark.parametrize("name", ["sub_proxy_order", "sub_proxy_mixed"])
-def test_shared_subgraphs(shared: Path, name: str) -> None:
-    from fomm_nodes.nodes.render.batch import local_schemas
-
-    graph = read_graph(shared / "cases" / "graphs" / f"{name}.json", local_schemas(None))
-    assert (graph.nodes["7:5"].inputs["width"], graph.nodes["7:5"].inputs["height"]) == (640, 480)

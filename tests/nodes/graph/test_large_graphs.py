@@ -91,6 +91,25 @@ def subgraph(count: int) -> dict[str, Any]:
     return canvas(host, definitions={"subgraphs": [definition]})
 
 
+def shown(count: int) -> dict[str, Any]:
+    """A subgraph whose node says, and names, the values of as many nodes inside."""
+    inner = [{"id": place, "type": "ImageScale", "mode": 0} for place in range(count)]
+    definition = {"id": "sub", "nodes": inner, "links": [], "inputs": [], "outputs": []}
+    host = {
+        "type": "sub",
+        "inputs": [],
+        "widgets_values": list(range(count)),
+        "widgets_values_named": {f"{place}: width": place for place in range(count)},
+        "properties": {"proxyWidgets": [[str(place), "width"] for place in range(count)]},
+    }
+    return canvas(host, definitions={"subgraphs": [definition]})
+
+
+def named(count: int) -> dict[str, Any]:
+    """A node that has as many values by name."""
+    return canvas({"type": "ImageScale", "widgets_values_named": {f"value {place}": place for place in range(count)}})
+
+
 def group(count: int) -> dict[str, Any]:
     """A group node, as older canvases have it."""
     inner = [
@@ -115,7 +134,7 @@ def bypassed(count: int) -> dict[str, Any]:
     return canvas(*reroutes, *nodes, links=links)
 
 
-@pytest.mark.parametrize("make", [chain, senders, subgraph, group, bypassed])
+@pytest.mark.parametrize("make", [chain, senders, subgraph, shown, named, group, bypassed])
 def test_work_grows_as_the_canvas_does(make: Callable[[int], dict[str, Any]], schemas: Schemas) -> None:
     def work(count: int) -> int:
         text = json.dumps(make(count))
@@ -165,6 +184,34 @@ def test_a_node_with_many_values() -> None:
     inputs = [Input(str(place), "INT", {}, required=True) for place in range(2000)]
     values = named_values("Any", inputs, list(range(2000)))
     assert values.inputs == {str(place): place for place in range(2000)}
+
+
+def test_many_values_by_name() -> None:
+    def work(count: int) -> int:
+        inputs = [Input(str(place), "INT", {}, required=True) for place in range(count)]
+        return steps_of(lambda: named_values("Any", inputs, {entry.name: 1 for entry in inputs}))
+
+    assert work(LARGE) < MOST * work(SMALL)
+
+
+def test_bypassed_subgraphs_that_multiply(schemas: Schemas) -> None:
+    """Each holds the next one twice; the outermost also saves, and none of it is sent for that."""
+    depth = 30
+    inverting = {"type": "ImageInvert", "inputs": [], "outputs": [{"name": "IMAGE", "type": "IMAGE"}]}
+    definitions = []
+    for level in range(depth):
+        kind = {"type": f"sub {level + 1}"} if level + 1 < depth else {}
+        nodes: list[dict[str, Any]] = [{**inverting, **kind, "id": place, "mode": 0} for place in (1, 2)]
+        if level == 0:
+            nodes.append({"id": 3, "type": "SaveImage", "inputs": [], "mode": 0})
+        links = [[place, place, 0, -20, place, "IMAGE"] for place in (1, 2)]
+        definitions.append({"id": f"sub {level}", "nodes": nodes, "links": links, "inputs": [], "outputs": []})
+    outer = [{"id": 1, "type": "sub 0", "inputs": [], "mode": 4}]
+    definitions.append({"id": "outer", "nodes": outer, "links": [], "inputs": [], "outputs": []})
+    graph = parse_graph(
+        json.dumps(canvas({"type": "outer", "inputs": []}, definitions={"subgraphs": definitions})), schemas
+    )
+    assert not graph.nodes
 
 
 def test_more_than_the_limit_is_refused(schemas: Schemas) -> None:
