@@ -37,12 +37,6 @@ FLOAT: Final = "FLOAT"
 BOOLEAN: Final = "BOOLEAN"
 STRING: Final = "STRING"
 COMBO: Final = "COMBO"
-DYNAMIC_COMBO: Final = "COMFY_DYNAMICCOMBO_V3"
-"""ComfyUI's choices that bring inputs of their own."""
-
-AUTOGROW: Final = "COMFY_AUTOGROW_V3"
-"""ComfyUI's inputs that become more as they are wired."""
-
 OWN: Final = (MODEL, KEYPOINTS, MOTION, DATASET, REGION)
 BOXES: Final = (BOUNDING_BOX, BBOX, FACE_LANDMARKS)  # where boxes travel in ComfyUI, and in several packs
 WIRES: Final = frozenset({*OWN, *BOXES, IMAGE, MASK, LATENT, VIDEO, AUDIO})

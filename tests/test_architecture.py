@@ -73,10 +73,11 @@ ARROWS: dict[str, set[str]] = {
         for name, allowed in CORE.items()
     },
     "nodes.spec": set(),
+    "nodes.dynamic_types": set(),
     "nodes.declarations": {"nodes.spec", "fomm_core"},
-    "nodes.hosts": {"nodes.declarations", "nodes.spec", "fomm_core"},
+    "nodes.hosts": {"nodes.declarations", "nodes.spec", "nodes.dynamic_types", "fomm_core"},
     "nodes.hosts.blender": set(),  # runs inside Blender's Python, which has none of our libraries
-    "nodes.graph": {"nodes.spec", "fomm_core.errors", "fomm_core.files", "fomm_core.wording"},
+    "nodes.graph": {"nodes.spec", "nodes.dynamic_types", "fomm_core.errors", "fomm_core.files", "fomm_core.wording"},
     "nodes.render": {"nodes.graph", "nodes.declarations", "nodes.hosts", "nodes.spec", "fomm_core"},
     "nodes.commands": {"nodes.graph", "nodes.render", "nodes.declarations", "nodes.hosts", "fomm_core"},
     "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
@@ -85,7 +86,7 @@ ARROWS: dict[str, set[str]] = {
 }
 # Imports under `if TYPE_CHECKING:` are arrows like any other; only these are let through.
 TYPES_ONLY = {"nodes.spec": {"torch", "fomm_core"}}
-STDLIB_ONLY = {"nodes.spec", "nodes", "", "nodes.hosts.blender"}
+STDLIB_ONLY = {"nodes.spec", "nodes.dynamic_types", "nodes", "", "nodes.hosts.blender"}
 HOSTS = {"bpy", "comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "server"}
 BESIDES = {"nodes.hosts.blender": {"bpy", "nodeitems_utils"}}
 SCREEN = {"rich", "tqdm"}

@@ -15,9 +15,10 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 from ...fomm_core.errors import GraphError
+from ..dynamic_types import DYNAMIC_COMBO
 from ..spec import COMBO
 from .unwrapping import decoded
-from .widgets import DYNAMIC_COMBO, Input, inputs_now, inputs_of
+from .widgets import Input, inputs_now, inputs_of
 
 TITLES = {
     "ImageBlend": "Image Blend",

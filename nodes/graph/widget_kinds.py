@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..spec import DYNAMIC_COMBO
+from ..dynamic_types import DYNAMIC_COMBO
 
 DYNAMIC_GROUP = "COMFY_DYNAMICGROUP_V3"
 BOX, BOXES, CURVE, COMPARISON = "BOUNDING_BOX", "BOUNDING_BOXES", "CURVE", "IMAGECOMPARE"

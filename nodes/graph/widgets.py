@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ..spec import DYNAMIC_COMBO
+from ..dynamic_types import DYNAMIC_COMBO
 from .widget_kinds import BOX, BOX_SIDES, DYNAMIC_GROUP, NEW, UNSAVED, UNSENT, WIDGET_TYPES
 
 SEEDS = ("seed", "noise_seed")

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 
 from ....fomm_core.errors import ImageError
-from ...spec import AUTOGROW, IMAGE, MASK
+from ...dynamic_types import AUTOGROW
+from ...spec import IMAGE, MASK
 from ..headless import HeadlessHost
 from .node import LARGEST, CoreNode, choosing, number, one_of, whole
 from .pictures import METHODS, PICTURE, resized

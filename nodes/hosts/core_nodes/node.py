@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from ...spec import AUTOGROW, BOOLEAN, DYNAMIC_COMBO, FLOAT, INT, STRING
+from ...dynamic_types import AUTOGROW, DYNAMIC_COMBO
+from ...spec import BOOLEAN, FLOAT, INT, STRING
 
 LARGEST: Final = 16384
 """The longest side of a picture in ComfyUI's own widgets."""

@@ -1,0 +1,11 @@
+"""Types of inputs that bring or multiply other inputs, as ComfyUI names them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+DYNAMIC_COMBO: Final = "COMFY_DYNAMICCOMBO_V3"
+"""ComfyUI's choices that bring inputs of their own."""
+
+AUTOGROW: Final = "COMFY_AUTOGROW_V3"
+"""ComfyUI's inputs that become more as they are wired."""
