@@ -74,7 +74,7 @@ def checksum_of(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
             crc = zlib.crc32(f"{name}\0{notes[name]}\0".encode("utf-8", "surrogatepass"), crc)
     for name, tensor in sorted(tensors.items()):
         crc = zlib.crc32(f"{name}\0{tensor.dtype}{list(tensor.shape)}\0".encode("utf-8", "surrogatepass"), crc)
-        flat = tensor.detach().cpu().contiguous().view(-1)
+        flat = tensor.detach().cpu().contiguous().as_strided((tensor.numel(),), (1,))  # sides of 1 have any stride
         if flat.numel():
             crc = zlib.crc32(flat.view(torch.uint8).numpy().data, crc)
     return f"{KIND}{crc:08x}"

@@ -22,7 +22,7 @@ examples:
       one square for the whole clip, in which the head moves; with its sound
 
   fomm crop talk.mp4 -o square.safetensors
-  fomm animate photo.jpg talk.mp4 -o out.mp4 --crop-driving square.safetensors
+  the written square serves `fomm animate` as --crop-driving square.safetensors
       the square alone, to be used again
 
   fomm crop talk.mp4 -o square.png --preview

@@ -36,7 +36,6 @@ NOT_RUN = {
     r"^fomm models get ": "downloads, or takes a model of full size; see tests/nodes/models",
     r"^ray start ": "makes a Ray cluster",
     r"^python -m benchmarks ": "measures for minutes",
-    r"^python -m tests\.fuzz": "tries as many inputs as one likes",
     r"^python -m tools\.demo_clips ": "fetches 1.2 GB from the network",
 }
 """Commands that are not run here, and why. Those of `fomm` are parsed nevertheless."""

@@ -252,7 +252,8 @@ class Client:
         if message is None:
             self._lost("The worker ended by itself ({how}); the next run starts it again. ")
         elif "refused" in message:
-            steps = LOST_STEPS[message["refused"]].format(python=self.settings.python, what=message["what"])
+            why, what = message["refused"], message.get("what", "")
+            steps = LOST_STEPS[why].format(python=self.settings.python, what=what) if why in LOST_STEPS else why
             self._lost(f"No worker: {steps}")
         elif "ready" in message:
             self._ready = True

@@ -162,8 +162,8 @@ def test_a_program_that_is_no_python_is_told(tmp_path: Path) -> None:
     client = Client(Settings(sys.executable, device="no-such-device"))
     handle, heard = submit(client, {})
     wait(client, lambda: handle.ended)
-    assert "ended by itself" in heard.failures[0].message
-    assert "no-such-device" in heard.failures[0].details
+    assert "No worker" in heard.failures[0].message
+    assert "no-such-device" in heard.failures[0].message
     client.close()
 
 
