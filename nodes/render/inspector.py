@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from .boot import start
+from .processes import end_process
 
 STRIP_SECONDS, CHECK_SECONDS = 60.0, 300.0
 TICK = 0.2
@@ -54,12 +55,7 @@ class Inspector:
         """End the process."""
         process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            end_process(process)
 
     def _ask(self, question: dict[str, Any], seconds: float, tick: Callable[[], None]) -> dict[str, Any]:
         while not self._one.acquire(timeout=TICK):

@@ -33,6 +33,7 @@ from .engine import (
 from .options import PREFIX, LocalOptions
 from .outputs import publish
 from .passing import sweep
+from .processes import end_process
 from .wire import error_from, job_to, options_to, progress_from, results_from
 
 HEARTBEAT = 0.25
@@ -241,12 +242,7 @@ class _Worker:
     def kill(self) -> None:
         process, self.process = self.process, None
         if process is not None:
-            process.kill()
-            process.wait()
-            for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    with contextlib.suppress(OSError):
-                        pipe.close()
+            end_process(process)
         self.idle = True
 
 
