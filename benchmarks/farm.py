@@ -1,8 +1,9 @@
 """Jobs per minute on a Ray cluster of this machine: one worker against two, each bound to a core of its own.
 
 Workers are up, and have their model, before the clock starts. A worker by itself would else decode and encode on the
-other core, which is what the second worker has. The wall clock is worth something on a quiet machine only. Where other programs use the cores too, the
-workers' CPU time says what it would be: that of the single worker against that of the busier one of two.
+other core, which is what the second worker has. The wall clock is worth something on a quiet machine only. Where other
+programs use the cores too, the workers' CPU time says what it would be: that of the single worker against that of the
+busier one of two.
 """
 
 from __future__ import annotations

@@ -95,6 +95,10 @@ class AugmentationConfig:
         check_fields("the augmentation", self, bounds, TrainingError)
 
 
+NO_BACKBONE = "none"
+"""What `TrainingConfig.backbone` is called where none takes part."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainingConfig:
     """A whole training run, apart from the model's own configuration, the data and the machine.
@@ -139,7 +143,7 @@ class TrainingConfig:
         check_fields("the training", self, bounds, TrainingError)
         if self.ema_decay == 1:
             raise TrainingError(f"expected an ema_decay from 0 to below 1; got {self.ema_decay}.")
-        if self.backbone == "none" and any(self.losses.perceptual):
+        if self.backbone == NO_BACKBONE and any(self.losses.perceptual):
             raise TrainingError(
                 "expected a backbone for the perceptual loss; got 'none'. Choose one, or set its weights to 0."
             )
@@ -147,7 +151,7 @@ class TrainingConfig:
     @property
     def perceptual(self) -> bool:
         """Whether a backbone takes part."""
-        return self.backbone != "none" and any(self.losses.perceptual)
+        return self.backbone != NO_BACKBONE and any(self.losses.perceptual)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as stored in states of a run."""

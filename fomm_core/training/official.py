@@ -9,7 +9,7 @@ from typing import Any
 from ..config import MotionModelConfig
 from ..errors import CheckpointError, FommError
 from ..official import config_from_official, read_yaml, take
-from .config import AugmentationConfig, LossWeights, TrainingConfig, TransformConfig
+from .config import NO_BACKBONE, AugmentationConfig, LossWeights, TrainingConfig, TransformConfig
 from .presets import USUAL_CLIPS, EpochSchedule
 
 
@@ -78,7 +78,7 @@ def _training(values: Mapping[str, Any], clips: int) -> TrainingConfig:
         **rates,
         clip_norm=None,
         ema_decay=None,
-        backbone="vgg19" if any(weights["perceptual"]) else "none",
+        backbone="vgg19" if any(weights["perceptual"]) else NO_BACKBONE,
         freeze_detector=rates["lr_detector"] == 0,
         joint_detector=False,
     )

@@ -52,7 +52,7 @@ BACKBONES: Mapping[str, BackboneSource] = MappingProxyType(
         ),
     }
 )
-"""What `TrainingConfig.backbone` may name, "none" aside."""
+"""What `TrainingConfig.backbone` may name, `NO_BACKBONE` aside."""
 
 
 def build_backbone(name: str, weights: Path | None = None) -> Backbone:

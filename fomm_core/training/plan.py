@@ -8,8 +8,10 @@ from typing import Any
 
 from ..config import MotionModelConfig
 from ..errors import TrainingError
-from .config import TrainingConfig
+from ..wording import did_you_mean
+from .config import NO_BACKBONE, TrainingConfig
 from .official import training_from_yaml
+from .perceptual import BACKBONES
 from .presets import training_preset
 from .start import Start
 from .state import RunState
@@ -90,7 +92,12 @@ class Wishes:
             given["milestones"] = tuple(max(1, round(milestone * scale)) for milestone in training.milestones)
         if self.lr is not None:
             given |= {"lr_generator": self.lr, "lr_discriminator": self.lr, "lr_detector": self.lr}
-        if self.backbone == "none":
+        if self.backbone not in (None, NO_BACKBONE, *BACKBONES):
+            names = (*BACKBONES, NO_BACKBONE)
+            raise TrainingError(
+                f"expected a backbone ({', '.join(names)}); got '{self.backbone}'.{did_you_mean(self.backbone, names)}"
+            )
+        if self.backbone == NO_BACKBONE:
             given["losses"] = replace(training.losses, perceptual=(), l1=training.losses.l1 or 10.0)
         changes = {name: value for name, value in self.changes.items() if not name.startswith(MODEL)}
         return TrainingConfig.from_dict(_changed(replace(training, **given).to_dict(), changes))

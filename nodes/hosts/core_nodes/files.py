@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ....fomm_core.errors import ImageError
+from ....fomm_core.video import read_picture
+from ....fomm_core.video.source import MediaSource, is_heif
 from ...spec import BOOLEAN, IMAGE, MASK
 from ..headless import HeadlessHost
 from ..headless_video import bytes_of
@@ -22,11 +25,16 @@ NO_ALPHA = (1, 64, 64)
 """The shape of ComfyUI's mask for a picture without an alpha channel."""
 
 
+def _opened(path: Path) -> Image.Image:
+    """As ComfyUI opens it; HEIC, which it does not know, as the core reads it."""
+    return Image.fromarray(read_picture(path)) if is_heif(MediaSource(path).head(64)) else Image.open(path)
+
+
 def _pages(host: HeadlessHost, name: str) -> Iterator[Image.Image]:
     """The pictures of a file, upright; frames of another size than the first are left out."""
     path = host.input_file(name)
     try:
-        with Image.open(path) as file:
+        with _opened(path) as file:
             single, size = file.format == "MPO", None
             for page in ImageSequence.Iterator(file):
                 host.setting.limits.check(1, page.height, page.width)

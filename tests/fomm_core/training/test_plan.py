@@ -94,6 +94,11 @@ def test_a_setting_that_there_is_not(name: str) -> None:
         Wishes(preset="demo", changes={name: 1}).plan(100)
 
 
+def test_a_backbone_that_there_is_not() -> None:
+    with pytest.raises(TrainingError, match=r"got 'vgg16'. Did you mean 'vgg19'\?"):
+        Wishes(preset="demo", backbone="vgg16").plan(100)
+
+
 def test_no_preset() -> None:
     with pytest.raises(TrainingError, match="expected a preset"):
         Wishes().plan(100)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import io
 import sys
-from pathlib import Path
 
+import heic_files as heic
 import numpy as np
 import pytest
 from fomm_nodes.fomm_core.errors import ImageError
 from fomm_nodes.fomm_core.video import VideoReader, read_image, read_picture
 from nearness import steps_near
-
-PLACE = Path(__file__).with_name("heic.py")
-spec = importlib.util.spec_from_file_location("heic_files", PLACE)
-assert spec is not None
-assert spec.loader is not None
-heic = sys.modules["heic_files"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(heic)
 
 AS_STATED = heic.colours(1, 13)
 LOSS = 6

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import av
+import heic_files
 import numpy as np
 import pytest
 import torch
@@ -20,6 +21,7 @@ from fomm_nodes.nodes.render.memo import Memo
 from fomm_nodes.nodes.render.options import LocalOptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nearness import steps_near
 from PIL import Image
 
 
@@ -40,6 +42,18 @@ def test_pictures_come_out_as_the_nodes_say(engine, job, pictures, inputs) -> No
     assert json.loads(Image.open(file).info["prompt"]) == pictures
     assert (outcome.frames, outcome.reused) == (1, 0)
     assert [path.name for path in file.parent.iterdir()] == ["result.png"]
+
+
+def test_a_phones_picture_is_loaded_though_comfyui_does_not_know_its_kind(engine, job, pictures, inputs) -> None:
+    rows, columns = np.mgrid[0:64, 0:96]
+    shown = np.stack([40 + 2 * columns, 30 + 3 * rows, 200 - columns - rows], -1).astype(np.uint8)
+    file = heic_files.Heic()
+    file.picture(shown, heic_files.colours(1, 13))
+    (inputs / "IMG_0001.HEIC").write_bytes(file.bytes())
+    pictures["1"]["inputs"]["image"] = "IMG_0001.HEIC"
+    pictures["2"]["inputs"] |= {"width": 96, "height": 64}
+    (made,) = engine.run(job(pictures), nothing).files
+    steps_near(pixels(made), 255 - shown, 6)  # what HEVC loses of soft colours
 
 
 def test_what_did_not_change_is_reused_and_what_did_is_not(engine, job, pictures, inputs) -> None:
