@@ -92,7 +92,7 @@ class Wishes:
             given["milestones"] = tuple(max(1, round(milestone * scale)) for milestone in training.milestones)
         if self.lr is not None:
             given |= {"lr_generator": self.lr, "lr_discriminator": self.lr, "lr_detector": self.lr}
-        if self.backbone not in (None, NO_BACKBONE, *BACKBONES):
+        if self.backbone is not None and self.backbone not in (NO_BACKBONE, *BACKBONES):
             names = (*BACKBONES, NO_BACKBONE)
             raise TrainingError(
                 f"expected a backbone ({', '.join(names)}); got '{self.backbone}'.{did_you_mean(self.backbone, names)}"
