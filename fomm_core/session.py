@@ -24,6 +24,7 @@ from .fitting import as_rgb, resize
 from .geometry import Keypoints, Motion
 from .lowering import cast, compiled, lower
 from .model import MotionModel
+from .precision import fast_dtype
 from .prepared import PreparedSource, Rendered
 from .team import Team
 
@@ -45,9 +46,10 @@ class AnimationSession:
     """Runs a MotionModel over clips. Holds nothing between calls but the networks and their threads.
 
     device: 'cpu', 'cuda', 'mps' or a torch.device. dtype: of the layers that bear it (float32, bfloat16, float16; see
-    `lowering.cast`); keypoints, jacobians, flows and pictures are float32 always. chunk: frames at once, on a CPU for
-    each member of the `Team`; halved whenever memory runs out. exact: use the plain networks instead of the fast ones
-    (see lowering). compile: compile them as well; it pays for long clips only (see `lowering.compiled`).
+    `lowering.cast`), but float32 where the processor has no instructions for it (see `precision`); keypoints,
+    jacobians, flows and pictures are float32 always. chunk: frames at once, on a CPU for each member of the `Team`;
+    halved whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering). compile:
+    compile them as well; it pays for long clips only (see `lowering.compiled`).
     """
 
     def __init__(
@@ -65,7 +67,7 @@ class AnimationSession:
         if chunk is not None and chunk < 1:
             raise ValueError(f"expected a chunk of at least one frame; got {chunk}")
         self.device = torch.device(device)
-        self.dtype = dtype
+        self.dtype = fast_dtype(dtype, self.device)
         self.exact = exact
         self.compile = compile
         self.chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else ACCELERATOR_CHUNK)

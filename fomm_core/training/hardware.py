@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import TrainingError
 from ..networks import at_least_float32
+from ..precision import fast_dtype
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -68,6 +69,8 @@ class Hardware:
             ) from problem
         if self.precision == "float16" and fabric.device.type != "cuda":
             raise TrainingError("expected a CUDA device for float16; choose bfloat16 or float32 here.")
+        if self.precision == "bfloat16" and fast_dtype(torch.bfloat16, fabric.device) == torch.float32:
+            return replace(self, precision="float32").fabric()
         fabric.launch()
         return fabric
 

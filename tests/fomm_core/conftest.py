@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from fomm_nodes.fomm_core import precision
 from fomm_nodes.fomm_core.config import (
     DenseMotionConfig,
     DiscriminatorConfig,
@@ -49,6 +50,12 @@ SMALL = MotionModelConfig(
         kp_variance=0.01,
     ),
 )
+
+
+@pytest.fixture
+def any_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half precision on any processor: slow where it has no instructions for it, but these networks are small."""
+    monkeypatch.setattr(precision, "is_fast", lambda dtype, device: True)
 
 
 def small_model(config: MotionModelConfig = SMALL, *, seed: int = 0, **changes: Any) -> MotionModel:

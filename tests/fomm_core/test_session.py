@@ -166,6 +166,7 @@ def test_a_model_without_motion_says_so(make) -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("exact", [True, False])
+@pytest.mark.usefixtures("any_precision")
 def test_half_precision_stays_close(dtype, exact) -> None:
     """On trained weights and real pictures: random weights magnify any rounding."""
     model = load_builtin()
@@ -257,6 +258,7 @@ def test_other_errors_are_not_retried(session, monkeypatch) -> None:
         next(session.render(source, keypoints))
 
 
+@pytest.mark.usefixtures("any_precision")
 def test_the_model_is_left_alone(make) -> None:
     model = make()
     before = {key: tensor.clone() for key, tensor in model.state_dict().items()}

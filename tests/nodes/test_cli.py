@@ -154,12 +154,14 @@ def test_motion_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) -> No
         assert text in err
 
 
-def test_computing_options_arrive(fomm: Run) -> None:
+def test_computing_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import argparse
 
     import torch
+    from fomm_nodes.fomm_core import precision
     from fomm_nodes.nodes.commands.models import open_session
 
+    monkeypatch.setattr(precision, "is_fast", lambda dtype, device: True)
     given = {"device": "cpu", "dtype": "bfloat16", "chunk": 3, "exact": True, "compile": True, "model": None}
     given |= {"preset": None, "config": None, "align_corners": False}
     session = open_session(argparse.Namespace(**given))

@@ -353,6 +353,7 @@ def test_other_kinds_of_runs() -> None:
     assert "disc_gan" not in losses_of(steps=1, losses=quiet)[0]
 
 
+@pytest.mark.usefixtures("any_precision")
 def test_half_precision_leaves_geometry_alone() -> None:
     trainer = small_trainer(steps=1, hardware=Hardware(accelerator="cpu", precision="bfloat16"))
     images = torch.rand(2, 3, 32, 32)

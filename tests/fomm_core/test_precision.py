@@ -1,0 +1,55 @@
+"""Which number formats are used on which processor."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+import torch
+from fomm_nodes.fomm_core import precision
+from fomm_nodes.fomm_core.session import AnimationSession
+
+CPU = torch.device("cpu")
+HALVES = (torch.bfloat16, torch.float16)
+
+
+def test_float32_and_accelerators_are_taken_at_their_word() -> None:
+    assert precision.is_fast(torch.float32, CPU)
+    assert all(precision.is_fast(dtype, torch.device(device)) for dtype in HALVES for device in ("cuda", "mps"))
+
+
+@pytest.mark.parametrize(("bf16", "amx", "fast"), [(False, False, False), (True, False, True), (False, True, True)])
+def test_avx512_alone_is_not_enough_for_bfloat16(bf16: bool, amx: bool, fast: bool, monkeypatch) -> None:
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True)
+    monkeypatch.setattr(precision.platform, "machine", lambda: "AMD64")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16, raising=False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    assert precision.is_fast(torch.bfloat16, CPU) == fast
+
+
+def test_arm_is_judged_by_onednn(monkeypatch) -> None:
+    monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
+    for supported in (True, False):
+        monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda answer=supported: answer)
+        assert precision.is_fast(torch.bfloat16, CPU) == supported
+
+
+@pytest.mark.parametrize("dtype", HALVES)
+def test_a_slow_format_gives_way_to_float32(dtype, make, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(precision, "is_fast", lambda dtype, device: dtype == torch.float32)
+    with caplog.at_level(logging.WARNING, "fomm.session"):
+        session = AnimationSession(make(), dtype=dtype)
+    assert session.dtype == torch.float32
+    assert f"{dtype}".removeprefix("torch.") in caplog.text
+    assert {weight.dtype for weight in session.network(64, 64).parameters()} == {torch.float32}
+
+
+def test_a_fast_format_stays(make, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(precision, "is_fast", lambda dtype, device: True)
+    assert AnimationSession(make(), dtype=torch.bfloat16).dtype == torch.bfloat16
+    assert not caplog.text
+
+
+def test_without_onednn_no_half_is_fast(monkeypatch) -> None:
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    assert not any(precision.is_fast(dtype, CPU) for dtype in HALVES)
