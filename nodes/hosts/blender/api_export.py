@@ -8,11 +8,10 @@ from typing import Any
 
 from .blocks import ADDED, NOTES, REROUTE, fits
 from .canvas_import import BYPASSED, MUTED, saved_values
-from .groups import GroupNode
+from .groups import BLENDERS_OWN, GroupNode
 from .nodes import BlockNode, ForeignNode, find_socket, saved_entry
 from .tree import kinds
 
-BLENDERS_OWN = ("NodeFrame", "NodeGroupInput", "NodeGroupOutput")
 DEEPEST = 16
 """Groups inside groups; more than this is a group that holds itself."""
 
@@ -52,6 +51,18 @@ def number_nodes(tree: Any) -> dict[str, Any]:
     return found
 
 
+def number_all(tree: Any) -> None:
+    """`number_nodes` for a tree and the groups in it, however deep: wires name nodes of trees not yet visited."""
+    waiting, seen = [tree], set()
+    while waiting:
+        current = waiting.pop()
+        if current.name in seen:
+            continue
+        seen.add(current.name)
+        nodes = number_nodes(current).values()
+        waiting += [node.node_tree for node in nodes if isinstance(node, GroupNode) and node.node_tree is not None]
+
+
 def is_muted(node: Any) -> int:
     """The saved mode: 0, MUTED or BYPASSED. Blender's own mute key bypasses."""
     saved = canvas_entry(node).get("mode", 0)
@@ -68,6 +79,7 @@ def canvas_entry(node: Any) -> dict[str, Any]:
 
 def api_graph(tree: Any) -> dict[str, Any]:
     """What `fomm render`, a ComfyUI server and the worker run. Raises ValueError for a group that holds itself."""
+    number_all(tree)
     return dict(_nodes(Place(tree)))
 
 

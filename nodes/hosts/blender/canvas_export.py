@@ -19,10 +19,11 @@ def canvas(tree: Any) -> dict[str, Any]:
     """In the format of ComfyUI's Save. Raises ValueError for a tree with groups."""
     if any(isinstance(node, GroupNode) for node in tree.nodes):
         raise ValueError(f"“{tree.name}” has groups, which the UI format can't take. Export it in the API format.")
+    if any(node.bl_idname.startswith("NodeGroup") for node in tree.nodes):
+        raise ValueError(f"“{tree.name}” is the inside of a group. Leave the group, then export the whole.")
     saved = {key: value for key, value in saved_entry(tree).items() if key != "form"}
     nodes = number_nodes(tree)
-    entries = {name: _entry(node, name, order) for order, (name, node) in enumerate(nodes.items())}
-    links = _links(tree, saved, entries)
+    entries, links = part(tree, nodes)
     made = {
         "last_node_id": max([saved.get("last_node_id", 0), *(int(n) for n in nodes if n.isdigit())]),
         "last_link_id": max([saved.get("last_link_id", 0), *(link[0] for link in links)]),
@@ -34,6 +35,12 @@ def canvas(tree: Any) -> dict[str, Any]:
         return {**made, **NEW_CANVAS}
     keys = dict.fromkeys((*saved, *made))
     return {key: made.get(key, saved.get(key)) for key in keys if key in saved or made.get(key)}
+
+
+def part(tree: Any, nodes: Mapping[str, Any]) -> tuple[dict[str, dict[str, Any]], list[list[Any]]]:
+    """Some nodes of a tree, by their ids, and the wires between them, as a canvas has them."""
+    entries = {name: _entry(node, name, order) for order, (name, node) in enumerate(nodes.items())}
+    return entries, _links(tree, saved_entry(tree), entries)
 
 
 def _entry(node: Any, name: str, order: int) -> dict[str, Any]:
@@ -99,7 +106,10 @@ def _widget_values(node: Any, saved: Mapping[str, Any]) -> Any:
 def _links(tree: Any, saved: Mapping[str, Any], entries: dict[str, dict[str, Any]]) -> list[list[Any]]:
     """The wires, those that were there before in their old order and under their old numbers; told to their slots."""
     there = {(str(link[1]), link[2], str(link[3]), link[4]): list(link) for link in saved.get("links") or []}
-    current = [_wire(link, entries) for link in tree.links]
+    inside = [
+        link for link in tree.links if {link.from_node.get("fomm_id"), link.to_node.get("fomm_id")} <= set(entries)
+    ]
+    current = [_wire(link, entries) for link in inside]
     kept = [link for ends, link in there.items() if ends in current]
     free = max([saved.get("last_link_id", 0), *(link[0] for link in kept)])
     for ends in current:

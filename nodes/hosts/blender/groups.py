@@ -9,6 +9,9 @@ import bpy
 from .nodes import TREE, FommNode, find_socket, sync_sockets
 from .sockets import COLOURS, socket_idname
 
+BLENDERS_OWN = ("NodeFrame", "NodeGroupInput", "NodeGroupOutput")
+"""Nodes that no graph has."""
+
 
 class GroupNode(FommNode, bpy.types.NodeCustomGroup):
     """Stands for a tree; its sockets are those of the tree's interface."""
@@ -67,20 +70,22 @@ def _interface_class(kind: str) -> type:
 
 
 def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
-    """Move nodes of a tree into a group; returns its node. Raises ValueError where that can't be."""
-    from .canvas_export import canvas
+    """Move nodes of a tree, groups among them, into a group; returns its node. Raises ValueError for none."""
+    from .api_export import number_nodes
+    from .canvas_export import part
     from .canvas_import import fill
 
     if not nodes:
         raise ValueError("Select the nodes to group first.")
-    if any(isinstance(node, GroupNode) for node in nodes):
-        raise ValueError("Groups can't be moved into a group. Leave them out of the selection.")
-    whole = canvas(tree)
-    ids = {node["fomm_id"] for node in nodes}
+    ids = {name for name, node in number_nodes(tree).items() if node in nodes}
+    plain = {node["fomm_id"]: node for node in nodes if not isinstance(node, GroupNode)}
+    entries, links = part(tree, plain)
     inner = bpy.data.node_groups.new(name, TREE)
-    entries = [entry for entry in whole["nodes"] if str(entry["id"]) in ids]
-    links = [link for link in whole["links"] if {str(link[1]), str(link[3])} <= ids]
-    fill(inner, {"nodes": entries, "links": links})
+    fill(inner, {"nodes": list(entries.values()), "links": links})
+    for node in nodes:
+        if isinstance(node, GroupNode):
+            _copy_group(inner, node)
+    _join_inside(tree, inner, ids - set(plain))
     group = tree.nodes.new(GroupNode.bl_idname)
     group.node_tree = inner
     group.location = [sum(node.location[axis] for node in nodes) / len(nodes) for axis in (0, 1)]
@@ -88,6 +93,24 @@ def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
     for node in nodes:
         tree.nodes.remove(node)
     return group
+
+
+def _copy_group(inner: Any, node: Any) -> None:
+    twin = inner.nodes.new(GroupNode.bl_idname)
+    twin.node_tree, twin["fomm_id"] = node.node_tree, node["fomm_id"]
+    twin.label, twin.mute, twin.location = node.label, node.mute, node.location
+    twin.sync()
+
+
+def _join_inside(tree: Any, inner: Any, groups: set[str]) -> None:
+    """The wires between what moves, where one end is a group node: a canvas has none."""
+    twins = {node["fomm_id"]: node for node in inner.nodes if "fomm_id" in node}
+    for link in tree.links:
+        ends = [link.from_node.get("fomm_id"), link.to_node.get("fomm_id")]
+        if groups.intersection(ends) and set(ends) <= set(twins):
+            output = _twin_socket(twins[ends[0]].outputs, link.from_node.outputs, link.from_socket)
+            into = _twin_socket(twins[ends[1]].inputs, link.to_node.inputs, link.to_socket)
+            inner.links.new(output, into)
 
 
 def _join_through(tree: Any, group: Any, inner: Any, ids: set[str]) -> None:
@@ -150,7 +173,7 @@ class MakeGroup(bpy.types.Operator):
     def execute(self: Any, context: Any) -> set[str]:
         tree = context.space_data.edit_tree
         try:
-            make_group(tree, [node for node in tree.nodes if node.select and node.bl_idname != "NodeFrame"])
+            make_group(tree, [node for node in tree.nodes if node.select and node.bl_idname not in BLENDERS_OWN])
         except ValueError as problem:
             self.report({"ERROR"}, str(problem))
             return {"CANCELLED"}

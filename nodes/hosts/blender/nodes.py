@@ -15,8 +15,14 @@ TREE = "FommTree"
 SAVED = "fomm_saved"
 """Under this name a node, and a tree, keeps the entry of the file that it was imported from, for an exact export."""
 
+RESULT = "fomm_result"
+"""Under this name a node keeps the name of the Image that it made."""
+
 WIDTH = 220.0
-RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5, 0) else {}
+FIXED: dict[str, Any] = {"options": set()}
+"""For settings of a whole run: keyframes on them would be ignored, so Blender takes none."""
+
+RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5, 0) else FIXED
 """For paths that may begin with "//", the .blend file's folder; older versions take that of all paths."""
 
 known_choices: dict[str, list[str]] = {}
@@ -45,8 +51,9 @@ class FommNode:
         return bool(tree.bl_idname == TREE)
 
     def copy(self: Any, node: Any) -> None:
-        if "fomm_id" in self:
-            del self["fomm_id"]
+        for name in ("fomm_id", RESULT):
+            if name in self:
+                del self[name]
 
 
 class BlockNode(FommNode):
@@ -153,7 +160,7 @@ def find_socket(sockets: Any, name: str) -> Any:
 
 
 def _property(port: Port) -> Any:
-    words = {"name": port.title, "description": port.tooltip}
+    words = {"name": port.title, "description": port.tooltip, **FIXED}
     low, high = port.limits
     if port.choices:
         items = [(choice, choice, "", number_of(choice)) for choice in port.choices]
@@ -170,12 +177,14 @@ def _property(port: Port) -> Any:
             default=single(port.default or 0.0), min=low, max=high, step=step, precision=3, **words
         )
     if port.list:
-        return bpy.props.StringProperty(default=port.default or "", search=_search(port.list), **words)
+        return bpy.props.StringProperty(default=port.default or "", search=choices_of(port.list), **words)
     path = {"subtype": "FILE_PATH", **RELATIVE} if port.upload else {}
-    return bpy.props.StringProperty(default=port.default or "", **path, **words)
+    return bpy.props.StringProperty(default=port.default or "", **{**words, **path})
 
 
-def _search(name: str) -> Callable[[Any, Any, str], list[str]]:
+def choices_of(name: str) -> Callable[[Any, Any, str], list[str]]:
+    """What a text field offers while the user types: a dynamic list, as the worker knows it."""
+
     def search(node: Any, context: Any, typed: str) -> list[str]:
         from .session import SESSION
 
@@ -193,7 +202,7 @@ def _node_class(block: Block) -> type:
     annotations = {port.attribute: _property(port) for port in block.widgets}
     annotations["w_version"] = bpy.props.IntProperty(options={"HIDDEN"})
     annotations["w_advanced"] = bpy.props.BoolProperty(
-        name="Advanced", description="Show the rarely used settings", update=_unfolded
+        name="Advanced", description="Show the rarely used settings", update=_unfolded, **FIXED
     )
     body = {
         "bl_idname": block.idname,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import tempfile
@@ -13,9 +14,11 @@ import bpy
 
 from . import api_export, canvas_export, canvas_import, progress
 from .blocks import blocks
-from .client import Result
-from .nodes import TREE
+from .client import Failure, Result
+from .held import Held
+from .nodes import TREE, BlockNode
 from .results import load_results, node_of, result_of, show
+from .takes import numbered
 
 WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
 
@@ -26,14 +29,35 @@ def edited_tree(context: Any) -> Any:
     return tree if tree is not None and tree.bl_idname == TREE else None
 
 
+def whole_tree(context: Any) -> Any:
+    """The tree in the node editor, from within a group too; None elsewhere."""
+    tree = getattr(context.space_data, "node_tree", None)
+    return tree if tree is not None and tree.bl_idname == TREE else None
+
+
 def output_of(tree: Any) -> Path:
-    """Folder and stem of what a tree makes: "//" is the .blend file's folder, or a passing one before it is saved."""
+    """Folder and stem of what a tree's next run makes, numbered so that no earlier take is overwritten.
+
+    "//" is the .blend file's folder, or a passing one before it is saved. The stem is the end of the saving node's
+    `filename_prefix` where there is one such node and the user has named it, else the tree's name.
+    """
     folder = tree.w_output or "//"
     if folder.startswith("//") and not bpy.data.filepath:
         base = Path(bpy.app.tempdir or tempfile.gettempdir()) / folder.lstrip("/")
     else:
         base = Path(bpy.path.abspath(folder))
-    return base / bpy.path.clean_name(tree.name)
+    return numbered(base, _prefix(tree) or tree.name)
+
+
+def _prefix(tree: Any) -> str:
+    """What the user has named the files of the only node that saves some; empty where that is as it came."""
+    named = []
+    for node in tree.nodes:
+        port = node.block.ports.get("filename_prefix") if isinstance(node, BlockNode) else None
+        if port is not None:
+            value = str(node.value(port))
+            named.append("" if value == port.default else value.replace("\\", "/").rsplit("/", 1)[-1])
+    return named[0] if len(named) == 1 else ""
 
 
 def files_of(graph: Mapping[str, Any]) -> dict[str, Path]:
@@ -46,6 +70,39 @@ def files_of(graph: Mapping[str, Any]) -> dict[str, Path]:
             if port.upload and isinstance(name, str) and (name.startswith("//") or os.path.isabs(name)):
                 found[name] = Path(bpy.path.abspath(name))
     return found
+
+
+def check_files(graph: Mapping[str, Any], files: Mapping[str, Path]) -> None:
+    """Raise NodeProblem for the first node that names a file which is gone."""
+    for name, entry in graph.items():
+        for value in entry["inputs"].values():
+            if isinstance(value, str) and value in files and not files[value].is_file():
+                words = f"the file {files[value]} is not there. Choose another, or File > External Data > Find it"
+                title = entry.get("_meta", {}).get("title") or entry["class_type"]
+                raise NodeProblem(name, f"“{title}”: {words}.")
+
+
+class NodeProblem(ValueError):
+    """What is wrong with a node, for the user. node: its id in the graph."""
+
+    def __init__(self, node: str, words: str) -> None:
+        super().__init__(words)
+        self.node = node
+
+
+def point_at(tree: Any, name: str, context: Any) -> None:
+    """Select a node, or the group that holds it, and bring it into view."""
+    node = node_of(tree, name.partition(":")[0])
+    if node is None:
+        return
+    for other in tree.nodes:
+        other.select = other == node
+    tree.nodes.active = node
+    area = getattr(context, "area", None)
+    region = next((part for part in area.regions if part.type == "WINDOW"), None) if area is not None else None
+    if area is not None and region is not None and area.type == "NODE_EDITOR" and context.space_data.edit_tree == tree:
+        with contextlib.suppress(RuntimeError), context.temp_override(area=area, region=region):
+            bpy.ops.node.view_selected()
 
 
 class _TreeOperator(bpy.types.Operator):
@@ -66,21 +123,36 @@ class RunTree(progress.RunsGraph, bpy.types.Operator):
         return progress.running() is None
 
     def begin(self: Any, context: Any) -> progress.Run:
-        tree = bpy.data.node_groups.get(self.tree) if self.tree else edited_tree(context)
+        tree = bpy.data.node_groups.get(self.tree) if self.tree else whole_tree(context)
         if tree is None:
             raise ValueError("There is no tree here. Choose one, or make one with New.")
         graph = api_export.api_graph(tree)
-        self._tree = tree.name  # an undo makes references stale; names stay
-        return self.start(tree.name, graph, output_of(tree), files_of(graph))
+        files = files_of(graph)
+        try:
+            check_files(graph, files)
+        except NodeProblem as problem:
+            point_at(tree, problem.node, context)
+            raise
+        self._tree = Held.of(tree)
+        self._titles = {name: entry["_meta"]["title"] for name, entry in graph.items() if "_meta" in entry}
+        return self.start(tree.name, graph, output_of(tree), files)
 
     def finish(self: Any, context: Any, result: Result) -> str:
-        images = load_results(self._tree, result.files)
+        tree = self._tree.find(bpy.data.node_groups)
+        images = load_results(tree, result.files)
         shown = [made.node for made in result.files if made.shown]
         if images:
-            node = node_of(bpy.data.node_groups.get(self._tree), shown[0]) if shown else None
+            node = node_of(tree, shown[0]) if shown else None
             show((result_of(node) if node is not None else None) or images[0], context)
         kept = [made.path.name for made in result.files if not made.shown]
         return f"{', '.join(kept) or 'Done'}: {result.seconds:.1f} s"
+
+    def failed(self: Any, context: Any, failure: Failure) -> None:
+        """Show which node it was, where only one has that title."""
+        names = [name for name, title in self._titles.items() if title == failure.node]
+        tree = self._tree.find(bpy.data.node_groups)
+        if len(names) == 1 and tree is not None:
+            point_at(tree, names[0], context)
 
 
 class ShowResult(_TreeOperator):
@@ -158,13 +230,13 @@ class ExportGraph(_TreeOperator):
     }
 
     def invoke(self: Any, context: Any, event: Any) -> set[str]:
-        self.filepath = self.filepath or f"{bpy.path.clean_name(edited_tree(context).name)}.json"
+        self.filepath = self.filepath or f"{bpy.path.clean_name(whole_tree(context).name)}.json"
         context.window_manager.fileselect_add(self)
         return {"RUNNING_MODAL"}
 
     def execute(self: Any, context: Any) -> set[str]:
         try:
-            write_tree(edited_tree(context), Path(bpy.path.abspath(self.filepath)), self.form)
+            write_tree(whole_tree(context), Path(bpy.path.abspath(self.filepath)), self.form)
         except (OSError, ValueError) as problem:
             self.report({"ERROR"}, f"Not written: {problem}")
             return {"CANCELLED"}

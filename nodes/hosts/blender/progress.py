@@ -77,6 +77,9 @@ class RunsGraph:
         """Use the result; returns what to tell the user."""
         raise NotImplementedError
 
+    def failed(self, context: Any, failure: Failure) -> None:
+        """It did not go well; the user hears why in any case."""
+
     def start(
         self,
         title: str,
@@ -118,8 +121,8 @@ class RunsGraph:
         return {"RUNNING_MODAL"}
 
     def modal(self, context: Any, event: Any) -> set[str]:
-        """Look after the worker; Esc cancels, everything else stays the user's."""
-        if event.type == "ESC" and event.value == "PRESS":
+        """Look after the worker; Esc cancels unless it ends playback, everything else stays the user's."""
+        if event.type == "ESC" and event.value == "PRESS" and not _plays(context):
             assert self._run.handle is not None
             self._run.handle.cancel()
             return {"RUNNING_MODAL"}
@@ -159,6 +162,7 @@ class RunsGraph:
             if run.failure.cancelled:
                 self.report({"INFO"}, "Cancelled")  # type: ignore[attr-defined]
                 return {"CANCELLED"}
+            self.failed(context, run.failure)
             return self._say_no(run.failure.message)
         self.report({"INFO"}, self.finish(context, run.result))  # type: ignore[attr-defined]
         return {"FINISHED"}
@@ -203,6 +207,11 @@ def _wait(worker: Client, ended: Callable[[], bool]) -> None:
     while not ended():
         worker.poll()
         time.sleep(LOOK_SECONDS / 5)
+
+
+def _plays(context: Any) -> bool:
+    """Whether Esc is for an animation that plays."""
+    return any(window.screen.is_animation_playing for window in context.window_manager.windows)
 
 
 def _redraw(context: Any) -> None:

@@ -9,23 +9,24 @@ from typing import Any
 import bpy
 
 from .client import Made
-from .nodes import TREE
+from .nodes import RESULT, TREE
 
 PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".exr", ".bmp"}
 CLIPS = {".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v"}
-RESULT = "fomm_result"
-"""Under this name a node keeps the name of its Image."""
-
 OURS = "fomm_made"
 """Marks the Images that runs made."""
+
+MAKER = "fomm_tree"
+"""Under this name an Image keeps the tree whose node made it: the nodes of a copied tree have made nothing yet."""
 
 PREVIEW = "First Order Motion preview"
 """The Image that shows a run at work."""
 
 
-def load_results(tree_name: str, files: Iterable[Made]) -> list[Any]:
-    """Images for all pictures and clips; several pictures of one node become a sequence. Returns them."""
-    tree = bpy.data.node_groups.get(tree_name)
+def load_results(tree: Any, files: Iterable[Made]) -> list[Any]:
+    """Images for all pictures and clips that a tree made; several pictures of one node become a sequence. The tree may
+    be gone (None) by now. Returns them.
+    """
     groups: dict[tuple[str, str], list[Made]] = {}
     for made in files:
         groups.setdefault((made.node, made.path.suffix.lower()), []).append(made)
@@ -37,7 +38,7 @@ def load_results(tree_name: str, files: Iterable[Made]) -> list[Any]:
         image = _image(members, node)
         loaded.append(image)
         if node is not None:
-            node[RESULT] = image.name
+            node[RESULT], image[MAKER] = image.name, node.id_data
     return loaded
 
 
@@ -52,7 +53,8 @@ def node_of(tree: Any, name: str) -> Any:
 
 def result_of(node: Any) -> Any:
     """The Image that a node made last; None where there is none."""
-    return bpy.data.images.get(node.get(RESULT, ""))
+    image = bpy.data.images.get(node.get(RESULT, ""))
+    return None if image is None or image.get(MAKER, node.id_data) != node.id_data else image
 
 
 def _image(members: list[Made], node: Any) -> Any:

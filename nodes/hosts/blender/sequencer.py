@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,124 +11,15 @@ import bpy
 
 from . import compositor, progress
 from .client import Result
+from .held import Held, strip_id, strip_of
 from .session import client
 from .span import StripError
-from .strip_graph import Look, Request, animation, render_size
+from .strip_graph import Look, Request, animation
 from .strip_inputs import Driving, driving_of, ends, strips_of
 from .strip_render import lossless_clip, still_of
 from .strip_results import Place, made_from, put, sound_for
-
-STANDARD = ("Standard", "Raw")
-"""View transforms that show a movie's pixels as they are in its file."""
-
-RENDER = "render"
-
-
-def _choices(**words: str) -> list[tuple[str, str, str]]:
-    return [(name, name.capitalize(), text) for name, text in words.items()]
-
-
-class FOMM_PG_strips(bpy.types.PropertyGroup):
-    """How strips are animated; kept with the scene."""
-
-    __annotations__ = {
-        "model": bpy.props.StringProperty(
-            name="Model", description="A file of the model folders, or the built-in one", default=Look.model
-        ),
-        "size": bpy.props.EnumProperty(
-            name="Size",
-            description="How large to work",
-            items=_choices(
-                auto="The size that the model was trained at, but 256 pixels at least",
-                model="Just the size that the model was trained at",
-                picture="The still's own size, rounded to one that the model takes",
-                render="The scene's resolution, rounded to one that all models take",
-                custom="Width and height as set",
-            ),
-        ),
-        "width": bpy.props.IntProperty(name="Width", default=256, min=16, max=4096, subtype="PIXEL"),
-        "height": bpy.props.IntProperty(name="Height", default=256, min=16, max=4096, subtype="PIXEL"),
-        "fit": bpy.props.EnumProperty(
-            name="Fit",
-            description="What to do with pictures of another shape",
-            items=_choices(crop="Cut the sides off", pad="Add borders", stretch="Squeeze"),
-        ),
-        "mode": bpy.props.EnumProperty(
-            name="Mode",
-            items=_choices(
-                relative="The still keeps its proportions and moves as the driver moves",
-                absolute="The still takes the driver's pose and proportions",
-            ),
-        ),
-        "strength": bpy.props.FloatProperty(
-            name="Strength", description="How much of the movement to use", default=1.0, min=0.0, max=2.0, step=5
-        ),
-        "anchor": bpy.props.EnumProperty(
-            name="Anchor",
-            description="The driving frame whose pose is taken to equal the still's",
-            items=_choices(first="The first that the strip shows", best="The one most alike, found for you"),
-        ),
-        "smoothing": bpy.props.EnumProperty(
-            name="Smoothing",
-            description="Takes jitter out of the movement",
-            items=[
-                ("none", "None", "The movement as it is"),
-                ("one-euro", "One Euro", "Calms what is at rest"),
-                ("gaussian", "Gaussian", "An even, light blur over time"),
-            ],
-        ),
-        "place": bpy.props.EnumProperty(
-            name="Place",
-            description="How the new strip fills the picture",
-            items=[
-                ("FIT", "Fit", "All of it is seen"),
-                ("FILL", "Fill", "It fills the picture; sides may be cut off"),
-                ("STRETCH", "Stretch", "It is squeezed to the picture's shape"),
-                ("ORIGINAL", "Original", "Pixel by pixel"),
-            ],
-        ),
-        "sound": bpy.props.BoolProperty(
-            name="Sound",
-            description="Add the driving movie's sound where the timeline does not have it yet",
-            default=True,
-        ),
-        "occlusion": bpy.props.BoolProperty(
-            name="Occlusion",
-            description="Also make a mask for the compositor: white where the still shows nothing of what is needed",
-        ),
-        "flow": bpy.props.BoolProperty(
-            name="Flow",
-            description="Also make OpenEXR pictures for the compositor's Map UV: where in the still each pixel is from",
-        ),
-        "folder": bpy.props.StringProperty(
-            name="Folder",
-            description="Where the movies go",
-            default="//fomm/",
-            subtype="DIR_PATH",
-            options={"PATH_SUPPORTS_BLEND_RELATIVE"} if bpy.app.version >= (4, 5) else {"ANIMATABLE"},
-        ),
-    }
-
-    def look(self, scene: Any) -> Look:
-        """As the graph takes them."""
-        size, width, height = self.size, self.width, self.height
-        if size == RENDER:
-            share = scene.render.resolution_percentage / 100
-            width, height = render_size(scene.render.resolution_x * share, scene.render.resolution_y * share)
-            size = "custom"
-        return Look(
-            model=self.model,
-            size=size,
-            width=width,
-            height=height,
-            fit=self.fit,
-            mode=self.mode,
-            strength=self.strength,
-            anchor=self.anchor,
-            smoothing=self.smoothing,
-            occlusion=self.occlusion,
-            flow=self.flow,
-        )
+from .strip_settings import FOMM_PG_strips
+from .takes import numbered
 
 
 def edited_scene(context: Any) -> Any:
@@ -151,10 +41,12 @@ def pair(scene: Any) -> tuple[Any, Any]:
     strips, active = strips_of(editor), editor.active_strip
     chosen = [strip for strip in strips if strip.select and strip.type != "SOUND"]
     if len(chosen) == 1 and (made := made_from(chosen[0])):
-        gone = [name for name in (made["source"], made["driving"]) if strips.get(name) is None]
-        if gone:
-            raise StripError(f"“{chosen[0].name}” was made from “{gone[0]}”, which is not there any more.")
-        return strips[made["source"]], strips[made["driving"]]
+        names = made["source"], made["driving"]
+        source, driving = (strip_of(strips, *of) for of in zip(made.get("ids", ("", "")), names, strict=True))
+        if source is None or driving is None:
+            gone = names[0] if source is None else names[1]
+            raise StripError(f"“{chosen[0].name}” was made from “{gone}”, which is not there any more.")
+        return source, driving
     if len(chosen) > 2:  # results among them; on its own a result may drive another still
         chosen = [strip for strip in chosen if not made_from(strip)]
     under = [strip.input_1 for strip in chosen if strip.type == "SPEED"]
@@ -211,10 +103,11 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
     def _bring_in(self, result: Result) -> None:
         """Masks and flow into the compositor."""
         place = self._place
+        scene = place.scene.find(bpy.data.scenes)
         for suffix, kind in ((".png", "occlusion"), (".exr", "flow")):
             if files := _files(result, suffix):
                 name = f"{place.source} as {place.driving}: {kind}"
-                compositor.bring_in(bpy.data.scenes[place.scene], name, files, place.clip.start, place.mark)
+                compositor.bring_in(scene, name, files, place.clip.start, place.mark)
 
 
 def _files(result: Result, suffix: str) -> list[Path]:
@@ -230,8 +123,17 @@ def _request(picture: Path, found: Driving, look: Look, folder: Path) -> Request
 
 
 def _placed(scene: Any, source: Any, driving: Any, found: Driving, settings: Any) -> Place:
+    strips = strips_of(scene.sequence_editor)
     place = Place(
-        scene.name, source.name, driving.name, found.clip, ends(driving), _top(source, driving), settings.place
+        scene=Held.of(scene),
+        source=source.name,
+        driving=driving.name,
+        ids=(strip_id(source, strips), strip_id(driving, strips)),
+        begin=driving.frame_start,
+        clip=found.clip,
+        span=ends(driving),
+        channel=_top(source, driving),
+        fit=settings.place,
     )
     sound = sound_for(found, scene, place.mark) if settings.sound else None
     return place if sound is None else replace(place, sound=sound[0], sound_start=sound[1])
@@ -247,11 +149,7 @@ def _output(folder: str, stem: str) -> Path:
         target = Path(tempfile.gettempdir()) / "fomm-blender"
     else:
         target = Path(bpy.path.abspath(folder))
-    plain = re.sub(r"[^\w.-]+", "-", stem).strip("-.") or "animated"
-    number = 1
-    while any(target.glob(f"{plain}_{number:03d}*")):
-        number += 1
-    return target / f"{plain}_{number:03d}"
+    return numbered(target, stem)
 
 
 class FOMM_OT_standard_view(bpy.types.Operator):
@@ -265,6 +163,11 @@ class FOMM_OT_standard_view(bpy.types.Operator):
         view = edited_scene(context).view_settings
         view.view_transform, view.look, view.exposure, view.gamma = "Standard", "None", 0.0, 1.0
         return {"FINISHED"}
+
+
+def shows_files_colours(view: Any) -> bool:
+    """Whether a movie's pixels are shown as they are in its file. "Raw" is no longer neutral from Blender 5 on."""
+    return (view.view_transform, view.look, view.exposure, view.gamma) == ("Standard", "None", 0.0, 1.0)
 
 
 class FOMM_PT_strips(bpy.types.Panel):
@@ -298,7 +201,7 @@ class FOMM_PT_strips(bpy.types.Panel):
         both.prop(settings, "occlusion")
         both.prop(settings, "flow")
         view = scene.view_settings
-        if view.view_transform not in STANDARD:
+        if not shows_files_colours(view):
             box = layout.box()
             box.label(text=f"{view.view_transform} changes colours of movies", icon="INFO")
             box.operator(FOMM_OT_standard_view.bl_idname)

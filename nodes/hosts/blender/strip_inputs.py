@@ -12,8 +12,8 @@ import bpy
 
 from .span import Clip, StripError, clip_of, pace
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-"""Stills that the worker reads just as Blender does; others go through Blender."""
+PICTURES = (".png", ".bmp")
+"""Stills that the worker reads just as Blender does. Others go through Blender, which leaves a phone's JPEG lying."""
 
 MARK = "fomm"
 """The custom property of strips that we made: what they were made from."""

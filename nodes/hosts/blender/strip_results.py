@@ -5,31 +5,35 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import bpy
 
+from .held import Held, strip_of
 from .span import Clip
 from .strip_inputs import MARK, Driving, ends, scene_fps, strips_of
 
 log = logging.getLogger("fomm.blender")
 
-KEPT = ("blend_type", "blend_alpha", "mute", "lock", "color_tag", "use_flip_x", "use_flip_y", "color_multiply")
-KEPT_PLACE = ("offset_x", "offset_y", "scale_x", "scale_y", "rotation")
+SPAN = "fomm_span"
+"""Under this name a strip that we made keeps [start of its content, start, end] as the run placed it."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a result goes. Names, not strips: those may be gone when it is finished.
+    """Where a result goes. Ids and names, not strips: those may be gone when it is finished.
 
-    scene, source, driving: names. span: of the driving strip. sound: of which file to add a sound strip, if any.
+    source, driving: names. ids: of both strips. begin: where the driving strip lay when the run began. span: of the
+    driving strip then. sound: of which file to add a sound strip, if any.
     """
 
-    scene: str
+    scene: Held
     source: str
     driving: str
+    ids: tuple[str, str]
+    begin: float
     clip: Clip
     span: tuple[int, int]
     channel: int
@@ -40,11 +44,26 @@ class Place:
     @property
     def mark(self) -> str:
         """What strips of this pair carry, so that the next run finds them."""
-        return json.dumps({"source": self.source, "driving": self.driving}, sort_keys=True)
+        return json.dumps({"source": self.source, "driving": self.driving, "ids": self.ids}, sort_keys=True)
+
+    def is_of(self, strip: Any) -> bool:
+        """Whether a strip is a result of the same pair; files of older versions know the names alone."""
+        made = made_from(strip)
+        if made is None:
+            return False
+        if "ids" in made:
+            return tuple(made["ids"]) == self.ids
+        return (made["source"], made["driving"]) == (self.source, self.driving)
+
+    def moved(self, frames: int) -> Place:
+        """The same, for a driving strip that was moved meanwhile."""
+        start, end = self.span
+        clip = replace(self.clip, start=self.clip.start + frames, end=self.clip.end + frames)
+        return replace(self, clip=clip, span=(start + frames, end + frames), begin=self.begin + frames)
 
 
-def made_from(strip: Any) -> Mapping[str, str] | None:
-    """{"source": ..., "driving": ...} of a strip that we made; None for others."""
+def made_from(strip: Any) -> Mapping[str, Any] | None:
+    """{"source": name, "driving": name, "ids": [of both]} of a strip that we made; None for others."""
     try:
         told = json.loads(strip.get(MARK, "null"))
     except (TypeError, ValueError):
@@ -53,38 +72,61 @@ def made_from(strip: Any) -> Mapping[str, str] | None:
 
 
 def put(path: Path, place: Place) -> Any:
-    """Show a finished movie on the timeline; returns its strip, or None where the scene is gone."""
-    scene = bpy.data.scenes.get(place.scene)
+    """Show a finished movie on the timeline; returns its strip, or None where the scene is gone.
+
+    A strip that an earlier run made for the pair stays, with all that was done to it, and gets the new file.
+    """
+    scene = place.scene.find(bpy.data.scenes)
     if scene is None:
         return None
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = strips_of(editor)
-    older = [strip for strip in strips if strip.get(MARK) == place.mark]
-    pictures = next((strip for strip in older if strip.type == "MOVIE"), None)
-    kept = _kept(pictures) if pictures is not None else None
-    channel = pictures.channel if pictures is not None else 0
-    for strip in older:
-        strips.remove(strip)
-    if not channel or _taken(strips, channel, place.span):
-        channel = _free_channel(strips, place.channel + 1, place.span)
-    strip = strips.new_movie(
-        name=f"{place.source} as {place.driving}",
-        filepath=_relative(path),
-        channel=channel,
-        frame_start=place.clip.start,
-        fit_method=place.fit,
-    )
-    _trim(strip, place.span)
-    strip[MARK] = place.mark
+    driving = strip_of(strips, place.ids[1], place.driving)
+    if driving is not None and (moved := round(driving.frame_start - place.begin)):
+        place = place.moved(moved)
+    older = [strip for strip in strips if place.is_of(strip)]
+    strip = next((strip for strip in older if strip.type == "MOVIE"), None)
+    if strip is None:
+        strip = _new(strips, path, place)
+    else:
+        _swap(strip, path, place)
+    strip[MARK], strip[SPAN] = place.mark, [place.clip.start, *place.span]
     strip.colorspace_settings.name = "sRGB"
-    if kept is not None:
-        _give_back(strip, kept)
-    if place.sound is not None:
-        _add_sound(strips, scene, place, channel)
+    sounds = [strip for strip in older if strip.type == "SOUND"]
+    if any(list(sound.get(SPAN, ())) != [place.clip.start, *place.span] for sound in sounds):
+        for sound in sounds:
+            strips.remove(sound)
+        sounds = []
+    if place.sound is not None and not sounds:
+        _add_sound(strips, scene, place, strip.channel)
     for other in strips:
         other.select = other == strip
     editor.active_strip = strip
     return strip
+
+
+def _new(strips: Any, path: Path, place: Place) -> Any:
+    strip = strips.new_movie(
+        name=f"{place.source} as {place.driving}",
+        filepath=_relative(path),
+        channel=_free_channel(strips, place.channel + 1, place.span),
+        frame_start=place.clip.start,
+        fit_method=place.fit,
+    )
+    _trim(strip, place.span)
+    return strip
+
+
+def _swap(strip: Any, path: Path, place: Place) -> None:
+    """Give a strip another file. Where the driving strip covers other frames than at the last run, its ends follow by
+    as much; what the user moved and trimmed stays moved and trimmed.
+    """
+    began, was_start, was_end = strip.get(SPAN) or (place.clip.start, *place.span)
+    left, right = ends(strip)
+    begin = strip.frame_start + place.clip.start - began
+    strip.filepath = _relative(path)
+    strip.frame_start = begin
+    _trim(strip, (left + place.span[0] - was_start, right + place.span[1] - was_end))
 
 
 def sound_for(driving: Driving, scene: Any, marks: str) -> tuple[Path, float] | None:
@@ -125,7 +167,7 @@ def _add_sound(strips: Any, scene: Any, place: Place, channel: int) -> None:
         return
     strip.frame_start = begin
     _trim(strip, (place.clip.start, min(place.clip.end, round(begin + strip.frame_duration))))
-    strip[MARK] = place.mark
+    strip[MARK], strip[SPAN] = place.mark, [place.clip.start, *place.span]
 
 
 def _trim(strip: Any, span: tuple[int, int]) -> None:
@@ -148,20 +190,6 @@ def _taken(strips: Any, channel: int, span: tuple[int, int]) -> bool:
 def _relative(path: Path | None) -> str:
     """Relative to the saved .blend file, as Blender itself adds files."""
     return bpy.path.relpath(str(path)) if bpy.data.is_saved else str(path)
-
-
-def _kept(strip: Any) -> dict[str, Any]:
-    """What a user may have set on a result."""
-    settings = {name: getattr(strip, name) for name in KEPT}
-    place = {name: getattr(strip.transform, name) for name in KEPT_PLACE}
-    return {"name": strip.name, "settings": settings, "place": place}
-
-
-def _give_back(strip: Any, kept: Mapping[str, Any]) -> None:
-    for target, values in ((strip, kept["settings"]), (strip.transform, kept["place"])):
-        for name, value in values.items():
-            setattr(target, name, value)
-    strip.name = kept["name"]
 
 
 def results_in(editor: Any) -> Iterator[Any]:

@@ -302,8 +302,8 @@ def check_files_that_are_no_graph_are_refused():
 def check_build_run_save_reopen_run_again():
     tree = small_tree()
     graph = part("api_export").api_graph(tree)
-    assert run(tree) == ""
     video = part("operators").output_of(tree).with_suffix(".mp4")
+    assert run(tree) == ""
     first = video.read_bytes()
     save = next(node for node in tree.nodes if node.bl_idname == "FommNode_SaveVideo")
     view = next(node for node in tree.nodes if node.bl_idname == "FommNode_PreviewImage")

@@ -99,7 +99,7 @@ bpy.ops.fomm.open_example()
 tree = bpy.data.node_groups["animate"]
 next(node for node in tree.nodes if hasattr(node, "w_strength")).w_size = "model"
 assert bpy.ops.fomm.run(tree="animate") == {"FINISHED"}
-clip = bpy.data.images["animate.mp4"]
+clip = bpy.data.images["animated_001.mp4"]
 print("RAN", clip.frame_duration, *clip.size, flush=True)
 os._exit(0)
 """
@@ -128,7 +128,7 @@ def test_it_installs_as_an_extension_and_runs(package: Path, tmp_path: Path) -> 
     resources.mkdir()
     said = in_blender(EXTENSION, str(package), sys.executable, str(tmp_path), resources=resources)
     assert "RAN 46 128 128" in said.splitlines(), said
-    assert (tmp_path / "fomm" / "animate.mp4").is_file()
+    assert (tmp_path / "fomm" / "animated_001.mp4").is_file()
 
 
 def test_it_works_as_a_legacy_add_on_from_a_folder(package: Path, tmp_path: Path) -> None:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import ast
-import json
-import os
 import shutil
-import subprocess
-import sys
 from fractions import Fraction
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,15 +13,11 @@ import numpy as np
 import pytest
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 from fomm_nodes.nodes.cli import main
-from PIL import Image
+from inside_blender import checks_of, run_inside
+from PIL import ExifTags, Image
 
 INSIDE = Path(__file__).with_name("inside") / "sequencer.py"
-CHECKS = [
-    node.name
-    for node in ast.parse(INSIDE.read_text(encoding="utf-8")).body
-    if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
-]
-SECONDS = 300
+CHECKS = checks_of(INSIDE)
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +41,9 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
         ]
         for frame, end in zip(driving, ends, strict=False):
             writer.write(frame, [end])
+    turned = Image.Exif()
+    turned[ExifTags.Base.Orientation] = 6
+    Image.fromarray(driving[0][:64]).save(folder / "turned.jpg", exif=turned)
     _write_tone(folder / "tone.wav", seconds=2.0)
     with VideoWriter(folder / "loud.mp4", fps=25, audio_from=folder / "tone.wav") as writer:
         for frame in driving:
@@ -70,21 +64,7 @@ def _write_tone(path: Path, seconds: float) -> None:
 @pytest.fixture(scope="module")
 def inside(files: Path) -> dict[str, dict[str, Any]]:
     """What each check inside Blender told."""
-    python = os.environ.get("FOMM_BPY_PYTHON")
-    if not python:
-        pytest.skip("needs bpy: set FOMM_BPY_PYTHON to a Python that has it (pip install bpy==5.0.1 'numpy<2')")
-    ran = subprocess.run(
-        [python, str(INSIDE), str(files)],
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        env={**os.environ, "FOMM_PYTHON": sys.executable, "OMP_NUM_THREADS": "1"},
-        check=False,
-    )
-    lines = [line[2:] for line in ran.stdout.splitlines() if line.startswith("@@")]
-    told = {entry["check"]: entry for entry in map(json.loads, lines)}
-    assert set(told) == set(CHECKS), ran.stdout[-500:] + ran.stderr[-1000:]
-    return told
+    return run_inside(INSIDE, files)
 
 
 @pytest.mark.parametrize("name", CHECKS)
@@ -192,6 +172,12 @@ def test_the_frame_at_the_playhead_is_the_source(inside: dict[str, dict[str, Any
     picture = read_image(told(inside, "check_movie_frame_as_source")["file"])
     assert picture.shape == (16, 32, 3)
     assert round((picture.mean() - 20) / 15) == 7
+
+
+def test_a_phones_picture_stands_as_blender_shows_it(inside: dict[str, dict[str, Any]]) -> None:
+    about = told(inside, "check_a_phones_picture_stands_as_blender_shows_it")
+    height, width = read_image(about["file"]).shape[:2]
+    assert [width, height] == about["shown"]
 
 
 def test_the_camera_is_the_source(inside: dict[str, dict[str, Any]]) -> None:

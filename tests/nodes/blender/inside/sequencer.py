@@ -53,11 +53,15 @@ def still(name: str = "face", start: int = 10) -> Any:
     return strips().new_image(name=name, filepath=str(FILES / "source.png"), channel=2, frame_start=start)
 
 
+def effect_on(strip: Any, end: int) -> dict[str, Any]:
+    """Arguments of `new_effect`, which differ between versions."""
+    length = {"length": end - span(strip)[0]} if bpy.app.version >= (5, 0) else {"frame_end": end}
+    return {**length, "input1" if bpy.app.version >= (4, 5) else "seq1": strip}
+
+
 def speed_control(name: str, over: Any) -> Any:
     start, end = span(over)
-    length = {"length": end - start} if bpy.app.version >= (5, 0) else {"frame_end": end}
-    under = {"input1" if bpy.app.version >= (4, 5) else "seq1": over}
-    return strips().new_effect(name=name, type="SPEED", channel=6, frame_start=start, **length, **under)
+    return strips().new_effect(name=name, type="SPEED", channel=6, frame_start=start, **effect_on(over, end))
 
 
 def select(*chosen: Any) -> None:
@@ -99,6 +103,8 @@ def check_rerun_replaces_its_own_strip() -> dict[str, Any]:
     made = animate(source, driving)
     other = strips().new_movie(name="another", filepath=path(made), channel=7, frame_start=15)
     made.blend_alpha, made.name, made.transform.offset_x = 0.5, "mine", 12.0
+    made.crop.min_x, made.strobe = 3, 2
+    effect = strips().new_effect(name="glow", type="GLOW", channel=9, frame_start=15, **effect_on(made, 21))
     older, channel = path(made), made.channel
     select(made)
     bpy.context.scene.fomm_strips.strength = 0.5
@@ -108,6 +114,9 @@ def check_rerun_replaces_its_own_strip() -> dict[str, Any]:
     assert {strip.name for strip in movies} == {"talk", "mine", other.name}
     again = strips()["mine"]
     assert (again.channel, again.blend_alpha, again.transform.offset_x) == (channel, 0.5, 12.0)
+    assert (again.crop.min_x, again.strobe) == (3, 2)
+    assert strips()["glow"].input_1 == again, "effects stay on the strip"
+    assert effect.name == "glow"
     assert span(again) == [15, 19]
     assert path(again) != older
     assert Path(older).is_file()
@@ -116,6 +125,29 @@ def check_rerun_replaces_its_own_strip() -> dict[str, Any]:
     select(source, again)
     assert addon("sequencer").pair(bpy.context.scene) == (source, again)
     return {}
+
+
+def check_a_result_that_was_moved_and_trimmed_stays_so() -> None:
+    driving, source = movie(skip=0, frames=20), still()
+    made = animate(source, driving)
+    made.frame_start += 100
+    made.frame_offset_start, made.frame_final_duration = 4, 9
+    where, begin = span(made), made.frame_start
+    source.name, driving.name = "renamed still", "renamed movie"
+    select(made)
+    assert bpy.ops.fomm.animate_strips() == {"FINISHED"}
+    assert (span(made), made.frame_start) == (where, begin)
+
+
+def check_a_driver_that_is_moved_meanwhile_takes_its_result_along() -> None:
+    driving, source = movie(), still()
+    sequencer, results = addon("sequencer"), addon("strip_results")
+    found = addon("strip_inputs").driving_of(driving, bpy.context.scene)
+    place = sequencer._placed(bpy.context.scene, source, driving, found, bpy.context.scene.fomm_strips)
+    driving.frame_start += 40
+    driving.name = "another name"
+    made = results.put(FILES / "counted.mp4", place)
+    assert span(made) == span(driving) == [55, 61]
 
 
 def check_reopened() -> dict[str, Any]:
@@ -196,6 +228,13 @@ def check_movie_frame_as_source() -> dict[str, Any]:
     source, moving = addon("sequencer").pair(bpy.context.scene)
     assert (source, moving) == (other, driving)
     return {"file": str(picture)}
+
+
+def check_a_phones_picture_stands_as_blender_shows_it() -> dict[str, Any]:
+    strip = strips().new_image(name="phone", filepath=str(FILES / "turned.jpg"), channel=2, frame_start=1)
+    picture = addon("strip_render").still_of(strip, bpy.context.scene, 1, folder("phone"))
+    image = bpy.data.images.load(str(FILES / "turned.jpg"))
+    return {"file": str(picture), "shown": list(image.size)}
 
 
 def check_scene_camera_as_source() -> dict[str, Any]:
