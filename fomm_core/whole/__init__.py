@@ -2,12 +2,13 @@
 
 from .canvas import Canvas
 from .choices import Crop, CropOptions, Square
-from .finding import FoundDriving, FoundSource, find_driving, find_source, turned_apart
-from .framing import FAMILIES, framing_of
+from .finding import FoundDriving, FoundSource, find_driving, find_source, reframed, turned_apart
+from .framing import FAMILIES, USUAL, framing_of
 from .preview import preview_sheet
 
 __all__ = [
     "FAMILIES",
+    "USUAL",
     "Canvas",
     "Crop",
     "CropOptions",
@@ -18,5 +19,6 @@ __all__ = [
     "find_source",
     "framing_of",
     "preview_sheet",
+    "reframed",
     "turned_apart",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import torch
@@ -18,6 +18,7 @@ from ..video import VideoReader
 from ..video.pixels import Pixels
 from ..wording import counted
 from .choices import Crop, CropOptions, Square
+from .framing import USUAL
 
 SMALL_FACE = 64
 """Pixels of a face below which little of its movement can be seen or shown."""
@@ -71,7 +72,7 @@ def find_source(
         return FoundSource((by_hand.snapped(),))
     if crop == "off" or (crop == "auto" and framing is None):
         return FoundSource()
-    framing = framing or FRAMINGS["vox"]
+    framing = framing or FRAMINGS[USUAL]
     faces = finder.find(picture[..., :3])
     if not faces:
         square = is_square(height, width)
@@ -121,7 +122,7 @@ def find_driving(
         return FoundDriving(by_hand)
     if crop == "off" or (crop == "auto" and framing is None):
         return FoundDriving()
-    framing = framing or FRAMINGS["vox"]
+    framing = framing or FRAMINGS[USUAL]
     if crop == "auto" and is_square(height, width) and _shows_close(reader, framing, finder):
         return FoundDriving(words=f"{name} is a close crop already")
     tracker = FaceTracker(finder)
@@ -148,6 +149,14 @@ def find_driving(
         _words(name, track),
         tuple(_driving_warnings(name, track, first or (), tracking)),
     )
+
+
+def reframed(found: FoundDriving, options: CropOptions, framing: Framing | None) -> FoundDriving:
+    """What `find_driving` would find with another room around the face."""
+    if found.track is None:
+        return found
+    region = found.track.region(options.roomy(framing or FRAMINGS[USUAL]), follow=options.follow)
+    return replace(found, region=region)
 
 
 def is_square(height: int, width: int) -> bool:

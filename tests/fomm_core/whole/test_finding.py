@@ -148,10 +148,10 @@ def test_wrong_choices(options: dict) -> None:
 
 def test_a_preview_shows_both(photo: np.ndarray, head: list[np.ndarray]) -> None:
     square = Square(600, 180, 200).region(360, 640)
-    sheet = preview_sheet(photo, [square], [(0, head[0]), (5, head[5])], None, ["words"])
+    sheet = preview_sheet(photo, [square], [([(0, head[0]), (5, head[5])], None)], ["words"])
     assert sheet.dtype == np.uint8
     assert sheet.ndim == 3
     orange = (np.abs(sheet.astype(int) - (255, 90, 0)).max(-1) < 30).sum()
     assert orange > 500
-    without = preview_sheet(photo, [], [], None, [])
+    without = preview_sheet(photo, [], [], [])
     assert (np.abs(without.astype(int) - (255, 90, 0)).max(-1) < 30).sum() == 0
