@@ -2,7 +2,8 @@
 
 from .canvas import Canvas
 from .choices import Crop, CropOptions, Square
-from .finding import FoundDriving, FoundSource, find_driving, find_source, reframed, turned_apart
+from .finding import find_driving, find_source, reframed
+from .found import FoundDriving, FoundSource, turned_apart
 from .framing import FAMILIES, USUAL, framing_of
 from .preview import preview_sheet
 

@@ -22,7 +22,8 @@ from fomm_nodes.fomm_core.whole import (
     preview_sheet,
     turned_apart,
 )
-from fomm_nodes.fomm_core.whole.finding import is_close, real_cuts
+from fomm_nodes.fomm_core.whole.finding import is_close
+from fomm_nodes.fomm_core.whole.found import real_cuts
 from nearness import near
 from scenes import ground, placed
 
@@ -139,7 +140,16 @@ def test_faces_turned_apart_at_the_anchor(portrait: np.ndarray, finder) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"source": "person"}, {"face": "third"}, {"face": -1}, {"face": True}, {"feather": 0.7}, {"room": 0.5}]
+    "options",
+    [
+        {"source": "dog"},
+        {"source": "person", "face": 1},
+        {"face": "third"},
+        {"face": -1},
+        {"face": True},
+        {"feather": 0.7},
+        {"room": 0.5},
+    ],
 )
 def test_wrong_choices(options: dict) -> None:
     with pytest.raises(RegionError):
