@@ -20,7 +20,7 @@ from .drivers import UNTIMED_RATE, Clip, Driver, detect_clip, driven, performed
 from .errors import FommError, ImageError, KeypointError, RegionError
 from .faces import FaceFinder
 from .frames import at_positions, fitted_frames
-from .motion import Performance, save_keypoints
+from .motion import Performance, anchor_distances, save_keypoints
 from .options import FileOptions, OnProgress, Progress, Report, check_files
 from .rendering import Moving, render
 from .schedule import lengthened, scheduled
@@ -28,7 +28,7 @@ from .session import AnimationSession
 from .stills import Still, canvas_of, prepare_still
 from .video import VideoWriter, read_picture
 from .video.pixels import Pixels
-from .whole import CropOptions, FoundDriving, FoundSource, find_source, framing_of, turned_apart
+from .whole import CropOptions, FoundDriving, FoundSource, find_source, framing_of, pose_warning
 from .wording import counted
 
 log = logging.getLogger("fomm.pipeline")
@@ -308,11 +308,14 @@ def _moving(
         Moving(prepared, lengthened(schedule, longest), large)
         for prepared, schedule, large in zip(still.sources, schedules, still.large, strict=True)
     ]
-    for face, driver, anchor in zip(still.found.faces, each, anchors, strict=False):
-        apart = turned_apart(face, driver.found.track, anchor) if options.animation.anchor != "best" else None
-        if apart is not None:
-            warn(apart)
-            break
+    if options.animation.transfer.mode == "relative":
+        faces = still.found.faces[: len(each)] or (None,) * len(each)
+        for face, prepared, driver, anchor in zip(faces, still.sources, each, anchors, strict=True):
+            distances = anchor_distances(prepared.keypoints, driver.keypoints)
+            told = pose_warning(face, driver.found.track, anchor or 0, distances, driver.found.shots)
+            if told is not None and not (options.animation.anchor == "best" and "--best-frame" in told):
+                warn(told)
+                break
     return moving, anchors
 
 

@@ -3,7 +3,7 @@
 from .canvas import Canvas
 from .choices import Crop, CropOptions, Square
 from .finding import find_driving, find_source, reframed
-from .found import FoundDriving, FoundSource, turned_apart
+from .found import FoundDriving, FoundSource, pose_warning
 from .framing import FAMILIES, USUAL, framing_of
 from .preview import preview_sheet
 
@@ -19,7 +19,7 @@ __all__ = [
     "find_driving",
     "find_source",
     "framing_of",
+    "pose_warning",
     "preview_sheet",
     "reframed",
-    "turned_apart",
 ]

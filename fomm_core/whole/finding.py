@@ -19,7 +19,7 @@ from ..video import VideoReader
 from ..video.pixels import Pixels
 from ..wording import counted
 from .choices import Crop, CropOptions, Square
-from .found import FoundDriving, FoundSource, cut_warning, real_cuts
+from .found import FoundDriving, FoundSource, border_warning, cut_warning, real_cuts
 from .framing import USUAL
 from .people import person_in_clip, person_in_picture
 
@@ -195,6 +195,8 @@ def _driving_warnings(name: str, track: Track, first: Sequence[Face], tracking: 
             f"the face is not seen in {counted(gone, 'frame')} of {name}: its square is bridged, and what the picture "
             "does there is chance."
         )
+    if (cut_off := border_warning(name, track)) is not None:
+        warnings.append(cut_off)
     if len(first) > 1:
         x, y, side = track.square[track.found][0].tolist()
         warnings.append(
