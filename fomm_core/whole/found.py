@@ -14,9 +14,9 @@ from ..region import Framing, Region
 APART = 0.45
 """A face looks another way where it is turned (-1..1) or tilted (radians) by this more. Of 9 pictures and 6 clips all
 pairs with a profile differed by 0.7 and more, the others by 0.38 and less."""
-FAR, NEARER = 0.15, 2.0
-"""A pose is far where its keypoints are, and another frame's distance is less than half: frontal faces of different
-people, which move well, had up to 0.27, but then no frame was much nearer."""
+FAR, NEARER = 0.3, 2.0
+"""A pose is far where its keypoints are, and another frame's distance is less than half. Frontal faces of different
+people, which move well, had up to 0.27; profiles and pictures of something else more."""
 CUT_OFF, OFTEN = 0.2, 0.1
 """A face is cut off where so much of its side is outside; told where that is so in this share of the frames."""
 JUMP, TURN = 0.2, 0.25

@@ -132,16 +132,16 @@ def test_poses_that_are_far_apart_are_told(portrait: np.ndarray, finder) -> None
     (face,) = finder.find(portrait)
     square = torch.tensor([[100.0, 100, 50]]).repeat(4, 1)
     track = track_of(square, (0,), torch.tensor([face.turn, 0.9, 0.9, face.turn]))
-    distances = torch.tensor([0.1, 0.3, 0.25, 0.02])
+    distances = torch.tensor([0.15, 0.4, 0.35, 0.02])
     assert pose_warning(face, track, 0, distances) is None  # another is nearer, but this one is near, too
     told = pose_warning(face, track, 1, distances)
     assert told is not None
-    assert "distance 0.30" in told
+    assert "distance 0.40" in told
     assert "turned aside" in told
     assert "--best-frame takes frame 3 (0.02)" in told
     assert pose_warning(None, None, 1, distances) is not None
-    assert pose_warning(None, None, 1, torch.tensor([0.25, 0.3, 0.3, 0.3])) is None  # people differ
-    alone = pose_warning(face, track, 1, torch.tensor([0.3, 0.3, 0.28, 0.3]))
+    assert pose_warning(None, None, 1, torch.tensor([0.35, 0.4, 0.4, 0.4])) is None  # people differ
+    alone = pose_warning(face, track, 1, torch.tensor([0.4, 0.4, 0.38, 0.4]))
     assert alone is not None
     assert "--best-frame" not in alone
     gone = track_of(square.masked_fill(torch.arange(4)[:, None] == 3, torch.nan), (0,))
