@@ -94,12 +94,17 @@ def prepare_source(
     size: Size = "auto",
     mode: FitMode = "crop",
     background: tuple[float, ...] | None = None,
+    still: Tensor | None = None,
 ) -> PreparedSource:
     """Fit a picture [1, C, H, W] of any size to the output size and prepare it; frames come at `PreparedSource.size`.
 
     A picture with one channel more has its opacity there: the networks see it over `background`, an RGB colour in 0..1
-    (white), and `Rendered.transparent` gives the frames with their alpha.
+    (white), and `Rendered.transparent` gives the frames with their alpha. still: [1, 1, H, W] in 0..1 over the same
+    picture, white where nothing shall move.
     """
+    if still is not None:
+        prepared = prepare_source(session, image, size=size, mode=mode, background=background)
+        return replace(prepared, still=fit(still, *prepared.working, mode=mode, shown=prepared.size)[:, 0])
     channels = session.config.num_channels
     shown = output_size(session, image, size)
     working = session.config.nearest_size(*shown)

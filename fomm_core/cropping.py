@@ -93,7 +93,7 @@ def _crop_picture(
         note(message)
     regions = found.regions or (region_middle(*picture.shape[:2]),)
     if preview:
-        write_image(output, preview_sheet(picture, regions, [], None, [found.words or source.name]))
+        write_image(output, preview_sheet(picture, regions, [], [found.words or source.name]))
         return Cropped((output,), found.words, None, ())
     if len(regions) == 1:
         outputs = [output]
@@ -138,7 +138,7 @@ def _crop_clip(
             count = reader.count()
             numbers = sorted({round(i * (count - 1) / 4) for i in range(5)})
             frames = list(zip(numbers, reader.at(numbers), strict=True))
-            write_image(output, preview_sheet(frames[0][1], (region[:1],), frames, region, [words or source.name]))
+            write_image(output, preview_sheet(frames[0][1], (region[:1],), [(frames, region)], [words or source.name]))
             return Cropped((output,), words, None, ())
         if output.suffix == REGION:
             save_region(output, region, metadata={"of": source.name})

@@ -79,6 +79,17 @@ def fit(
     return F.pad(resized, (left, width - new_width - left, top, height - new_height - top))
 
 
+def own_size(height: int, width: int, shown: tuple[int, int], mode: FitMode) -> tuple[int, int]:
+    """The (height, width) at which a height x width picture, fitted as frames of the size `shown` were, keeps its own
+    resolution.
+    """
+    if mode == "stretch":
+        return height, width
+    factors = (height / shown[0], width / shown[1])
+    factor = min(factors) if mode == "crop" else max(factors)
+    return max(1, round(shown[0] * factor)), max(1, round(shown[1] * factor))
+
+
 def fit_uint8(
     frames: np.ndarray, height: int, width: int, *, mode: FitMode = "crop", shown: tuple[int, int] | None = None
 ) -> Tensor:

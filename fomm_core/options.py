@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from .animation import AnimationOptions, Size
+from .detail import DetailMode
 from .errors import FommError
 from .fitting import FitMode
 from .video import Seconds
@@ -26,6 +27,9 @@ class FileOptions:
     animation: how the clip moves the source.
     crop: which part of the picture and of the clip is meant, and whether the result is pasted back into the whole
         picture; by their faces, where they are no close crops already.
+    detail: how fine detail of a picture larger than `size` is carried over, see `transfer_detail`; the frames then have
+        the resolution of the picture. None: not at all.
+    hold: a mask, a picture of the source's shape, white where it shall stand still.
     size: of the frames, see `output_size`; where the picture is cropped, of the square that moves ('source': its own).
     fit: of what is not cropped. A `size` of two unequal sides and another fit than 'crop' say how the whole is to be
         shown: nothing is then cropped automatically.
@@ -45,6 +49,8 @@ class FileOptions:
 
     animation: AnimationOptions = field(default_factory=AnimationOptions)
     crop: CropOptions = field(default_factory=CropOptions)
+    detail: DetailMode | None = None
+    hold: PathLike | None = None
     size: Size = "auto"
     fit: FitMode = "crop"
     background: Colour | None = None

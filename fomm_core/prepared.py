@@ -20,6 +20,7 @@ class PreparedSource:
     small: the copy that dense motion warps (None for models without).
     shown: (height, width) that frames are resized to; None leaves them at the image's.
     alpha: [1, 1, H, W], the opacity of a source that lies over `background`, an RGB colour in 0..1; None: no say.
+    still: [1, H, W] in 0..1, white where nothing moves (`motion.hold`); None: all may.
     """
 
     image: Tensor
@@ -30,6 +31,7 @@ class PreparedSource:
     shown: tuple[int, int] | None = None
     alpha: Tensor | None = None
     background: tuple[float, ...] = (1.0, 1.0, 1.0)
+    still: Tensor | None = None
 
     @property
     def size(self) -> tuple[int, int]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import html
+import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -13,7 +15,7 @@ from .errors import ImageError
 from .files import atomic_path
 from .motion import Performance
 from .options import FileOptions, PathLike
-from .pipeline import find
+from .pipeline import Animator
 from .session import AnimationSession
 from .video import Seconds, VideoReader, write_image
 from .video.pixels import Pixels
@@ -26,14 +28,17 @@ SHOWN = 5
 def preview_files(
     session: AnimationSession,
     source: PathLike,
-    driving: PathLike | None,
+    driving: PathLike | Sequence[PathLike] | None,
     output: PathLike,
     options: FileOptions | None = None,
     *,
     performance: Performance | None = None,
+    animator: Animator | None = None,
 ) -> str:
-    """Write one picture (or, with .html, a page) of the squares in picture and clip and of five frames that drive, as
-    `animate_files` would take them, warnings below; returns what was found, in words.
+    """Write one picture (or, with .html, a page) of the squares in picture and clips and of five frames of each clip
+    that drive, as `animate_files` would take them, warnings below; returns what was found, in words.
+
+    animator: of that session and these options, which may know some of the files already.
 
     Raises ImageError for a file that is there already and not to be overwritten, and what `animate_files` does.
     """
@@ -44,14 +49,16 @@ def preview_files(
             f"expected a new name to write to; '{output}' exists already. Choose another, or allow it (-y)."
         )
     warnings: list[str] = []
-    reader = None if driving is None or performance is not None else _open(driving, options)
-    found = find(session, source, reader, driving, options, warnings.append, lambda progress: None)
-    frames: list[tuple[int, Pixels]] = []
-    if reader is not None:
-        with reader:
-            frames = _spread(reader, options)
+    clips: Sequence[PathLike] = ()
+    if driving is not None and performance is None:
+        clips = [driving] if isinstance(driving, str | os.PathLike) else driving
+    found = (animator or Animator(session, options)).find(source, clips, warnings.append, lambda progress: None)
+    shown = []
+    for clip, in_clip in zip(clips, found.driving, strict=True):
+        with _open(clip, options) as reader:
+            shown.append((_spread(reader, options), in_clip.region))
     words = [found.words or "picture and clip are taken as they are", *warnings]
-    sheet = preview_sheet(found.picture, found.source.regions, frames, found.driving.region, words)
+    sheet = preview_sheet(found.picture, found.source.regions, shown, words)
     if output.suffix.lower() in (".html", ".htm"):
         with atomic_path(output) as temporary:
             temporary.write_text(_page(sheet, words), encoding="utf-8")

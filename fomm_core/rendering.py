@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from .background import write_behind
+from .enlarging import Large
 from .fitting import from_uint8, to_uint8
 from .options import FileOptions, OnProgress, Progress
 from .prepared import PreparedSource, Rendered
@@ -27,10 +28,28 @@ LABELLED_HEIGHT = 128
 
 @dataclass(frozen=True, eq=False)
 class Moving:
-    """One square of a picture, or all of it, and how it moves."""
+    """One square of a picture, or all of it, and how it moves. large: the same in full resolution, for its detail."""
 
     source: PreparedSource
     schedule: Schedule
+    large: Large | None = None
+
+    def images(self, rendered: Rendered, *, clear: bool) -> Tensor:
+        """Frames [n, 3, H, W], or [n, 4, H, W] with alpha where `clear`."""
+        if self.large is not None:
+            return self.large.images(rendered, clear=clear).cpu()
+        return (rendered.transparent if clear else rendered.images).cpu()
+
+    def hidden(self, rendered: Rendered) -> Pixels:
+        """What was invented, uint8 [n, H, W, 3]."""
+        occlusion = rendered.occlusion
+        assert occlusion is not None
+        shown = occlusion if self.large is None else self.large.hidden(occlusion)
+        return to_uint8((1 - shown.clamp(0, 1)).expand(-1, 3, -1, -1))
+
+    def still(self) -> Tensor:
+        """The picture as the frames show it, [1, 3, H, W]."""
+        return (self.source.picture if self.large is None else self.large.image).cpu()
 
 
 def render(
@@ -38,7 +57,7 @@ def render(
     moving: Sequence[Moving],
     canvas: Canvas | None,
     writers: Sequence[VideoWriter],
-    shown: Iterator[Tensor] | None,
+    shown: Sequence[Iterator[Tensor]],
     options: FileOptions,
     report: OnProgress,
     *,
@@ -47,14 +66,16 @@ def render(
     """Stream all frames into the writers: the frames, and, where there are two, what was invented of them.
 
     canvas: the whole picture that they are laid into, one square of it for each of `moving`; None leaves the frames of
-    the only one as they are. shown: driving frames to compare with, [1, 3, H, W] each. clear: keep the alpha.
+    the only one as they are. shown: the driving frames of each clip to compare with, [1, 3, H, W] each. clear: keep the
+    alpha.
     """
     schedule = moving[0].schedule
-    still = moving[0].source.picture.cpu() if canvas is None else from_uint8(canvas.picture[..., :3])
+    still = moving[0].still() if canvas is None else from_uint8(canvas.picture[..., :3])
 
-    def write(chunk: tuple[Rendered, ...], driving: Tensor | None, until: Sequence[Fraction] | None) -> None:
-        images = [(rendered.transparent if clear else rendered.images).cpu() for rendered in chunk]
-        hidden = [_hidden(rendered) for rendered in chunk] if len(writers) > 1 else []
+    def write(chunk: tuple[Rendered, ...], driving: list[Tensor], until: Sequence[Fraction] | None) -> None:
+        images = [part.images(rendered, clear=clear) for part, rendered in zip(moving, chunk, strict=True)]
+        writes_mask = len(writers) > 1
+        hidden = [part.hidden(rendered) for part, rendered in zip(moving, chunk, strict=True) if writes_mask]
         if canvas is None:
             shown = _compared(still, driving, images[0]) if options.compare else images[0]
             writers[0].write(to_uint8(shown), until)
@@ -66,7 +87,7 @@ def render(
             end = None if until is None else until[number : number + 1]
             frame = canvas.frame([square[number] for square in squares])[None]
             if options.compare:
-                beside = None if driving is None else driving[number : number + 1]
+                beside = [clip[number : number + 1] for clip in driving]
                 frame = to_uint8(_compared(still, beside, from_uint8(frame)))
             writers[0].write(frame, end)
             if hidden:
@@ -78,20 +99,15 @@ def render(
         for chunk in _together(streams):
             count = len(chunk[0])
             until = None if schedule.until is None else schedule.until[done : done + count]
-            submit(chunk, None if shown is None else torch.cat(list(islice(shown, count))), until)
+            submit(chunk, [torch.cat(list(islice(clip, count))) for clip in shown], until)
             done += count
             report(Progress("render", done, len(schedule.keypoints)))
 
 
-def _compared(still: Tensor, driving: Tensor | None, images: Tensor) -> Tensor:
-    columns = {"source": still, "driving": driving, "result": images}
-    present = {name: column for name, column in columns.items() if column is not None}
-    return side_by_side(list(present.values()), list(present) if images.shape[-2] >= LABELLED_HEIGHT else None)
-
-
-def _hidden(rendered: Rendered) -> Pixels:
-    assert rendered.occlusion is not None
-    return to_uint8((1 - rendered.occlusion).expand(-1, 3, -1, -1))
+def _compared(still: Tensor, driving: Sequence[Tensor], images: Tensor) -> Tensor:
+    names = [f"driving {number}" if len(driving) > 1 else "driving" for number in range(1, len(driving) + 1)]
+    labels = ["source", *names, "result"] if images.shape[-2] >= LABELLED_HEIGHT else None
+    return side_by_side([still, *driving, images], labels)
 
 
 def _together(streams: Sequence[Iterator[Rendered]]) -> Iterator[tuple[Rendered, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from .geometry import Keypoints
@@ -23,6 +23,16 @@ class Schedule:
     shown: list[int]
     fps: Fraction
     until: list[Fraction] | None = None
+
+
+def lengthened(schedule: Schedule, frames: int) -> Schedule:
+    """The same for so many frames, at a constant rate: what ends before rests in its last pose."""
+    missing = frames - len(schedule.keypoints)
+    if missing <= 0:
+        return schedule
+    last = schedule.keypoints[len(schedule.keypoints) - 1].expand(missing)
+    keypoints = Keypoints.cat([schedule.keypoints, last])
+    return replace(schedule, keypoints=keypoints, shown=schedule.shown + schedule.shown[-1:] * missing)
 
 
 def scheduled(

@@ -24,6 +24,7 @@ from .fitting import as_rgb, resize
 from .geometry import Keypoints, Motion
 from .lowering import cast, compiled, lower
 from .model import MotionModel
+from .motion import hold
 from .precision import fast_dtype
 from .prepared import PreparedSource, Rendered
 from .team import Team
@@ -167,7 +168,8 @@ class AnimationSession:
         assert dense_motion is not None
         assert source.small is not None
         at_source = source.keypoints.to(self.device).expand(len(keypoints))
-        return dense_motion(source.small, at_source, keypoints.to(self.device))
+        motion: Motion = dense_motion(source.small, at_source, keypoints.to(self.device))
+        return motion if source.still is None else hold(motion, source.still)
 
     def generate(self, source: PreparedSource, motion: Motion) -> Iterator[Rendered]:
         """Paint the frames of a motion, in chunks."""

@@ -7,6 +7,7 @@ from pathlib import Path
 ASSETS = Path(__file__).resolve().parent / "assets"
 DEFAULT_MODEL = "demo-128"
 FACE_WEIGHTS = ASSETS / "faces" / "faces.safetensors"
+PERSON_WEIGHTS = ASSETS / "persons" / "persons.safetensors"
 
 
 def builtin_models() -> dict[str, Path]:

@@ -2,12 +2,14 @@
 
 from .canvas import Canvas
 from .choices import Crop, CropOptions, Square
-from .finding import FoundDriving, FoundSource, find_driving, find_source, turned_apart
-from .framing import FAMILIES, framing_of
+from .finding import find_driving, find_source, reframed
+from .found import FoundDriving, FoundSource, pose_warning
+from .framing import FAMILIES, USUAL, framing_of
 from .preview import preview_sheet
 
 __all__ = [
     "FAMILIES",
+    "USUAL",
     "Canvas",
     "Crop",
     "CropOptions",
@@ -17,6 +19,7 @@ __all__ = [
     "find_driving",
     "find_source",
     "framing_of",
+    "pose_warning",
     "preview_sheet",
-    "turned_apart",
+    "reframed",
 ]

@@ -29,9 +29,12 @@ class Square:
         return region_at(self.x, self.y, self.side, math.radians(self.angle), height=height, width=width)
 
 
-Crop = Literal["auto", "off", "face"] | Square | Region
+WORDS = ("auto", "off", "face", "person")
+
+Crop = Literal["auto", "off", "face", "person"] | Square | Region
 """auto: by the face, where the picture is not a close square crop of one already and the model is one of faces. off:
-the picture as it is, fitted. face: by the face in any case. Or a certain square, or one for each frame."""
+the picture as it is, fitted. face: by the face in any case. person: by the whole body; of a clip, also where `auto` is
+left to follow the picture. Or a certain square, or one for each frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +64,17 @@ class CropOptions:
 
     def __post_init__(self) -> None:
         for crop in (self.source, self.driving):
-            if isinstance(crop, str) and crop not in ("auto", "off", "face"):
-                raise RegionError(f"expected a crop auto, off, face or a square; got {crop!r}")
+            if isinstance(crop, str) and crop not in WORDS:
+                raise RegionError(f"expected a crop {', '.join(WORDS)} or a square; got {crop!r}")
         known = self.face in WHICH if isinstance(self.face, str) else self.face >= 0
         if not known or isinstance(self.face, bool):
             raise RegionError(f"expected a face out of {', '.join(WHICH)}, or its number from 0; got {self.face!r}")
         if not 1 <= self.room <= 4:
             raise RegionError(f"expected a room of 1 to 4 times the square; got {self.room}")
+        if self.source == "person" and self.face != "largest":
+            raise RegionError(f"expected no choice of a face for the square of a person; got {self.face!r}")
+        if self.source == "person" and self.driving == "auto":
+            object.__setattr__(self, "driving", "person")
         check_feather(self.feather)
 
     def close(self) -> CropOptions:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import islice
 
 import torch
@@ -13,11 +13,15 @@ from ..background import read_ahead
 from ..errors import RegionError
 from ..faces import Face, FaceFinder, FaceTracker, Track, Tracking, choose
 from ..faces.track import with_shots
+from ..persons import PersonFinder
 from ..region import FRAMINGS, Framing, Region
 from ..video import VideoReader
 from ..video.pixels import Pixels
 from ..wording import counted
 from .choices import Crop, CropOptions, Square
+from .found import FoundDriving, FoundSource, border_warning, cut_warning, real_cuts
+from .framing import USUAL
+from .people import person_in_clip, person_in_picture
 
 SMALL_FACE = 64
 """Pixels of a face below which little of its movement can be seen or shown."""
@@ -27,35 +31,6 @@ CLOSE = (0.6, 1.5)
 """A square picture is a close crop where the square that the model wants has a side of so many of its own."""
 PEEK = 5
 """Frames of a square clip that are looked at to see whether it is a close crop."""
-JUMP, TURN = 0.2, 0.25
-"""A cut is one where the face jumps by more than this share of its side, grows or turns by more than that."""
-
-
-@dataclass(frozen=True, eq=False)
-class FoundSource:
-    """What moves in the picture. regions: one square for each face; none where the picture is taken as it is.
-
-    faces: those that move, in the same order; none where squares were chosen by hand. words: what was found, for the
-    user; empty where nothing was looked for. warnings: whole sentences.
-    """
-
-    regions: tuple[Region, ...] = ()
-    faces: tuple[Face, ...] = ()
-    words: str = ""
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, eq=False)
-class FoundDriving:
-    """What moves it: the square, or one for each frame; None where the clip is taken as it is. shots: where they begin;
-    the rest is as for `FoundSource`.
-    """
-
-    region: Region | None = None
-    track: Track | None = None
-    shots: tuple[int, ...] = (0,)
-    words: str = ""
-    warnings: tuple[str, ...] = ()
 
 
 def find_source(
@@ -71,7 +46,9 @@ def find_source(
         return FoundSource((by_hand.snapped(),))
     if crop == "off" or (crop == "auto" and framing is None):
         return FoundSource()
-    framing = framing or FRAMINGS["vox"]
+    if crop == "person":
+        return person_in_picture(picture, name, options, PersonFinder(finder.networks.device))
+    framing = framing or FRAMINGS[USUAL]
     faces = finder.find(picture[..., :3])
     if not faces:
         square = is_square(height, width)
@@ -119,9 +96,11 @@ def find_driving(
     crop = options.driving
     if (by_hand := _by_hand(crop, height, width)) is not None:
         return FoundDriving(by_hand)
+    if crop == "person":
+        return person_in_clip(reader, name, options, PersonFinder(finder.networks.device), on_frames)
     if crop == "off" or (crop == "auto" and framing is None):
         return FoundDriving()
-    framing = framing or FRAMINGS["vox"]
+    framing = framing or FRAMINGS[USUAL]
     if crop == "auto" and is_square(height, width) and _shows_close(reader, framing, finder):
         return FoundDriving(words=f"{name} is a close crop already")
     tracker = FaceTracker(finder)
@@ -150,6 +129,15 @@ def find_driving(
     )
 
 
+def reframed(found: FoundDriving, options: CropOptions, framing: Framing | None) -> FoundDriving:
+    """What `find_driving` would find with another room around the face."""
+    if found.track is None:
+        return found
+    wanted = found.framing or framing or FRAMINGS[USUAL]
+    region = found.track.region(options.roomy(wanted), follow=options.follow)
+    return replace(found, region=region)
+
+
 def is_square(height: int, width: int) -> bool:
     """Whether a picture counts as square."""
     return abs(height - width) <= SQUARE * max(height, width)
@@ -163,36 +151,6 @@ def is_close(face: Face, framing: Framing) -> bool:
     square = face.region(framing)
     away = (square.centre[0] - torch.tensor([face.width / 2, face.height / 2], dtype=torch.float64)).abs().max()
     return CLOSE[0] <= float(square.side[0]) / side <= CLOSE[1] and float(away) < 0.25 * side
-
-
-def real_cuts(track: Track) -> tuple[int, ...]:
-    """The shots of a track, without those whose cut the face does not know of: light that changes is no cut."""
-    starts = [0]
-    for cut in (shot for shot in track.shots if shot > 0):
-        if not bool(track.found[cut - 1] & track.found[cut]):
-            starts.append(cut)
-            continue
-        before, after = track.square[cut - 1], track.square[cut]
-        moved = float((after[:2] - before[:2]).norm() / before[2])
-        grown = abs(float((after[2] / before[2]).log()))
-        turned = abs(float(track.turn[cut] - track.turn[cut - 1])) + abs(float(track.roll[cut] - track.roll[cut - 1]))
-        if moved > JUMP or grown > JUMP or turned > TURN:
-            starts.append(cut)
-    return tuple(starts)
-
-
-def turned_apart(face: Face | None, track: Track | None, anchor: int | None) -> str | None:
-    """A warning where the picture's face and the clip's anchor frame look different ways."""
-    if face is None or track is None or anchor is None or not bool(track.found[anchor]):
-        return None
-    turn, roll = float(track.turn[anchor]) - face.turn, float(track.roll[anchor]) - face.roll
-    if abs(turn) < 0.35 and abs(roll) < 0.35:
-        return None
-    how = "turned aside" if abs(turn) >= 0.35 else "tilted"
-    return (
-        f"the faces of the picture and of the clip's frame {anchor} are {how} differently, and that frame is taken as "
-        "the picture's pose: --best-frame looks for a frame more alike."
-    )
 
 
 def _by_hand(crop: Crop, height: int, width: int) -> Region | None:
@@ -237,6 +195,8 @@ def _driving_warnings(name: str, track: Track, first: Sequence[Face], tracking: 
             f"the face is not seen in {counted(gone, 'frame')} of {name}: its square is bridged, and what the picture "
             "does there is chance."
         )
+    if (cut_off := border_warning(name, track)) is not None:
+        warnings.append(cut_off)
     if len(first) > 1:
         x, y, side = track.square[track.found][0].tolist()
         warnings.append(
@@ -247,9 +207,5 @@ def _driving_warnings(name: str, track: Track, first: Sequence[Face], tracking: 
     if size < SMALL_FACE:
         warnings.append(f"the face in {name} is only {size:.0f} pixels large: its movement is known only roughly.")
     if len(track.shots) > 1:
-        places = ", ".join(str(shot) for shot in track.shots[1:9]) + (", ..." if len(track.shots) > 9 else "")
-        warnings.append(
-            f"{name} has cuts, at frame {places}: each shot has a square and an anchor of its own, and the picture "
-            "jumps with them. --start and --frames choose one shot."
-        )
+        warnings.append(cut_warning(name, track.shots))
     return warnings

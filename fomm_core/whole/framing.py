@@ -22,6 +22,9 @@ FAMILIES: Mapping[str, str | None] = MappingProxyType(
 )
 """The first word of a preset to its row in `FRAMINGS`; None where the model was not trained on faces."""
 
+USUAL = "vox"
+"""The row for faces where no model says another."""
+
 
 def framing_of(config: MotionModelConfig, name: str) -> Framing | None:
     """How a model of that configuration and name wants to see a face; None for one that was not trained on faces.
@@ -36,4 +39,4 @@ def framing_of(config: MotionModelConfig, name: str) -> Framing | None:
             row = FAMILIES[word]
             return None if row is None else FRAMINGS[row]
     small = {PRESETS[preset].generator for preset in PRESETS if preset.startswith("demo")}
-    return FRAMINGS["demo" if config.generator in small else "vox"]
+    return FRAMINGS["demo" if config.generator in small else USUAL]

@@ -21,24 +21,27 @@ PAPER, INK, LINE = (245, 245, 245), (30, 30, 30), (255, 90, 0)
 def preview_sheet(
     picture: Pixels,
     squares: Sequence[Region],
-    frames: Sequence[tuple[int, Pixels]],
-    driving: Region | None,
+    clips: Sequence[tuple[Sequence[tuple[int, Pixels]], Region | None]],
     words: Sequence[str],
 ) -> Pixels:
-    """The picture and the first of `frames` (number, pixels) with their squares; below, the crops of both; uint8 RGB.
+    """The picture and a frame of each clip with their squares; below, the crops of all; uint8 RGB.
 
-    squares: of the picture; none for all of it, fitted. driving: of the clip; None likewise.
+    squares: of the picture; none for all of it, fitted. clips: frames (number, pixels) of each, and its square; None
+    for all of it.
     """
     whole = [_titled(_outlined(picture[..., :3], squares), "picture", TALL)]
     crops = [_titled(crop_pixels(_rgb(picture), square, SMALL), "", SMALL) for square in squares or [_middle(picture)]]
-    if frames:
+    parts = [crops]
+    for frames, driving in clips:
         number, first = frames[0]
         region = driving or _middle(first)
         at = region if len(region) == 1 else region[number]
         whole.append(_titled(_outlined(first, [at] if driving is not None else []), f"clip, frame {number}", TALL))
         cropper = Cropper(region, SMALL)
-        crops += [_titled(cropper(frame, index), f"frame {index}", SMALL) for index, frame in frames]
-    rows = [_row(whole), _row(crops)]
+        parts.append([_titled(cropper(frame, index), f"frame {index}", SMALL) for index, frame in frames])
+    if len(parts) == 2:
+        parts = [[*parts[0], *parts[1]]]
+    rows = [_row(whole), *(_row(part) for part in parts)]
     rows += [_text(line, max(row.shape[1] for row in rows)) for line in words]
     return _stacked(rows)
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...fomm_core.wording import counted
 from .cropping import add_crop_arguments, crop_options
-from .hints import picture_and_clip
+from .many import Inputs, animate_many, check_places, given_inputs
 from .models import add_config_arguments, hint_at_better_models, open_session
 from .moving import add_motion_arguments
+from .picturing import add_picture_arguments
 from .terminal import progress_display, say
 from .times import rate_or_keep
 
@@ -40,6 +41,12 @@ examples:
   fomm animate group.jpg talk.mp4 -o out.mp4 --face 1
       of several faces in a photograph the second from the left; --face all moves each of them
 
+  fomm animate pair.jpg left.mp4 right.mp4 -o out.mp4 --face all
+      a clip for each face, from left to right
+
+  fomm animate "portraits/*" "clips/*" -o out
+      each picture moved by each clip: out/PICTURE-CLIP.mp4; what is there already is left alone
+
 A photograph and a clip of any shape will do for models of faces: the face is found in both and followed in the clip,
 and what moves is pasted back into the whole photograph. For other models (bodies, animations) picture and clip should
 show the same in about the same place and size: choose a square of each with --crop and --crop-driving.
@@ -54,17 +61,26 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         help="move a picture as a video moves",
         description="Animate a picture by a driving video.",
         usage="fomm animate SOURCE DRIVING [-o OUT] [options]\n"
+        "       fomm animate SOURCE DRIVING DRIVING ... --face all [-o OUT] [options]\n"
+        "       fomm animate SOURCE ... DRIVING ... [-o FOLDER] [options]\n"
         "       fomm animate SOURCE --keypoints FILE [-o OUT] [options]\n"
         "       fomm animate --example [-o OUT] [options]",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", nargs="?", metavar="SOURCE", help="the picture: png, jpg, webp, tiff, ...")
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="the picture: png, jpg, webp, tiff, ...; several names, or a pattern in quotes, for several results",
+    )
     parser.add_argument(
         "driving",
-        nargs="?",
+        nargs="*",
         metavar="DRIVING",
-        help="the clip that moves it: mp4, mov, webm, mkv, gif, animated webp; a folder or pattern of pictures",
+        help="the clip that moves it: mp4, mov, webm, mkv, gif, animated webp; a folder or pattern of pictures; "
+        "several names, or a pattern of clips in quotes: each moves each picture, or with --face all one face of the "
+        "only one",
     )
     parser.add_argument("--example", action="store_true", help="use the bundled picture and clip")
     _add_output_arguments(parser.add_argument_group("output"))
@@ -78,7 +94,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     add_config_arguments(model)
     add_motion_arguments(parser.add_argument_group("motion"))
     add_crop_arguments(parser.add_argument_group("squares"))
-    _add_picture_arguments(parser.add_argument_group("pictures"))
+    add_picture_arguments(parser.add_argument_group("pictures"))
     add_computing_arguments(parser.add_argument_group("computing"))
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -90,7 +106,8 @@ def _add_output_arguments(group: Any) -> None:
         metavar="OUT",
         type=Path,
         help="by its ending: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif; a pattern such as f-%%05d.png, or a name "
-        "without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current folder)",
+        "without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current folder). For "
+        "several results their folder, or a name with * for theirs, such as out/*.webm",
     )
     group.add_argument("-y", "--overwrite", action="store_true", help="replace files that exist")
     group.add_argument(
@@ -120,31 +137,6 @@ def _add_output_arguments(group: Any) -> None:
     )
 
 
-def _add_picture_arguments(group: Any) -> None:
-    group.add_argument(
-        "--size",
-        type=picture_size,
-        default="auto",
-        metavar="auto|model|source|N|WxH",
-        help="of the frames, or of the square that moves where it is pasted back. auto: the size that the model was "
-        "trained at, but 256 at least (default); model: just that size; source: the picture's own; a number: the "
-        "shorter side. Any size will do",
-    )
-    group.add_argument(
-        "--background",
-        type=colour,
-        metavar="COLOUR",
-        help="what a transparent source lies over: white, navy, #20b040, ... (default: it stays transparent in .webm, "
-        ".mov (ProRes 4444), .gif and PNG files, and lies over white in others)",
-    )
-    group.add_argument(
-        "--fit",
-        choices=("crop", "pad", "stretch"),
-        default="crop",
-        help="what is not cropped, and of another shape: cut off sides, add borders, or squeeze (default: crop)",
-    )
-
-
 def add_computing_arguments(group: Any) -> None:
     """Where and how the networks run."""
     group.add_argument(
@@ -168,44 +160,30 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def colour(text: str) -> tuple[int, int, int]:
-    """A colour by its name, or as #rrggbb."""
-    from ...fomm_core.errors import FommError
-    from ...fomm_core.video.pixels import colour_named
-
-    try:
-        return colour_named(text)
-    except FommError as problem:
-        raise argparse.ArgumentTypeError(str(problem)) from problem
-
-
-def picture_size(text: str) -> str | int | tuple[int, int]:
-    """`auto`, `model`, `source`, a length, or WIDTHxHEIGHT as (height, width)."""
-    if text in ("auto", "model", "source"):
-        return text
-    numbers = text.lower().split("x")
-    if len(numbers) > 2 or not all(number.isdecimal() and int(number) > 0 for number in numbers):
-        raise argparse.ArgumentTypeError(f"expected auto, model, source, a length such as 256 or 512x256; got {text!r}")
-    return int(numbers[0]) if len(numbers) == 1 else (int(numbers[1]), int(numbers[0]))
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Animate; returns the exit code."""
-    source, driving = _inputs(arguments)
+    inputs = _inputs(arguments)
     from ...fomm_core.motion import load_keypoints
     from ...fomm_core.pipeline import animate_files, check_files
 
     options = _options(arguments)
-    output = arguments.output or _free_name(source, driving or arguments.keypoints, example=arguments.example)
-    check_files([source, driving, arguments.keypoints], output, options)
+    one = _is_one(inputs, arguments)
+    source = inputs.sources[0]
+    output = arguments.output or _free_name(inputs, arguments.keypoints, example=arguments.example)
+    if one:
+        check_files([source, *inputs.clips, arguments.keypoints, arguments.hold], output, options)
+    else:
+        check_places(arguments, len(inputs.sources) * max(1, len(inputs.clips)))
     performance = None if arguments.keypoints is None else load_keypoints(arguments.keypoints)
     if arguments.model is None and not arguments.quiet:
         hint_at_better_models()
     session = open_session(arguments)
+    if not one:
+        return animate_many(session, inputs, arguments, options, performance, _summary)
     if arguments.preview is not None:
         from ...fomm_core.previewing import preview_files
 
-        found = preview_files(session, source, driving, arguments.preview, options, performance=performance)
+        found = preview_files(session, source, inputs.clips, arguments.preview, options, performance=performance)
         if not arguments.quiet:
             print(f"{arguments.preview.resolve()}: {found or 'picture and clip are taken as they are'}")
         return 0
@@ -213,7 +191,7 @@ def run(arguments: argparse.Namespace) -> int:
         report = animate_files(
             session,
             source,
-            driving,
+            inputs.clips,
             output,
             options,
             performance=performance,
@@ -225,20 +203,32 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _inputs(arguments: argparse.Namespace) -> tuple[Path, Path | None]:
-    """(source, driving); usage errors end the program."""
-    source, driving = arguments.source, arguments.driving
+def _inputs(arguments: argparse.Namespace) -> Inputs:
+    """The pictures and clips; usage errors end the program."""
+    source, driving, performance = arguments.source, arguments.driving, arguments.keypoints is not None
     if arguments.example:
-        if source is not None or arguments.keypoints is not None:
+        if source is not None or performance:
             arguments.usage_error("--example brings its own SOURCE and DRIVING: leave them out")
         from ...fomm_core.shipped import ASSETS
 
-        return ASSETS / "source.png", ASSETS / "driving.mp4"
+        return Inputs((ASSETS / "source.png",), (ASSETS / "driving.mp4",))
     if source is None:
         arguments.usage_error("SOURCE and DRIVING are missing: a picture and a video (or try --example)")
-    if driving is None and arguments.keypoints is None:
+    if not driving and not performance:
         arguments.usage_error("DRIVING is missing: a video, or --keypoints FILE for saved movement")
-    return picture_and_clip(source, driving)
+    return given_inputs([source, *driving], performance=performance)
+
+
+def _is_one(inputs: Inputs, arguments: argparse.Namespace) -> bool:
+    """Whether there is one result: one clip moves one picture, or each face of a picture has a clip of its own."""
+    if len(inputs.sources) == 1 and (len(inputs.clips) < 2 or arguments.face == "all"):
+        return True
+    if len(inputs.clips) > 1 and arguments.face == "all":
+        arguments.usage_error(
+            "expected one picture, each of whose faces has a clip of its own, or one clip for all faces of several "
+            f"pictures with --face all; got {len(inputs.sources)} pictures and {len(inputs.clips)} clips"
+        )
+    return False
 
 
 def _options(arguments: argparse.Namespace) -> FileOptions:
@@ -260,6 +250,8 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
             smooth_sigma=arguments.smooth_sigma,
         ),
         crop=crop_options(arguments),
+        detail=None if arguments.detail == "off" else arguments.detail,
+        hold=arguments.hold,
         size=arguments.size,
         fit=arguments.fit,
         background=arguments.background,
@@ -275,10 +267,14 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
     )
 
 
-def _free_name(source: Path, driving: Path | None, *, example: bool) -> Path:
+def _free_name(inputs: Inputs, performance: Path | None, *, example: bool) -> Path:
     """A name for the result that no file has yet."""
-    stem = "fomm-example" if example or driving is None else f"{source.stem}-{driving.stem or driving.name}"
-    stem = stem.replace("%", "").replace("*", "")  # of patterns
+    if example:
+        stem = "fomm-example"
+    else:
+        parts = [inputs.sources[0].stem, *(clip.stem or clip.name for clip in inputs.clips)]
+        parts += [performance.stem] if performance is not None and not inputs.clips else []
+        stem = "-".join(parts).replace("%", "").replace("*", "")  # of patterns
     number, path = 1, Path(f"{stem}.mp4")
     while path.exists():
         number += 1

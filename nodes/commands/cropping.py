@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ...fomm_core.whole import Crop, CropOptions
 
-WORDS = ("auto", "off", "face")
+WORDS = ("auto", "off", "face", "person")
 FACES = ("largest", "left", "right", "middle", "all")
-SQUARES = "auto|off|face|X,Y,SIDE[,ANGLE]|FILE"
+SQUARES = "auto|off|face|person|X,Y,SIDE[,ANGLE]|FILE"
 
 
 def add_crop_arguments(group: Any) -> None:
@@ -39,8 +39,9 @@ def add_square_arguments(group: Any, what: str) -> None:
         default="auto",
         metavar=SQUARES,
         help=f"the square {what} that moves. auto: around the face, unless it is a close square crop already, or the "
-        "model is not one of faces (default); off: all of it, fitted; face: around the face in any case; middle and "
-        "side in pixels, with an angle in degrees; a file of `fomm crop`",
+        "model is not one of faces (default); off: all of it, fitted; face: around the face in any case; person: "
+        "around a whole body, for models of bodies and clothes; middle and side in pixels, with an angle in degrees; a "
+        "file of `fomm crop`",
     )
     group.add_argument(
         "--face",
@@ -76,8 +77,8 @@ def crop(text: str) -> Crop:
         numbers = []
     if len(numbers) not in (3, 4):
         raise argparse.ArgumentTypeError(
-            f"expected auto, off, face, a .safetensors file, or the middle and side of a square such as 960,400,300; "
-            f"got {text!r}"
+            f"expected {', '.join(WORDS)}, a .safetensors file, or the middle and side of a square such as "
+            f"960,400,300; got {text!r}"
         )
     return Square(*numbers)
 

@@ -7,13 +7,14 @@ import glob
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from ...fomm_core.wording import did_you_mean, odd_name
+from ...fomm_core.wording import did_you_mean, odd_name, why_missing
+
+if TYPE_CHECKING:
+    from ...fomm_core.errors import FommError
 
 TOO_MANY = {
-    "animate": "SOURCE is one picture and DRIVING one clip; where the shell made several names of a pattern such as "
-    "*.png, `fomm render` takes it, in quotes",
     "crop": "one picture or clip at a time",
     "convert": "one file at a time",
     "graph": "one graph at a time",
@@ -85,17 +86,45 @@ def picture_and_clip(source: str, driving: str | None) -> tuple[Path, Path | Non
     for path, place in ((picture, "a picture"), (clip, "a clip")):
         if path is not None and path.is_file() and (other := _of_another_kind(path)):
             raise ImageError(f"expected {place}; '{path}' is {other}.")
-    if picture.is_file() and _is_clip(picture):
-        if clip is not None and clip.is_file() and _is_still(clip):
-            raise ImageError(
-                f"expected a picture, then a clip; '{picture}' is a video and '{clip}' a picture. Swap the two: "
-                f"fomm animate {clip} {picture}"
-            )
-        raise ImageError(
-            f"expected a picture as SOURCE; '{picture}' is not one, but a video. Take a still of it: ffmpeg -i "
-            f"{picture} -frames:v 1 still.png"
-        )
+    if (wrong := why_no_picture(picture, clip)) is not None:
+        raise wrong
     return picture, clip
+
+
+def why_no_picture(picture: Path, clip: Path | None) -> FommError | None:
+    """What is wrong where a video stands in the place of a picture; None where none does."""
+    from ...fomm_core.errors import ImageError
+
+    if not (picture.is_file() and _is_clip(picture)):
+        return None
+    if clip is not None and clip.is_file() and is_still(clip):
+        return ImageError(
+            f"expected a picture, then a clip; '{picture}' is a video and '{clip}' a picture. Swap the two: "
+            f"fomm animate {clip} {picture}"
+        )
+    return ImageError(
+        f"expected a picture as SOURCE; '{picture}' is not one, but a video. Take a still of it: ffmpeg -i "
+        f"{picture} -frames:v 1 still.png"
+    )
+
+
+def checked(path: Path, place: str) -> Path:
+    """One file of several, which is there and neither weights nor a graph. place: what it should be, in words."""
+    from ...fomm_core.errors import ImageError
+    from ...fomm_core.video.source import still_paths
+
+    if path.is_file() and (other := _of_another_kind(path)):
+        raise ImageError(f"expected {place}; '{path}' is {other}.")
+    if not path.exists() and still_paths(path) is None:
+        raise ImageError(f"expected {place}; '{path}' does not exist. {why_missing(path)}")
+    return path
+
+
+def none_fits(name: str) -> FommError:
+    """What to say of a pattern that no file fits."""
+    from ...fomm_core.errors import ImageError
+
+    return ImageError(f"expected files; got {name}. {odd_name(name) or 'Check the name.'}")
 
 
 def given_file(name: str) -> Path:
@@ -150,7 +179,8 @@ def _is_clip(path: Path) -> bool:
     return videos and kind_of(media) == "container"
 
 
-def _is_still(path: Path) -> bool:
+def is_still(path: Path) -> bool:
+    """Whether a file is one picture, by what is in it."""
     from ...fomm_core.video.source import MediaSource, kind_of
 
     return path.stat().st_size > 0 and kind_of(MediaSource(path)) == "still"

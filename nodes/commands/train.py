@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...fomm_core.wording import counted
-from .animate import picture_size, positive
+from .animate import positive
+from .picturing import picture_size
 from .terminal import say
 from .training_display import training_display
 

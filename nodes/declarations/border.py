@@ -11,7 +11,7 @@ from torch import Tensor
 from ...fomm_core.animation import Anchor
 from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError, KeypointError
-from ...fomm_core.fitting import FitMode, as_rgb, fit, resize
+from ...fomm_core.fitting import FitMode, as_rgb, fit, own_size, resize
 from ...fomm_core.geometry import Motion
 from ..spec import MODEL, choice, decimal, integer, socket, switch
 
@@ -201,18 +201,9 @@ class Sizing:
         return fit(pictures, *config.nearest_size(*shown), mode=self.fit, shown=shown)
 
 
-def fitted_box(height: int, width: int, clip: MotionClip) -> tuple[int, int]:
-    """The size at which a height x width picture, fitted as the clip's frames were, keeps its own resolution."""
-    if clip.fit == "stretch":
-        return height, width
-    factors = (height / clip.size[0], width / clip.size[1])
-    factor = min(factors) if clip.fit == "crop" else max(factors)
-    return max(1, round(clip.size[0] * factor)), max(1, round(clip.size[1] * factor))
-
-
 def fit_like(images: Tensor, clip: MotionClip) -> Tensor:
     """[B, C, H, W] cut or padded to the shape of the clip's frames, at its own resolution."""
-    box = fitted_box(images.shape[-2], images.shape[-1], clip)
+    box = own_size(images.shape[-2], images.shape[-1], clip.size, clip.fit)
     return images if box == tuple(images.shape[-2:]) else fit(images, *box, mode=clip.fit)
 
 

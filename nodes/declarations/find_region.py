@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import RegionError
 from ...fomm_core.faces import FaceFinder, FaceTracker, Tracking, choose
+from ...fomm_core.model import MotionModel
 from ...fomm_core.region import FRAMINGS, Framing, Region, region_middle
+from ...fomm_core.whole import USUAL, framing_of
 from ...fomm_core.wording import counted
 from ..spec import INT, MODEL, STRING, FrameStream, Host, NodeSpec, category, choice, integer, socket, switch
 from .clips import READ_AT_ONCE, first_frame, open_clip
@@ -17,13 +18,13 @@ FACES = ("largest", "left", "right", "middle", "number")
 AUTO, FACE_ALONE = "auto", "face"
 
 
-def framing_of(framing: str, config: MotionModelConfig | None) -> Framing:
+def chosen_framing(framing: str, model: MotionModel | None) -> Framing:
     """How the face lies in the square, for a choice of the port `framing`."""
     if framing == FACE_ALONE:
         return Framing(1.0)
-    if framing == AUTO:
-        framing = "demo" if config is not None and config.generator.blend_source else "vox"
-    return FRAMINGS[framing]
+    if framing != AUTO:
+        return FRAMINGS[framing]
+    return (None if model is None else framing_of(model.config, model.name)) or FRAMINGS[USUAL]
 
 
 def _find(
@@ -39,7 +40,7 @@ def _find(
     model: Any,
 ) -> tuple[Any, ...]:
     wanted: Any = number if which == "number" else which
-    frame = framing_of(framing, None if model is None else model.model.config)
+    frame = chosen_framing(framing, None if model is None else model.model)
     samples = Samples()
     with open_clip(host, images, "images") as clip:
         if clip.length == 1 and not clip.timed:

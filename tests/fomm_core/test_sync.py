@@ -12,8 +12,10 @@ from fomm_nodes.fomm_core import AnimationSession
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.pipeline import FileOptions, Report, animate_files
-from fomm_nodes.fomm_core.video import Seconds, VideoReader
+from fomm_nodes.fomm_core.video import Seconds, VideoReader, read_image, write_image
+from fomm_nodes.fomm_core.whole import CropOptions
 from nearness import within_seconds
+from scenes import ground, placed
 
 SOURCE = ASSETS / "source.png"
 DRIVER = (1 / 3, 2 / 3)
@@ -181,3 +183,20 @@ def test_the_clips_that_failed(session: AnimationSession, tmp_path: Path, shared
     flashes = [0.0 if late and flash == 0 else flash + late for flash in given.flashes]
     beeps = [beep + late for beep in given.beeps if 0 <= beep + late < seconds]
     seen.check(seconds=seconds, flashes=flashes, beeps=beeps)
+
+
+def test_a_clip_for_each_face_keeps_the_sound_of_the_first_that_has_any(
+    session: AnimationSession, tmp_path: Path
+) -> None:
+    portrait = read_image(SOURCE)
+    write_image(tmp_path / "pair.png", placed(placed(ground(200, 400), portrait, 5, 5, 190), portrait, 205, 5, 190))
+    silent = write_clip(tmp_path / "silent.webp", steady(2.5, 20))
+    heard = write_clip(tmp_path / "heard.mkv", steady(3.2, 30))
+    options = FileOptions(compare=True, size="model", crop=CropOptions(face="all"))
+    report = animate_files(session, tmp_path / "pair.png", [silent, heard], tmp_path / "out.mp4", options)
+    assert (report.fps, report.size) == (20, (200, 400))
+    first, second = (measure(tmp_path / "out.mp4", (column / 6, (column + 1) / 6)) for column in (2, 3))
+    first.check(flashes=beats(0, 2.5), beeps=beats(0, 3.2))
+    second.check(flashes=beats(0, 3.2), beeps=beats(0, 3.2))
+    animate_files(session, tmp_path / "pair.png", [silent, silent], tmp_path / "none.mp4", options)
+    assert measure(tmp_path / "none.mp4").sound is None

@@ -18,8 +18,8 @@ from fomm_nodes.fomm_core.config import PRESETS
 from fomm_nodes.fomm_core.motion import load_keypoints
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
 from fomm_nodes.nodes.cli import main
-from fomm_nodes.nodes.commands.animate import colour, picture_size
 from fomm_nodes.nodes.commands.moving import anchor_frame
+from fomm_nodes.nodes.commands.picturing import colour, picture_size
 from fomm_nodes.nodes.commands.times import frame_rate, place, rate_or_keep
 from PIL import Image
 

@@ -40,11 +40,11 @@ def fomm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureF
 
 
 def test_arguments_are_read(tmp_path: Path) -> None:
-    assert [crop(text) for text in ("auto", "off", "face")] == ["auto", "off", "face"]
+    assert [crop(text) for text in ("auto", "off", "face", "person")] == ["auto", "off", "face", "person"]
     assert crop("10,20.5,30") == Square(10, 20.5, 30)
     assert crop("10,20,30,-45") == Square(10, 20, 30, -45)
     assert [face(text) for text in ("largest", "all", "2")] == ["largest", "all", 2]
-    for wrong in ("person", "1,2", "1,2,3,4,5", "a,b,c", str(tmp_path / "none.safetensors")):
+    for wrong in ("dog", "1,2", "1,2,3,4,5", "a,b,c", str(tmp_path / "none.safetensors")):
         with pytest.raises(argparse.ArgumentTypeError):
             crop(wrong)
     with pytest.raises(argparse.ArgumentTypeError, match="from 0"):
@@ -102,7 +102,7 @@ def test_previews_render_nothing(fomm: Run) -> None:
     [
         (("crop", "photo.png"), 2, "-o"),
         (("crop", "photo.png", "-o", "a.png", "--size", "0"), 2, "from 1"),
-        (("crop", "photo.png", "-o", "a.png", "--crop", "person"), 2, "960,400,300"),
+        (("crop", "photo.png", "-o", "a.png", "--crop", "dog"), 2, "960,400,300"),
         (("crop", "none.png", "-o", "a.png"), 1, "none.png"),
         (("crop", "photo.png", "-o", "photo.png", "-y"), 1, "for both"),
         (("crop", "photo.png", "-o", "a.png", "--face", "7"), 1, "2 faces"),

@@ -19,10 +19,11 @@ from fomm_nodes.fomm_core.whole import (
     find_driving,
     find_source,
     framing_of,
+    pose_warning,
     preview_sheet,
-    turned_apart,
 )
-from fomm_nodes.fomm_core.whole.finding import is_close, real_cuts
+from fomm_nodes.fomm_core.whole.finding import is_close
+from fomm_nodes.fomm_core.whole.found import border_warning, real_cuts
 from nearness import near
 from scenes import ground, placed
 
@@ -127,19 +128,53 @@ def test_a_cut_is_one_where_the_face_jumps() -> None:
     assert real_cuts(track_of(square, (0, 3))) == (0, 3)
 
 
-def test_faces_turned_apart_at_the_anchor(portrait: np.ndarray, finder) -> None:
+def test_poses_that_are_far_apart_are_told(portrait: np.ndarray, finder) -> None:
     (face,) = finder.find(portrait)
-    square = torch.tensor([[100.0, 100, 50]]).repeat(2, 1)
-    track = track_of(square, (0,), torch.tensor([0.0, 0.8]))
-    assert turned_apart(face, track, 0) is None
-    assert turned_apart(face, track, None) is None
-    warning = turned_apart(face, track, 1)
-    assert warning is not None
-    assert "--best-frame" in warning
+    square = torch.tensor([[100.0, 100, 50]]).repeat(4, 1)
+    track = track_of(square, (0,), torch.tensor([face.turn, 0.9, 0.9, face.turn]))
+    distances = torch.tensor([0.15, 0.4, 0.35, 0.02])
+    assert pose_warning(face, track, 0, distances) is None  # another is nearer, but this one is near, too
+    told = pose_warning(face, track, 1, distances)
+    assert told is not None
+    assert "distance 0.40" in told
+    assert "turned aside" in told
+    assert "--best-frame takes frame 3 (0.02)" in told
+    assert pose_warning(None, None, 1, distances) is not None
+    assert pose_warning(None, None, 1, torch.tensor([0.35, 0.4, 0.4, 0.4])) is None  # people differ
+    alone = pose_warning(face, track, 1, torch.tensor([0.4, 0.4, 0.38, 0.4]))
+    assert alone is not None
+    assert "--best-frame" not in alone
+    gone = track_of(square.masked_fill(torch.arange(4)[:, None] == 3, torch.nan), (0,))
+    told = pose_warning(face, gone, 1, distances)
+    assert told is not None
+    assert "takes frame 0" in told  # not one in which nobody is seen
+    told = pose_warning(face, track, 1, distances, (0, 3))
+    assert told is not None
+    assert "takes frame 0" in told  # nor one of another shot
+
+
+def test_a_face_that_the_border_cuts_off_is_told() -> None:
+    square = torch.tensor([[150.0, 150, 100]]).repeat(20, 1)
+    assert border_warning("a.mp4", track_of(square, (0,))) is None
+    square[:2, 0] = 275
+    told = border_warning("a.mp4", track_of(square, (0,)))
+    assert told is not None
+    assert "2 of 20 frames of a.mp4" in told
+    square[:2, 0] = 265  # an ear
+    assert border_warning("a.mp4", track_of(square, (0,))) is None
 
 
 @pytest.mark.parametrize(
-    "options", [{"source": "person"}, {"face": "third"}, {"face": -1}, {"face": True}, {"feather": 0.7}, {"room": 0.5}]
+    "options",
+    [
+        {"source": "dog"},
+        {"source": "person", "face": 1},
+        {"face": "third"},
+        {"face": -1},
+        {"face": True},
+        {"feather": 0.7},
+        {"room": 0.5},
+    ],
 )
 def test_wrong_choices(options: dict) -> None:
     with pytest.raises(RegionError):
@@ -148,10 +183,10 @@ def test_wrong_choices(options: dict) -> None:
 
 def test_a_preview_shows_both(photo: np.ndarray, head: list[np.ndarray]) -> None:
     square = Square(600, 180, 200).region(360, 640)
-    sheet = preview_sheet(photo, [square], [(0, head[0]), (5, head[5])], None, ["words"])
+    sheet = preview_sheet(photo, [square], [([(0, head[0]), (5, head[5])], None)], ["words"])
     assert sheet.dtype == np.uint8
     assert sheet.ndim == 3
     orange = (np.abs(sheet.astype(int) - (255, 90, 0)).max(-1) < 30).sum()
     assert orange > 500
-    without = preview_sheet(photo, [], [], None, [])
+    without = preview_sheet(photo, [], [], [])
     assert (np.abs(without.astype(int) - (255, 90, 0)).max(-1) < 30).sum() == 0
