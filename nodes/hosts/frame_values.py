@@ -20,10 +20,11 @@ def values_of(frame: av.VideoFrame) -> tuple[NDArray[np.float32], bool]:
     kind = frame.format.name
     has_alpha = kind == "pal8" or any(part.is_alpha for part in frame.format.components)
     if kind in IN_BYTES:
-        values = frame.to_ndarray(format="rgba" if has_alpha else "rgb24").astype(np.float32) / 255.0
+        values = np.asarray(frame.to_ndarray(format="rgba" if has_alpha else "rgb24"), np.float32) / np.float32(255)
     else:
         widened = _widened(frame) if frame.width % ALIGNED else frame
-        values = widened.to_ndarray(format="gbrapf32le" if has_alpha else "gbrpf32le")[: frame.height, : frame.width]
+        whole = widened.to_ndarray(format="gbrapf32le" if has_alpha else "gbrpf32le")
+        values = np.asarray(whole, np.float32)[: frame.height, : frame.width]
     return np.rot90(values, round(frame.rotation / 90)), has_alpha
 
 
@@ -32,7 +33,7 @@ def _widened(frame: av.VideoFrame) -> av.VideoFrame:
     width, height = (-(-side // ALIGNED) * ALIGNED for side in (frame.width, frame.height))
     graph = av.filter.Graph()
     source = graph.add_buffer(
-        width=frame.width, height=frame.height, format=frame.format.name, time_base=frame.time_base or ANY_TIME
+        width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base or ANY_TIME
     )
     pad = graph.add("pad", f"{width}:{height}:0:0")
     fill = graph.add(
