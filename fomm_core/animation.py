@@ -13,7 +13,15 @@ from torch import Tensor
 from .errors import KeypointError, SizeError
 from .fitting import FIT_MODES, FitMode, as_rgb, dimmed, fit
 from .geometry import Keypoints
-from .motion import TransferOptions, anchor_frame, best_anchor, smooth_gaussian, smooth_one_euro, transfer
+from .motion import (
+    TransferOptions,
+    anchor_frame,
+    best_anchor,
+    movement_scale,
+    smooth_gaussian,
+    smooth_one_euro,
+    transfer,
+)
 from .session import AnimationSession, PreparedSource
 
 Smoothing = Literal["none", "one-euro", "gaussian"]
@@ -56,12 +64,35 @@ def anchor_index(source: Keypoints, driving: Keypoints, anchor: Anchor) -> int:
 
 def drive(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, fps: float = 25.0) -> Keypoints:
     """The keypoints to render: smoothed, anchored, transferred. Touches no pixel; every frame has the same anchor."""
-    if options.smoothing == "one-euro":
-        driving = smooth_one_euro(driving, fps=fps)
-    elif options.smoothing == "gaussian":
-        driving = smooth_gaussian(driving, sigma=options.smooth_sigma)
+    driving = _smoothed(driving, options, fps)
     anchor = driving[anchor_index(source, driving, options.anchor)]
     return transfer(source, driving, anchor, options.transfer)
+
+
+def drive_each(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, fps: float = 25.0) -> Keypoints:
+    """As `drive`, for a source that is a clip itself: frame i of the driver moves frame i of the source, T of both.
+
+    The anchor and the scale of the movement are those of the source's first frame, so that they hold still. Raises
+    KeypointError for other counts of frames.
+    """
+    if len(source) != len(driving):
+        raise KeypointError(f"expected source and driver with as many frames; got {len(source)} and {len(driving)}.")
+    driving = _smoothed(driving, options, fps)
+    anchor = driving[anchor_index(source[0], driving, options.anchor)]
+    adapts = options.transfer.mode == "relative" and options.transfer.adapt_scale
+    scale = movement_scale(source[0], anchor) if adapts else 1.0
+    moved = [
+        transfer(source[frame], driving[frame], anchor, options.transfer, scale=scale) for frame in range(len(driving))
+    ]
+    return replace(Keypoints.cat(moved), times=driving.times)
+
+
+def _smoothed(driving: Keypoints, options: AnimationOptions, fps: float) -> Keypoints:
+    if options.smoothing == "one-euro":
+        return smooth_one_euro(driving, fps=fps)
+    if options.smoothing == "gaussian":
+        return smooth_gaussian(driving, sigma=options.smooth_sigma)
+    return driving
 
 
 def output_size(session: AnimationSession, image: Tensor, size: Size) -> tuple[int, int]:
@@ -144,6 +175,7 @@ __all__ = [
     "Smoothing",
     "anchor_index",
     "drive",
+    "drive_each",
     "fitted",
     "output_size",
     "prepare_source",

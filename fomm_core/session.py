@@ -185,6 +185,20 @@ class AnimationSession:
         self.model.check_keypoints(keypoints)
         yield from self._in_chunks([(len(keypoints), lambda span: self._render(source, keypoints[span]))])
 
+    def render_each(self, sources: Iterable[Callable[[], PreparedSource]], keypoints: Keypoints) -> Iterator[Rendered]:
+        """Frames whose source is another each time: a clip that is moved by a clip. One frame at a time, in order.
+
+        sources: makes of each frame's source, as many as `keypoints` has frames; called where the frame is rendered,
+        and forgotten after it, so that memory does not grow with their number.
+        """
+        self.model.check_keypoints(keypoints)
+        frames = zip(sources, range(len(keypoints)), strict=True)
+        parts = ((1, partial(self._render_made, make, keypoints[number : number + 1])) for make, number in frames)
+        yield from self._in_chunks(parts)
+
+    def _render_made(self, make: Callable[[], PreparedSource], keypoints: Keypoints, span: slice) -> Rendered:
+        return self._render(make(), keypoints)
+
     @torch.inference_mode()
     def _render(self, source: PreparedSource, keypoints: Keypoints) -> Rendered:
         if source.network.dense_motion is None:

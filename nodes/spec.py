@@ -1,6 +1,5 @@
-"""What a graph block is, whatever the host: its ports, its words, and the function that runs it.
-
-Standard library only, so that a host can read the declarations' shape without loading anything heavy.
+"""What a graph block is, whatever the host: its ports, its words, and the function that runs it. Standard library only,
+so that a host can read the declarations' shape without loading anything heavy.
 """
 
 from __future__ import annotations
@@ -157,7 +156,8 @@ class Host(Protocol):
 
     What travels on the wires: FOMM_MODEL is whatever `hold` returned, an object whose `model` is the MotionModel;
     IMAGE [B, H, W, C] and MASK [B, H, W] tensors 0..1; VIDEO whatever `make_video` returned, or the host's own;
-    FOMM_REGION a Region of the core; BOUNDING_BOX a dict of whole numbers, or for each frame a list with one such dict.
+    FOMM_REGION a Region of the core, or one for each face in a tuple; BOUNDING_BOX a dict of whole numbers, or for each
+    frame a list with one such dict, of several faces with one for each.
     """
 
     def progress(self, done: int, total: int, preview: Tensor | None = None) -> None:
@@ -207,20 +207,23 @@ class Host(Protocol):
         """A temporary file that holds an AUDIO value."""
         ...
 
+    def read_sound(self, file: Any) -> Any:
+        """The AUDIO value of what `FrameStream.sound` gave; None where none can be read."""
+
     def make_video(self, path: Path) -> Any:
         """The VIDEO value for a file."""
         ...
 
 
+CATEGORY: Final = "First Order Motion"
 Run = Callable[..., tuple[Any, ...]]
 Fingerprint = Callable[[Host, Mapping[str, Any]], str]
 
 
 @dataclass(frozen=True, kw_only=True)
 class NodeSpec:
-    """One block. `run(host, **inputs)` returns a value (or `Absent`) per output, in order.
-
-    The order of the ports is a contract: saved graphs store widget values by position. New ports go to the end.
+    """One block. `run(host, **inputs)` returns a value (or `Absent`) per output, in order. The order of the ports is a
+    contract: saved graphs store widget values by position. New ports go to the end.
 
     id: stable for ever; saved graphs name it.
     is_output: runs even where nothing is connected behind it (it writes a file).
@@ -279,9 +282,6 @@ class NodeSpec:
 
 class NodeInputError(ValueError):
     """A block got an input that does not fit its port."""
-
-
-CATEGORY: Final = "First Order Motion"
 
 
 def category(*parts: str) -> str:

@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from fractions import Fraction
+from contextlib import ExitStack
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...fomm_core.animation import AnimationOptions, drive, prepare_source
 from ...fomm_core.background import write_behind
-from ...fomm_core.fitting import FitMode, to_uint8
+from ...fomm_core.fitting import to_uint8
 from ...fomm_core.geometry import Keypoints
-from ...fomm_core.motion import TransferOptions, rate_of, resample
-from ...fomm_core.session import Rendered
 from ...fomm_core.video import VideoWriter
-from ...fomm_core.video import frame_rate as exact_rate
 from ..spec import (
     AUDIO,
     FLOAT,
     IMAGE,
+    INT,
     KEYPOINTS,
     MASK,
+    REGION,
     VIDEO,
-    FrameStream,
     Host,
     NodeSpec,
     category,
@@ -34,6 +29,7 @@ from ..spec import (
     socket,
     switch,
 )
+from .animating import Settings, begin
 from .border import (
     ADAPT_SCALE_IN,
     ANCHOR_FRAME_IN,
@@ -45,141 +41,68 @@ from .border import (
     MODEL_IN,
     PRECISION_IN,
     SIZE_IN,
-    STILL_FPS,
     STRENGTH_IN,
     WIDTH_IN,
-    Sizing,
-    anchor_of,
-    jacobian_of,
-    one_image,
-    with_mask,
 )
-from .clips import detect, open_driving
 from .motion import Canvas
+from .several import single
+from .source_clip import MISMATCHES
 
 SMOOTHINGS = ("none", "one-euro", "gaussian")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The values of the ports that both blocks share, `SETTINGS_IN`."""
-
-    size: str
-    fit: FitMode
-    mode: str
-    strength: float
-    anchor: str
-    smoothing: str
-    precision: str
-    width: int
-    height: int
-    anchor_frame: int
-    relative_jacobian: str
-    adapt_scale: bool
-
-    def options(self) -> AnimationOptions:
-        """As the core takes them."""
-        carry = TransferOptions(
-            self.mode,  # type: ignore[arg-type]
-            jacobian_of(self.relative_jacobian),
-            self.adapt_scale,
-            self.strength,
-        )
-        return AnimationOptions(
-            transfer=carry,
-            anchor=anchor_of(self.anchor, self.anchor_frame),
-            smoothing=self.smoothing,  # type: ignore[arg-type]
-        )
-
-
-@dataclass(frozen=True, eq=False)
-class Job:
-    """An animation that is ready to be rendered: all keypoints are known."""
-
-    keypoints: Keypoints
-    size: tuple[int, int]
-    fps: Fraction
-    frames: Iterator[Rendered]
-
-    def __len__(self) -> int:
-        return len(self.keypoints)
-
-
-def _begin(
-    host: Host,
-    held: Any,
-    source: Tensor,
-    driving: Keypoints | FrameStream,
-    settings: Settings,
-    frame_rate: Fraction | None = None,
-    mask: Tensor | None = None,
-) -> Job:
-    """Detect the driving clip, transfer its motion, and start the stream of frames. Detection is half of the bar.
-
-    frame_rate: of the result, None for the clip's own. A video keeps its pace, and so do keypoints with times; pictures
-        and other keypoints have none.
-    mask: white where the source is transparent.
-    """
-    sizing = Sizing(settings.size, settings.width, settings.height, settings.fit)
-    picture = one_image(source)
-    size = sizing.frame_size(held.model.config, picture)
-    session = host.session(held, precision=settings.precision, size=held.model.config.nearest_size(*size))
-    own: Fraction | None
-    if isinstance(driving, Keypoints):
-        own = rate_of(driving)
-    else:
-        timed = driving.timed
-        driving, own = detect(session, driving, size, settings.fit, lambda done, total: host.progress(done, 2 * total))
-        own = own if timed else None
-    rate = own or frame_rate or exact_rate(STILL_FPS)
-    fps = frame_rate or rate
-    prepared = prepare_source(session, with_mask(picture, mask), size=size, mode=settings.fit)
-    driven = drive(prepared.keypoints, driving, settings.options(), fps=float(rate))
-    keypoints, _ = resample(driven, rate, fps)
-    return Job(keypoints, size, fps, session.render(prepared, keypoints))
-
-
 def _animate(
-    host: Host, model: Any, source: Tensor, driving: Any, mask: Tensor | None, **settings: Any
+    host: Host,
+    model: Any,
+    source: Any,
+    driving: Any,
+    mask: Tensor | None,
+    frame_rate: float,
+    **settings: Any,
 ) -> tuple[Any, ...]:
-    with open_driving(host, driving) as clip:
-        job = _begin(host, model, source, clip, Settings(**settings), mask=mask)
-    canvas = Canvas(len(job), job.size)
-    hidden = torch.zeros(len(job), *job.size)
-    for rendered in job.frames:
-        if (alpha := rendered.alpha) is not None:
-            hidden[canvas.done : canvas.done + len(rendered)] = 1 - alpha[:, 0].cpu()
-        canvas.add(rendered)
-        host.progress(len(job) + canvas.done, 2 * len(job), rendered.images[-1])
-    return canvas.images, canvas.masks, job.keypoints, float(job.fps), hidden
+    with ExitStack() as stack:
+        job, clip = begin(host, stack, model, source, driving, Settings(**settings), frame_rate, mask)
+        sound = None if clip is None else clip.sound()
+        canvas = Canvas(len(job), job.size)
+        hidden = torch.zeros(len(job), *job.size)
+        for rendered in job.frames:
+            if (alpha := rendered.alpha) is not None:
+                hidden[canvas.done : canvas.done + len(rendered)] = 1 - alpha[:, 0].cpu()
+            canvas.add(rendered)
+            job.told(host, canvas.done, rendered.images[-1])
+        heard = None if sound is None else host.read_sound(sound)
+    keypoints = job.keypoints[0] if len(job.keypoints) == 1 else Keypoints.cat(job.keypoints)
+    return canvas.images, canvas.masks, keypoints, float(job.fps), hidden, job.count, heard
 
 
 def _animate_video(
     host: Host,
     model: Any,
-    source: Tensor,
+    source: Any,
     driving: Any,
     frame_rate: float,
     keep_sound: bool,
     audio: Any,
     **settings: Any,
 ) -> tuple[Any, ...]:
+    for name in ("source_region", "driving_region"):
+        if settings[name] is not None:
+            single(settings[name], "one video shows one face. For several, take Animate and Paste Back")
     path = host.temporary_file(".mp4")
-    with open_driving(host, driving) as clip:
-        rate = exact_rate(frame_rate) if frame_rate else None
-        job = _begin(host, model, source, clip, Settings(**settings), rate)
+    with ExitStack() as stack:
+        job, clip = begin(host, stack, model, source, driving, Settings(**settings), frame_rate)
         track = None
         if audio is not None:
             track = host.write_sound(audio)
-        elif keep_sound and not isinstance(clip, Keypoints):
+        elif keep_sound and clip is not None:
             track = clip.sound()
         done = 0
         with VideoWriter(path, fps=job.fps, audio_from=track) as writer, write_behind(writer.write) as write:
             for rendered in job.frames:
                 write(to_uint8(rendered.images))
                 done += len(rendered)
-                host.progress(len(job) + done, 2 * len(job), rendered.images[-1])
-    return host.make_video(path), job.keypoints, float(job.fps)
+                job.told(host, done, rendered.images[-1])
+    return host.make_video(path), job.keypoints[0], float(job.fps), job.count
 
 
 SETTINGS_IN = (
@@ -202,7 +125,38 @@ SETTINGS_IN = (
     JACOBIAN_IN,
     ADAPT_SCALE_IN,
 )
-SOURCE_IN = socket("source", IMAGE, "source", "The still picture to bring to life (one).")
+SOURCE_IN = socket(
+    "source",
+    (IMAGE, VIDEO),
+    "source",
+    "The still picture to bring to life. A video, or several pictures, are moved frame by frame.",
+)
+SOURCE_REGION_IN = socket(
+    "source_region",
+    REGION,
+    "source region",
+    "The square of the source that moves, from Find Region: in place of a Crop Region before this block. The frames "
+    "show the square; Paste Back lays them back. Of several faces, the frames of each follow one another.",
+    optional=True,
+)
+DRIVING_REGION_IN = socket(
+    "driving_region",
+    REGION,
+    "driving region",
+    "The square of the driver that moves it, from Find Region. Several faces move as many faces of the source, each "
+    "its own from left to right; one moves them all.",
+    optional=True,
+)
+MISMATCH_IN = choice(
+    "mismatch",
+    "mismatch",
+    "Where the source is a clip with another number of frames than the driver. stop: say so. Otherwise the result is "
+    "as long as the driver: a longer source is cut, and a shorter one goes on looped, held at its last frame, or "
+    "ping-pong, back and forth.",
+    MISMATCHES,
+    advanced=True,
+)
+COUNT_OUT = socket("count", INT, "frames", "How many frames the result has; of several faces, each of them.")
 DRIVING_IN = socket(
     "driving",
     (VIDEO, IMAGE, KEYPOINTS),
@@ -229,6 +183,18 @@ ANIMATE = NodeSpec(
             "The source's mask, from Load Image: white where the source is transparent. It moves along.",
             optional=True,
         ),
+        SOURCE_REGION_IN,
+        DRIVING_REGION_IN,
+        decimal(
+            "frame_rate",
+            "frame rate",
+            "Frames per second of the result. 0 takes the driving video's own; pictures and plain keypoints, which "
+            "have none, are then played at 25. A video keeps its pace at any rate.",
+            default=0.0,
+            minimum=0.0,
+            maximum=240.0,
+        ),
+        MISMATCH_IN,
     ),
     outputs=(
         socket("images", IMAGE, "images", "The frames."),
@@ -238,10 +204,12 @@ ANIMATE = NodeSpec(
             "fps",
             FLOAT,
             "fps",
-            "Frames per second of the driving clip, for Create Video; 25 where it has none. Uneven frames come at the "
-            "rate of most of them.",
+            "Frames per second, for Create Video: the frame rate as set, or the driving clip's own; 25 where it has "
+            "none. Uneven frames come at the rate of most of them.",
         ),
         socket("hidden", MASK, "mask", "The source's mask as it moves, for Join Image with Alpha. Black without one."),
+        COUNT_OUT,
+        socket("sound", AUDIO, "sound", "The driving video's sound, in step with the frames, for Create Video."),
     ),
     run=_animate,
 )
@@ -271,11 +239,15 @@ ANIMATE_VIDEO = NodeSpec(
         socket(
             "audio", AUDIO, "audio", "Another sound for the result, in place of the driving video's.", optional=True
         ),
+        SOURCE_REGION_IN,
+        DRIVING_REGION_IN,
+        MISMATCH_IN,
     ),
     outputs=(
         socket("video", VIDEO, "video", "The result, for Save Video."),
         KEYPOINTS_OUT,
         socket("fps", FLOAT, "fps", "Frames per second of the result."),
+        COUNT_OUT,
     ),
     run=_animate_video,
 )

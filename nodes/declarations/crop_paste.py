@@ -18,76 +18,105 @@ from ..spec import (
     MODEL,
     VIDEO,
     Absent,
+    FrameStream,
     Host,
     NodeSpec,
     category,
+    choice,
     decimal,
     integer,
     socket,
     switch,
 )
 from .border import images_from_graph, images_to_graph
-from .clips import READ_AT_ONCE, at_constant_rate, open_clip
-from .region_ports import PICTURES_IN, REGION_IN, even_frames, part_of, rate_of_clip, too_large
+from .clips import READ_AT_ONCE, at_constant_rate, open_clip, part_of, rate_of_clip, squares
+from .region_ports import PICTURES_IN, REGION_IN, too_large
+from .several import Regions, each, rows_of
+from .source_clip import MISMATCHES, STOP, played
 
 
-def _crop(host: Host, images: Any, region: Region, crop_size: int, model: Any) -> tuple[Any, ...]:
-    size = crop_size or _size_for(region, model)
-    moving = len(region) > 1
+def _crop(host: Host, images: Any, region: Regions, crop_size: int, model: Any) -> tuple[Any, ...]:
+    faces = each(region)
+    size = crop_size or size_for(region, model)
     crops: list[Tensor] = []
-    done = 0
     with open_clip(host, images, "images") as clip:
-        for frames in even_frames(clip) if moving else clip.batches(READ_AT_ONCE):
-            part = crop(frames, part_of(region, done, len(frames)), size)
-            crops.append(images_to_graph(part).cpu())
-            done += len(frames)
-            host.progress(done, max(done, clip.length or 0), part[-1])
-        if not crops:
-            raise ImageError("“images”: expected a clip with at least one frame; got none. Check the video.")
-        if moving:
-            region.frames(done)
-        made = torch.cat(crops) if moving else at_constant_rate(torch.cat(crops), clip)
-        return made, region, float(rate_of_clip(clip)), size
+        for number, face in enumerate(faces):
+            part = _crop_of(host, clip, face, size, (number, len(faces)))
+            crops.append(part if len(face) > 1 else at_constant_rate(part, clip))
+        return torch.cat(crops), region, float(rate_of_clip(clip)), size
 
 
-def _size_for(region: Region, model: Any) -> int:
-    """The side of crops in pixels: the model's, or that of the square itself, even."""
+def _crop_of(host: Host, clip: FrameStream, region: Region, size: int, face: tuple[int, int]) -> Tensor:
+    """The crops of one of so many faces, [T, size, size, 3]."""
+    crops: list[Tensor] = []
+    done, (before, faces) = 0, face
+    for part in squares(clip, region, size, even=len(region) > 1):
+        crops.append(images_to_graph(part).cpu())
+        done += len(part)
+        total = max(done, clip.length or 0)
+        host.progress(before * total + done, faces * total, part[-1])
+    if not crops:
+        raise ImageError("“images”: expected a clip with at least one frame; got none. Check the video.")
+    return torch.cat(crops)
+
+
+def size_for(region: Regions, model: Any = None) -> int:
+    """The side of crops in pixels: the model's, or that of the square itself, even; of several, of the largest."""
     if model is not None:
         return max(model.model.config.auto_size())
-    return max(2, 2 * round(float(region.side.median()) / 2))
+    return max(max(2, 2 * round(float(face.side.median()) / 2)) for face in each(region))
 
 
 def _paste(
     host: Host,
     frames: Tensor,
-    region: Region,
+    region: Regions,
     whole: Any,
     feather: float,
     linear_light: bool,
     mask: Tensor | None,
+    mismatch: str,
 ) -> tuple[Any, ...]:
-    crops = images_from_graph(frames, "frames")
+    faces = each(region)
+    crops = per_face(images_from_graph(frames, "frames"), len(faces))
     wholes = _pictures(host, whole)
-    count = _count(len(crops), len(wholes))
-    region.check_size(*wholes.shape[1:3])
-    region = region if len(region) == 1 else region.frames(count)
-    limits = None if mask is None else limits_of(mask, region, crops.shape[-1], count)
-    result = wholes.new_empty(count, *wholes.shape[1:])
-    for i in range(count):
-        base = wholes[min(i, len(wholes) - 1)]
-        result[i] = base
-        colour = base[..., :3].movedim(-1, 0)[None]
-        laid = paste(
-            colour,
-            crops[min(i, len(crops) - 1)][None],
-            part_of(region, i, 1),
-            feather=feather,
-            mask=None if limits is None else limits[min(i, len(limits) - 1)][None],
-            linear=linear_light,
+    order = _order(len(crops[0]), len(wholes), mismatch)
+    count = len(order)
+    result = wholes[order]
+    pasted: Tensor | Absent | None = None
+    for number, (face, squares_of_face) in enumerate(zip(faces, crops, strict=True)):
+        face.check_size(*wholes.shape[1:3])
+        if len(face) > 1:
+            face = rows_of(face, order) if len(face) == len(wholes) else face.frames(count)
+        limits = None if mask is None else limits_of(mask, face, squares_of_face.shape[-1], count)
+        for i in range(count):
+            laid = paste(
+                result[i, ..., :3].movedim(-1, 0)[None],
+                squares_of_face[min(i, len(squares_of_face) - 1)][None],
+                part_of(face, i, 1),
+                feather=feather,
+                mask=None if limits is None else limits[min(i, len(limits) - 1)][None],
+                linear=linear_light,
+            )
+            result[i, ..., :3] = laid[0].movedim(0, -1)
+            host.progress(number * count + i + 1, len(faces) * count, laid[0].clamp(0, 1))
+        pasted = _united(pasted, _pasted(face, feather, limits, squares_of_face.shape[-1]))
+    return result, pasted
+
+
+def per_face(frames: Tensor, faces: int) -> tuple[Tensor, ...]:
+    """Frames [faces * T, ...], one face after the other, in as many equal parts."""
+    if len(frames) % faces:
+        raise ImageError(
+            f"“frames”: expected as many for each of the {faces} faces, one face after the other; got {len(frames)}."
         )
-        result[i, ..., :3] = laid[0].movedim(0, -1)
-        host.progress(i + 1, count, laid[0].clamp(0, 1))
-    return result, _pasted(region, feather, limits, crops.shape[-1])
+    return frames.split(len(frames) // faces)
+
+
+def _united(one: Tensor | Absent | None, other: Tensor | Absent) -> Tensor | Absent:
+    if one is None or isinstance(other, Absent):
+        return other
+    return one if isinstance(one, Absent) else torch.maximum(one, other)
 
 
 def _pictures(host: Host, whole: Any) -> Tensor:
@@ -103,13 +132,18 @@ def _pictures(host: Host, whole: Any) -> Tensor:
         return at_constant_rate(torch.cat(read), clip)
 
 
-def _count(frames: int, wholes: int) -> int:
-    if frames != wholes and 1 not in (frames, wholes):
+def _order(frames: int, wholes: int, mismatch: str) -> list[int]:
+    """The whole picture that belongs to each frame of the result."""
+    if wholes == 1:
+        return [0] * frames
+    if frames == 1:
+        return list(range(wholes))
+    if frames != wholes and mismatch == STOP:
         raise ImageError(
             f"expected one whole picture, or one for each frame; got {frames} frames and {wholes} whole pictures. Cut "
-            "both to the same length."
+            "both to the same length, or choose what to do in mismatch: looped, held or ping-pong."
         )
-    return max(frames, wholes)
+    return played(wholes, frames, mismatch)
 
 
 def limits_of(mask: Tensor, region: Region, size: int, count: int) -> Tensor:
@@ -162,6 +196,14 @@ FEATHER_IN = decimal(
     default=DEFAULT_FEATHER,
     minimum=0.0,
     maximum=0.5,
+)
+MISMATCH_IN = choice(
+    "mismatch",
+    "mismatch",
+    "Where the whole clip has another number of frames. stop: say so. Otherwise the result is as long as the frames: a "
+    "longer clip is cut, and a shorter one goes on looped, held at its last picture, or ping-pong, back and forth.",
+    MISMATCHES,
+    advanced=True,
 )
 LINEAR_IN = switch(
     "linear_light",
@@ -221,6 +263,7 @@ PASTE_BACK = NodeSpec(
         FEATHER_IN,
         LINEAR_IN,
         MASK_IN,
+        MISMATCH_IN,
     ),
     outputs=(
         socket("images", IMAGE, "images", "The whole pictures. Outside of the square they are as they were."),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ...fomm_core.errors import RegionError
-from ...fomm_core.faces import FaceFinder, FaceTracker, Tracking, choose
+from ...fomm_core.faces import FaceFinder, FaceTracker, Track, Tracking, choose
 from ...fomm_core.model import MotionModel
 from ...fomm_core.region import FRAMINGS, Framing, Region, region_middle
 from ...fomm_core.whole import USUAL, framing_of
@@ -14,7 +14,8 @@ from ..spec import INT, MODEL, STRING, FrameStream, Host, NodeSpec, category, ch
 from .clips import READ_AT_ONCE, first_frame, open_clip
 from .region_ports import MOVEMENT_IN, OUTPUTS, PICTURES_IN, SCALE_IN, Samples, at_constant_rate, outputs_of
 
-FACES = ("largest", "left", "right", "middle", "number")
+ALL = "all"
+FACES = ("largest", "left", "right", "middle", "number", ALL)
 AUTO, FACE_ALONE = "auto", "face"
 
 
@@ -44,36 +45,44 @@ def _find(
     samples = Samples()
     with open_clip(host, images, "images") as clip:
         if clip.length == 1 and not clip.timed:
-            found, report, region, size = _in_picture(clip, wanted, frame, samples, level=level)
+            found, report, regions, size = _in_picture(clip, wanted, frame, samples, level=level)
         else:
             tracking, size = _tracked(host, clip, wanted, samples)
-            track = tracking.tracks[0] if tracking.tracks else None
-            found, report = 0 if track is None else int(track.found.sum()), tracking.summary()
-            region = None if track is None else track.region(frame, follow=movement == "follow", level=level)
-        if region is None and no_face == "stop":
+            tracks = sorted(tracking.tracks, key=_place)
+            found = len(tracks) if which == ALL else sum(int(track.found.sum()) for track in tracks)
+            report = tracking.summary()
+            regions = [track.region(frame, follow=movement == "follow", level=level) for track in tracks]
+        if not regions and no_face == "stop":
             raise RegionError(f"expected a face in “images”; found {report}. Choose the square with a Region block.")
-        if region is None:
-            region, report = region_middle(*size), f"{report}: took the middle"
-        region = region.scaled(scale)
-        preview = samples.drawn(region)
-        region = at_constant_rate(region, clip)
+        if not regions:
+            regions, report = [region_middle(*size)], f"{report}: took the middle"
+        regions = [region.scaled(scale) for region in regions]
+        preview = samples.drawn(*regions)
+        regions = [at_constant_rate(region, clip) for region in regions]
     host.progress(1, 1, preview[0].movedim(-1, 0))
-    return *outputs_of(region, preview), found, report
+    return *outputs_of(regions[0] if len(regions) == 1 else tuple(regions), preview), found, report
+
+
+def _place(track: Track) -> float:
+    """Where it is first seen, from the left."""
+    return float(track.square[track.found][0, 0])
 
 
 def _in_picture(
     clip: FrameStream, which: Any, framing: Framing, samples: Samples, *, level: bool
-) -> tuple[int, str, Region | None, tuple[int, int]]:
+) -> tuple[int, str, list[Region], tuple[int, int]]:
     picture = first_frame(clip)[0]
     samples.add(picture)
     faces = FaceFinder().find(picture)
-    face = choose(faces, which)
+    face = choose(faces, which) if which != ALL else None
+    chosen = sorted(faces, key=lambda face: face.box[0]) if which == ALL else [face] if face is not None else []
     found = counted(len(faces), "face") if faces else "no face"
     size = (picture.shape[-2], picture.shape[-1])
-    if face is None:
-        return 0, f"{found}, none of them number {which}" if faces else found, None, size
-    report = f"{found}, {face.size:.0f} px" if len(faces) == 1 else f"{found}; the one of {face.size:.0f} px"
-    return len(faces), report, face.region(framing, level=level), size
+    if not chosen:
+        return 0, f"{found}, none of them number {which}" if faces else found, [], size
+    sizes = ", ".join(f"{face.size:.0f}" for face in chosen)
+    report = f"{found}, {sizes} px" if len(chosen) == len(faces) else f"{found}; the one of {sizes} px"
+    return len(faces), report, [face.region(framing, level=level) for face in chosen], size
 
 
 def _tracked(host: Host, clip: FrameStream, which: Any, samples: Samples) -> tuple[Tracking, tuple[int, int]]:
@@ -103,7 +112,8 @@ FIND_REGION = NodeSpec(
             "which",
             "which",
             "Which face, where there are several: the largest, the one farthest left or right, the one nearest to the "
-            "middle, or a number. Of a clip, in the first frame that shows any.",
+            "middle, or a number. Of a clip, in the first frame that shows any. all: each of them, from left to right, "
+            "for Animate and Paste Back.",
             FACES,
         ),
         integer(
@@ -140,7 +150,11 @@ FIND_REGION = NodeSpec(
     outputs=(
         *OUTPUTS,
         socket(
-            "found", INT, "found", "Faces in the picture, or frames of the clip that show the face. 0: there is none."
+            "found",
+            INT,
+            "found",
+            "Faces in the picture, or frames of the clip that show the face; with all, faces in either. "
+            "0: there is none.",
         ),
         socket("report", STRING, "report", "What was found, in words."),
     ),

@@ -53,7 +53,7 @@ from .border import (
     jacobian_of,
     parse_numbers,
 )
-from .clips import detect, first_frame, open_clip
+from .clips import Fitting, detect, first_frame, open_clip
 from .models import file_state
 
 ONE_EURO, GAUSSIAN = "one-euro", "gaussian"
@@ -74,8 +74,9 @@ def _detect(
 ) -> tuple[Any, ...]:
     with open_clip(host, images, "images") as clip:
         shown = Sizing(size, width, height, fit).frame_size(model.model.config, first_frame(clip))
-        session = host.session(model, precision=precision, size=model.model.config.nearest_size(*shown))
-        found, rate = detect(session, clip, shown, fit, host.progress)
+        fitting = Fitting(shown, model.model.config.nearest_size(*shown), fit)
+        session = host.session(model, precision=precision, size=fitting.working)
+        found, rate = detect(session, clip, fitting, host.progress)
         return found, float(rate), len(found)
 
 

@@ -13,19 +13,20 @@ from torch import Tensor
 from ...fomm_core.background import read_ahead, write_behind
 from ...fomm_core.errors import ImageError, RegionError
 from ...fomm_core.fitting import to_uint8
-from ...fomm_core.region import Paster, Region
+from ...fomm_core.region import Paster
 from ...fomm_core.video import VideoWriter
 from ...fomm_core.video import frame_rate as exact_rate
 from ..spec import AUDIO, FLOAT, IMAGE, VIDEO, FrameStream, Host, NodeSpec, category, decimal, socket, switch
-from .clips import first_frame, open_clip
+from .clips import even_frames, first_frame, open_clip, rate_of_clip
 from .crop_paste import FEATHER_IN, LINEAR_IN, MASK_IN, WHOLE_IN, limits_of
-from .region_ports import REGION_IN, even_frames, rate_of_clip
+from .region_ports import REGION_IN
+from .several import Regions, single
 
 
 def _paste_video(
     host: Host,
     frames: Any,
-    region: Region,
+    region: Regions,
     whole: Any,
     feather: float,
     linear_light: bool,
@@ -34,6 +35,7 @@ def _paste_video(
     mask: Tensor | None,
     audio: Any,
 ) -> tuple[Any, ...]:
+    region = single(region, "a video shows one at a time. Take Paste Back, or one of these blocks for each face")
     path = host.temporary_file(".mp4")
     with ExitStack() as stack:
         crops = stack.enter_context(open_clip(host, frames, "frames"))

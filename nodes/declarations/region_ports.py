@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
-from fractions import Fraction
+from collections.abc import Sequence
+from functools import reduce
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...fomm_core.errors import RegionError
 from ...fomm_core.fitting import resize
 from ...fomm_core.motion import evened
 from ...fomm_core.region import Region, outlined, region_boxes, region_mask
 from ...fomm_core.video import frame_rate
 from ..spec import BOUNDING_BOX, IMAGE, MASK, REGION, VIDEO, Absent, FrameStream, choice, decimal, socket
 from .border import images_to_graph
-from .clips import READ_AT_ONCE
+from .several import Regions, each, rows_of
 
 MOST_NUMBERS = 2**28
 """Of a MASK beside other outputs: a gibibyte."""
@@ -76,13 +74,15 @@ class Samples:
                 self._kept.append((self._count, resize(frame[None].cpu(), height, width)))
         self._count += 1
 
-    def drawn(self, region: Region) -> Tensor:
+    def drawn(self, *regions: Region) -> Tensor:
         """IMAGE of at most `PREVIEWS` of them with their squares."""
         step = (len(self._kept) + PREVIEWS - 1) // PREVIEWS
         chosen = self._kept[::step]
         pictures = torch.cat([picture for _, picture in chosen])
-        squares = region if len(region) == 1 else Region.cat([region[frame] for frame, _ in chosen])
-        return images_to_graph(outlined(pictures, squares))
+        for region in regions:
+            squares = region if len(region) == 1 else Region.cat([region[frame] for frame, _ in chosen])
+            pictures = outlined(pictures, squares)
+        return images_to_graph(pictures)
 
 
 def samples_of(images: Tensor) -> Samples:
@@ -93,16 +93,24 @@ def samples_of(images: Tensor) -> Samples:
     return samples
 
 
-def outputs_of(region: Region, preview: Tensor) -> tuple[Any, ...]:
+def outputs_of(region: Regions, preview: Tensor) -> tuple[Any, ...]:
     """The values of `OUTPUTS`; `preview` is `Samples.drawn`."""
-    return region, region_boxes(region), whole_masks(region), preview
+    boxes = [region_boxes(face) for face in each(region)]
+    return region, boxes[0] if len(boxes) == 1 else joined(boxes), whole_masks(region), preview
 
 
-def whole_masks(region: Region, feather: float = 0.0) -> Tensor | Absent:
+def joined(boxes: Sequence[Any]) -> list[list[Any]]:
+    """Of several faces, what `region_boxes` gave: for each frame a list with the box of each."""
+    frames = max(1 if isinstance(face, dict) else len(face) for face in boxes)
+    return [[face if isinstance(face, dict) else face[frame][0] for face in boxes] for frame in range(frames)]
+
+
+def whole_masks(region: Regions, feather: float = 0.0) -> Tensor | Absent:
     """MASK [T, H, W], or why there is none."""
-    if (problem := too_large(len(region), *region.size)) is not None:
+    faces = each(region)
+    if (problem := too_large(max(map(len, faces)), *faces[0].size)) is not None:
         return problem
-    return region_mask(region, feather)
+    return reduce(torch.maximum, (region_mask(face, feather) for face in faces))
 
 
 def too_large(frames: int, height: int, width: int) -> Absent | None:
@@ -115,57 +123,9 @@ def too_large(frames: int, height: int, width: int) -> Absent | None:
     )
 
 
-def rate_of_clip(clip: FrameStream) -> Fraction:
-    """Frames per second at which a clip that was read through comes; 25 where it has none."""
-    if clip.timed and clip.times is not None:
-        return evened(clip.times, frame_rate(clip.fps))[0]
-    return frame_rate(clip.fps)
-
-
-def even_frames(clip: FrameStream, size: int = READ_AT_ONCE) -> Iterator[Tensor]:
-    """Frames [n, 3, H, W] of a clip at a constant rate, uneven ones as they are shown; holds none.
-
-    A video whose times are not known yet is read through once before.
-    """
-    if clip.timed and clip.times is None:
-        for _ in clip.batches(size):
-            pass
-    shown = None
-    if clip.timed and clip.times is not None:
-        _, shown = evened(clip.times, frame_rate(clip.fps))
-    if shown is None:
-        yield from clip.batches(size)
-        return
-    begin = at = 0
-    for frames in clip.batches(size):
-        end = begin + len(frames)
-        wanted = []
-        while at < len(shown) and shown[at] < end:
-            wanted.append(shown[at] - begin)
-            at += 1
-        for start in range(0, len(wanted), size):
-            yield frames[wanted[start : start + size]]
-        begin = end
-
-
-def part_of(region: Region, start: int, count: int) -> Region:
-    """The region of `count` frames from `start` on. Raises RegionError where it moves and has not so many."""
-    if len(region) == 1:
-        return region
-    if start + count > len(region):
-        raise RegionError(
-            f"expected a region of one square, or of as many as the clip has frames, more than {start + count - 1}; "
-            f"it has {len(region)}. Find it in the same clip."
-        )
-    return region[start : start + count]
-
-
 def at_constant_rate(region: Region, clip: FrameStream) -> Region:
     """The region of a clip that was just read, as its frames come from other blocks: at a constant rate."""
     if len(region) == 1 or not clip.timed or clip.times is None:
         return region
     _, shown = evened(clip.times, frame_rate(clip.fps))
-    if shown is None:
-        return region
-    rows = torch.tensor(shown)
-    return replace(region, centre=region.centre[rows], side=region.side[rows], angle=region.angle[rows], times=None)
+    return region if shown is None else rows_of(region, shown)

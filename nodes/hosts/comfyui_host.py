@@ -21,7 +21,7 @@ from ..spec import FrameStream
 from . import comfyui_files as files
 from . import comfyui_video as videos
 from . import devices
-from .sound import write_sound
+from .sound import sound_of_video, write_sound
 
 SECONDS_BETWEEN_PREVIEWS = 0.1
 BYTES_PER_PIXEL = 3000
@@ -92,6 +92,10 @@ class ComfyUIHost:
     def write_sound(self, audio: Any) -> Path | None:
         """A temporary file that holds an AUDIO value."""
         return write_sound(audio, self.temporary_file)
+
+    def read_sound(self, file: Any) -> Any:
+        """The AUDIO value of a file's sound; None, and a warning, where it cannot be read."""
+        return sound_of_video(file)
 
     def make_video(self, path: Path) -> Any:
         """The VIDEO value for a file."""

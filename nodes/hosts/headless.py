@@ -25,7 +25,7 @@ from .devices import dtype_of
 from .headless_files import Folders
 from .limits import Limits
 from .names import check_inside
-from .sound import write_sound
+from .sound import sound_of_video, write_sound
 
 Made = TypeVar("Made")
 
@@ -197,6 +197,10 @@ class HeadlessHost:
     def write_sound(self, audio: Any) -> Path | None:
         """A temporary WAV file with an AUDIO value."""
         return write_sound(audio, self.temporary_file)
+
+    def read_sound(self, file: Any) -> Any:
+        """The AUDIO value of a file's sound; None, and a warning, where it cannot be read."""
+        return sound_of_video(file)
 
     def make_video(self, path: Path) -> videos.FileVideo:
         """The VIDEO value for a file; one of our temporary files goes when nobody holds the value any more."""

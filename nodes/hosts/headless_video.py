@@ -25,6 +25,7 @@ from ...fomm_core.video.encoders import AAC
 from ...fomm_core.video.sound_writing import encoded, new_stream
 from ..declarations.streams import FileStream, TensorStream
 from ..spec import FrameStream
+from .frame_values import values_of
 from .packets import copy_streams
 from .sound import NewFile, sound_of_video, sounds, write_sound
 
@@ -68,7 +69,7 @@ class FileVideo:
         `allow(frames, height, width)` may raise before it is too much.
         """
         times = array("d")
-        pictures: list[Tensor] = []  # [H, W, 3] bytes
+        pictures: list[Tensor] = []  # [H, W, 3]
         with av.open(str(self.path)) as container:
             if not container.streams.video:
                 raise ImageError(f"expected a video; {self.path.name} has no pictures in it.")
@@ -81,12 +82,12 @@ class FileVideo:
                     times.append(float(stopped.value))
                     break
                 allow(len(pictures) + 1, frame.height, frame.width)
-                pictures.append(torch.from_numpy(frame.to_ndarray(format="rgb24")))
+                pictures.append(torch.from_numpy(np.ascontiguousarray(values_of(frame)[0][..., :3])))
                 times.append(float(time))
         if not pictures:
             raise ImageError(f"expected a video with at least one frame; {self.path.name} has none.")
         images, rate = _at_constant_rate(torch.stack(pictures), times, Fraction(average or 1), allow)
-        return FramesVideo(images / 255.0, rate, sound_of_video(self.path))
+        return FramesVideo(images, rate, sound_of_video(self.path))
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,12 +77,13 @@ def read_sound(
     return {"waveform": torch.from_numpy(sound.samples)[None], "sample_rate": sound.rate}
 
 
-def sound_of_video(path: str | Path, start: Fraction = Fraction(0), stop: Fraction | None = None) -> Any:
+def sound_of_video(path: str | Path | BinaryIO, start: Fraction = Fraction(0), stop: Fraction | None = None) -> Any:
     """As `read_sound`; a sound that cannot be read is a warning, and None, for the pictures are there."""
     try:
         return read_sound(path, start, stop)
     except ImageError as error:
-        logger.warning("the sound of %s was left out: %s", Path(path).name, error)
+        name = Path(path).name if isinstance(path, (str, Path)) else "the video"
+        logger.warning("the sound of %s was left out: %s", name, error)
         return None
 
 

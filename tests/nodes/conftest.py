@@ -81,6 +81,9 @@ class FakeHost:
         with FileStream(video) as stream:
             yield stream
 
+    def read_sound(self, file: Path) -> Any:
+        return f"the sound of {file.name}"
+
     def write_sound(self, audio: Any) -> Path | None:
         self.sounds.append(audio)
         return None

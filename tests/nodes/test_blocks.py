@@ -261,11 +261,6 @@ def test_animate_refuses_no_frame(run: Run, held: Any, portrait: Tensor, clip: T
         run("Animate", model=held, source=portrait, driving=clip[:0])
 
 
-def test_animate_refuses_a_clip_as_source(run: Run, held: Any, portrait: Tensor, clip: Tensor) -> None:
-    with pytest.raises(ImageError, match="expected one picture; got 5"):
-        run("Animate", model=held, source=clip, driving=clip)
-
-
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
 def test_animate_refuses_pixels_that_are_no_numbers(run: Run, held: Any, portrait: Tensor, bad: float) -> None:
     broken = portrait.clone()

@@ -218,3 +218,32 @@ def test_uneven_clips_stay_in_step(run: Run, clip: Tensor, tmp_path: Path) -> No
     video = run("PasteBackVideo", frames=followed, region=moving, whole=path)
     assert len(frames_of(video["video"])) == 7
     assert len(found) == 1  # no face: the middle
+
+
+def test_several_faces_are_cropped_and_pasted_one_after_the_other(run: Run, clip: Tensor, portrait: Tensor) -> None:
+    faces = (square(20, 40, 24), square(52, 44, 32))
+    crops = run("CropRegion", images=portrait, region=faces, crop_size=32)["crops"]
+    alone = [run("CropRegion", images=portrait, region=face, crop_size=32)["crops"] for face in faces]
+    assert torch.equal(crops, torch.cat(alone))
+    frames = torch.cat([torch.zeros(5, 32, 32, 3), torch.ones(5, 32, 32, 3)])
+    made = run("PasteBack", frames=frames, region=faces, whole=portrait)
+    first = run("PasteBack", frames=frames[:5], region=faces[0], whole=portrait)
+    both = run("PasteBack", frames=frames[5:], region=faces[1], whole=first["images"])
+    assert torch.equal(made["images"], both["images"])
+    assert torch.equal(made["pasted"], torch.maximum(first["pasted"], both["pasted"]))
+    with pytest.raises(ImageError, match="one face after the other; got 9"):
+        run("PasteBack", frames=frames[:9], region=faces, whole=portrait)
+    with pytest.raises(RegionError, match="got 2 faces: a video shows one at a time"):
+        run("PasteBackVideo", frames=frames, region=faces, whole=portrait)
+
+
+@pytest.mark.parametrize(("mismatch", "shown"), [("looped", [0, 1, 0, 1, 0]), ("held", [0, 1, 1, 1, 1])])
+def test_a_whole_clip_of_another_length_goes_on_or_is_cut(run: Run, clip: Tensor, mismatch: str, shown: list) -> None:
+    crops = torch.rand(5, 32, 32, 3, generator=torch.Generator().manual_seed(0))
+    made = run("PasteBack", frames=crops, region=STILL, whole=clip[:2], mismatch=mismatch)["images"]
+    expected = run("PasteBack", frames=crops, region=STILL, whole=clip[shown])["images"]
+    assert torch.equal(made, expected)
+    cut = run("PasteBack", frames=crops[:3], region=STILL, whole=clip, mismatch=mismatch)["images"]
+    assert torch.equal(cut, run("PasteBack", frames=crops[:3], region=STILL, whole=clip[:3])["images"])
+    following = run("PasteBack", frames=crops[:3], region=MOVING, whole=clip, mismatch=mismatch)["images"]
+    assert torch.equal(following, run("PasteBack", frames=crops[:3], region=MOVING[:3], whole=clip[:3])["images"])

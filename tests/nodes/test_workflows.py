@@ -18,6 +18,7 @@ NAMES = (
     "occlusion-to-inpaint",
     "reuse-a-performance",
     "train",
+    "two-faces",
     "whole-frame",
 )
 CORE = {

@@ -20,6 +20,7 @@ from ..headless import HeadlessHost
 from ..headless_video import bytes_of
 from .node import CoreNode, number, one_of, upload, whole, words
 from .pictures import PICTURE, from_picture
+from .stills import decoded
 
 NO_ALPHA = (1, 64, 64)
 """The shape of ComfyUI's mask for a picture without an alpha channel."""
@@ -57,6 +58,9 @@ def _alpha(page: Image.Image) -> Tensor | None:
 
 
 def _load(host: HeadlessHost, image: str) -> Any:
+    if (found := decoded(host.input_file(image), host.setting.limits.check)) is not None:
+        images, transparency = found
+        return images, torch.zeros(len(images), *NO_ALPHA[1:]) if transparency is None else transparency
     pictures: list[Tensor] = []
     masks: list[Tensor] = []
     for page in _pages(host, image):
@@ -68,9 +72,8 @@ def _load(host: HeadlessHost, image: str) -> Any:
 
 
 def _load_mask(host: HeadlessHost, image: str, channel: str) -> Any:
-    page = next(_pages(host, image)).convert("RGBA")
-    level = from_picture(page.getchannel(channel[0].upper()))
-    return ((1.0 - level if channel == "alpha" else level)[None],)
+    images, masks = _load(host, image)
+    return (masks if channel == "alpha" else images[..., ("red", "green", "blue").index(channel)].clone(),)
 
 
 def _save_pictures(host: HeadlessHost, images: Tensor, prefix: str, *, preview: bool) -> Any:
