@@ -11,6 +11,8 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import av
 import numpy as np
@@ -31,15 +33,18 @@ from fomm_nodes.fomm_core.region import Region, load_region, save_region
 from fomm_nodes.fomm_core.training.presets import training_preset
 from fomm_nodes.fomm_core.training.state import RunState
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_picture
+from fomm_nodes.fomm_core.video.sound import read_sound
 from fomm_nodes.nodes.commands.inspect import describe
 from fomm_nodes.nodes.graph.check import check
 from fomm_nodes.nodes.graph.reading import read_graph
+from fomm_nodes.nodes.hosts.core_nodes.files import _load as load_image_block
+from fomm_nodes.nodes.hosts.limits import Limits
 from fomm_nodes.nodes.render.batch import local_schemas
 from fomm_nodes.nodes.render.tables import table_rows
-from PIL import Image
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image, features
 
-from .mutations import archive, bits, boxes, chunks, graph_carrier, json_text, lines, safetensors, words
+from ..nodes.graph.test_carried import SAVERS
+from .mutations import archive, bits, boxes, chunks, either, graph_carrier, json_text, lines, safetensors, words
 
 sys.path.append(str(Path(__file__).parents[1] / "fomm_core" / "video"))
 import heic
@@ -170,22 +175,19 @@ def _clips(folder: Path) -> dict[str, bytes]:
 
 
 def _carriers(folder: Path, graph: str) -> dict[str, bytes]:
-    """A picture and clips with a graph in them, the index of the clips at either end."""
-    made, notes = io.BytesIO(), PngInfo()
-    notes.add_text("workflow", graph)
-    Image.new("RGB", (8, 8)).save(made, "PNG", pnginfo=notes)
-    found = {"graph.png": made.getvalue()}
-    quick = {"movflags": "use_metadata_tags+faststart"}
-    for name, options in (
-        ("a.mp4", {"movflags": "use_metadata_tags"}),
-        ("b.mp4", quick),
-        ("a.mkv", {}),
-        ("a.webm", {}),
-    ):
-        path = folder / f"graph-{name}"
-        with av.open(str(path), "w", options=options) as container:
+    """A file of each kind that may carry a graph; of an MP4 also with its index in front, and in parts."""
+    found = {}
+    (folder / "carriers").mkdir()
+    for number, (name, (file, save)) in enumerate(SAVERS.items()):
+        if name != "AVIF" or features.check("avif"):
+            path = folder / "carriers" / f"{number}-{file}"
+            save(path, {"workflow": graph})
+            found[path.name] = path.read_bytes()
+    for name, flags in (("front", "faststart"), ("parts", "frag_keyframe+empty_moov")):
+        path = folder / "carriers" / f"{name}.mp4"
+        with av.open(str(path), "w", options={"movflags": f"use_metadata_tags+{flags}"}) as container:
             container.metadata["workflow"] = graph
-            stream = container.add_stream("libvpx-vp9" if name.endswith("webm") else "libx264", rate=10)
+            stream = container.add_stream("libx264", rate=10)
             stream.width = stream.height = 32
             for value in (0, 80, 160):
                 container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), value, np.uint8))))
@@ -218,6 +220,41 @@ def _read_clip(path: Path) -> None:
         for number, _ in enumerate(clip):
             if number > 100:
                 break
+
+
+def _load_image(path: Path) -> None:
+    """As the block of that name does in a batch, which is Pillow alone.
+
+    A small file may rightly be a picture of 64 million pixels, whose three gigabytes are no fault.
+    """
+    setting = SimpleNamespace(limits=Limits(pixels=4_000_000, held=16_000_000))
+    host: Any = SimpleNamespace(input_file=lambda name: path, setting=setting)
+    load_image_block(host, path.name)
+
+
+def _sounds(folder: Path) -> dict[str, bytes]:
+    """Alone, and in a clip."""
+    found = {}
+    for name, codec, kind in (
+        ("a.flac", "flac", "s16"),
+        ("a.mp3", "libmp3lame", "fltp"),
+        ("a.mkv", "pcm_s16le", "s16"),
+        ("a.wav", "pcm_s16le", "s16"),
+        ("a.m4a", "aac", "fltp"),
+        ("a.ogg", "libopus", "flt"),
+    ):
+        with av.open(str(folder / f"sound-{name}"), "w") as container:
+            stream = container.add_stream(codec, rate=48000, layout="stereo")
+            for number in range(4):
+                values = np.random.default_rng(number).integers(-9000, 9000, (1, 1920))
+                values = values.astype(np.int16) if kind == "s16" else (values / 32768).astype(np.float32)
+                values = values.reshape(2, -1) if kind == "fltp" else values
+                frame = av.AudioFrame.from_ndarray(values, format=kind, layout="stereo")
+                frame.sample_rate, frame.pts = 48000, number * 960
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        found[name] = (folder / f"sound-{name}").read_bytes()
+    return found
 
 
 def _read_graph(path: Path) -> None:
@@ -253,6 +290,8 @@ def kinds_of(folder: Path) -> dict[str, Kind]:
         "png": Kind(png, read_picture, chunks),
         "boxed picture": Kind(iso, read_picture, boxes),
         "heic": Kind(_heics(), read_picture, boxes),
+        "image block": Kind(pictures, _load_image, either),
+        "sound": Kind(_sounds(folder), read_sound, bits),
         "clip": Kind(films, _read_clip, bits),
         "boxed clip": Kind(mp4, _read_clip, boxes),
         "graph": Kind(graphs, _read_graph, json_text),

@@ -238,13 +238,18 @@ def chunks(data: bytes, rng: random.Random) -> bytes:
     )
 
 
+def either(data: bytes, rng: random.Random) -> bytes:
+    """By its boxes or chunks where it has such, or by bits."""
+    if data[4:8] in (b"ftyp", b"jP  "):
+        return boxes(data, rng)
+    return chunks(data, rng) if data.startswith(b"\x89PNG") else bits(data, rng)
+
+
 def graph_carrier(data: bytes, rng: random.Random) -> bytes:
-    """A file with a graph in it, cut anywhere (its beginning as often as its end), or with bits changed."""
+    """A file with a graph in it, cut anywhere (its beginning as often as its end), or changed as others are."""
     choice = rng.random()
     if choice < 0.4:
         return data[: rng.randrange(len(data) + 1)]
     if choice < 0.6:
         return data[: rng.randrange(min(len(data), 4096) + 1)]
-    if data[4:8] == b"ftyp":
-        return boxes(data, rng)
-    return chunks(data, rng) if data.startswith(b"\x89PNG") else bits(data, rng)
+    return either(data, rng)

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ....fomm_core.errors import ImageError
+from ....fomm_core.errors import FommError, ImageError
+from ....fomm_core.video.images import DAMAGED
 from ...spec import BOOLEAN, IMAGE, MASK
 from ..headless import HeadlessHost
 from ..headless_video import bytes_of
@@ -38,7 +39,9 @@ def _pages(host: HeadlessHost, name: str) -> Iterator[Image.Image]:
                     yield upright
                 if single:
                     return
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as problem:
+    except FommError:
+        raise
+    except DAMAGED as problem:
         raise ImageError(f"expected a picture that can be read; '{name}' is none ({problem}).") from problem
 
 
