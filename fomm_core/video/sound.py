@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -29,6 +29,9 @@ logger = logging.getLogger("fomm.video")
 
 PROBED_PACKETS = 500
 """Of all tracks together, about 5 s: how far is looked for the first sound of a track before the next is taken."""
+HIGHEST_RATE = 1_000_000
+MOST_SILENCE = 1 << 27
+"""Numbers that fill what a file leaves open: half a gigabyte, 23 minutes of stereo."""
 
 
 class NoSound(LookupError):
@@ -65,11 +68,19 @@ def opened_sound(media: MediaSource) -> Iterator[tuple[InputContainer, AudioStre
         index = tracks[0].index
     if len(tracks) > 1:
         with opened_container(media) as container:
-            index = _first_heard(container, [track.index for track in tracks])
+            index = _first_heard(
+                {track.index: _track(container, track.index, media.name) for track in tracks}, container
+            )
     with opened_container(media) as container:
-        stream = container.streams[index]
-        assert isinstance(stream, AudioStream)
-        yield container, stream
+        yield container, _track(container, index, media.name)
+
+
+def _track(container: InputContainer, index: int, name: str) -> AudioStream:
+    """A damaged file may have other tracks each time that it is opened."""
+    stream = container.streams[index] if index < len(container.streams) else None
+    if not isinstance(stream, AudioStream):
+        raise ImageError(f"expected the sound of {name} where it was before; it is damaged. Convert it first.")
+    return stream
 
 
 def sound_origin(container: InputContainer, stream: AudioStream) -> Fraction:
@@ -118,7 +129,8 @@ def read_sound(
     its begin): what begins later is preceded by silence, gaps are silent, and nothing is as long as it was.
 
     The rate and layout are those of the first frame. None where there is no sound, or an empty track.
-    Raises ImageError where the file can't be read or none of its tracks can be decoded.
+    Raises ImageError where the file can't be read, none of its tracks can be decoded, or its rate or times can't be
+    true: a small file would else take all memory.
     """
     media = MediaSource(source)
     warn = warn or _logged
@@ -129,7 +141,13 @@ def read_sound(
             if first is None:
                 return None
             origin = sound_origin(container, stream) + start
-            timeline = Timeline(first.sample_rate, known_layout(first.layout), origin)
+            if first.sample_rate > HIGHEST_RATE:
+                raise ImageError(
+                    f"expected sound of at most {HIGHEST_RATE:,} samples a second; {media.name} states "
+                    f"{first.sample_rate:,}. It is damaged."
+                )
+            layout = known_layout(first.layout)
+            timeline = Timeline(first.sample_rate, layout, origin, most_silence=MOST_SILENCE)
             limit = None if stop is None else max(0, round((stop - start) * timeline.rate))
             parts = [np.zeros((AudioLayout(timeline.layout).nb_channels, 0), np.float32)]
             count = 0
@@ -155,9 +173,9 @@ def _tracks(container: InputContainer, name: str) -> list[AudioStream]:
     return sorted(known, key=lambda track: not track.disposition & type(track.disposition).default)
 
 
-def _first_heard(container: InputContainer, indices: list[int]) -> int:
+def _first_heard(tracks: Mapping[int, AudioStream], container: InputContainer) -> int:
     """The first of several tracks that gives a frame, or the very first where none does."""
-    tracks = {index: container.streams[index] for index in indices}
+    indices = list(tracks)
     heard: set[int] = set()
     for number, packet in enumerate(demuxed(container, list(tracks.values()), lambda error: None)):
         if packet.size and _frames(packet, ""):

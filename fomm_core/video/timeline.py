@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import TypeAlias
@@ -11,6 +12,8 @@ import numpy.typing as npt
 from av.audio.frame import AudioFrame
 from av.audio.layout import AudioLayout
 from av.audio.resampler import AudioResampler
+
+from ..errors import ImageError
 
 Samples: TypeAlias = npt.NDArray[np.float32]  # [channels, n], -1..1
 
@@ -35,12 +38,16 @@ class Timeline:
 
     origin: the time in seconds, by the frames' clock, of the first sample that is given. Sound before is left out; a
     later begin is preceded by silence. Frames without a time follow at once. Their format may change on the way.
+    most_silence: how much of that may come, for those who keep it all: numbers, so samples times channels.
+
+    Raises ImageError where more silence would come.
     """
 
-    def __init__(self, rate: int, layout: str, origin: Fraction) -> None:
+    def __init__(self, rate: int, layout: str, origin: Fraction, *, most_silence: float = math.inf) -> None:
         self.rate = rate
         self.layout = layout
         self._channels = AudioLayout(layout).nb_channels
+        self._silence_left = most_silence
         self._clock = -origin  # added to a frame's time
         self._position = 0  # samples given
         self._overlap = 0  # samples still to be left out
@@ -88,6 +95,12 @@ class Timeline:
 
     def _silence(self, count: int) -> Iterator[Samples]:
         self._overlap = max(0, -count)
+        self._silence_left -= max(0, count) * self._channels
+        if self._silence_left < 0:
+            raise ImageError(
+                f"expected sound that goes on; between its parts lie {count / self.rate:.0f} seconds and more, so "
+                "their times are damaged. Convert it to another format."
+            )
         while count > 0:
             samples = np.zeros((self._channels, min(count, self.rate)), np.float32)
             count -= samples.shape[1]

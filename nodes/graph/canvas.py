@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from ...fomm_core.errors import GraphError
@@ -46,6 +46,7 @@ class Canvas:
     _insides: dict[str, Scope | None] = field(default_factory=dict)
     _slots: dict[tuple[str, str], tuple[Slot, ...]] = field(default_factory=dict)
     _shown: dict[str, Shown] = field(default_factory=dict)
+    _declared: dict[tuple[str, bool], tuple[Slot, ...]] = field(default_factory=dict)
 
     def shown_inside(self, scope: Scope) -> Shown:
         """The values that nodes inside of a subgraph have from the node that stands for it.
@@ -100,12 +101,21 @@ class Canvas:
         if inner is not None:
             declared = inner.graph.inputs
         elif node.type in self.schemas:
-            inputs = self.schemas.inputs(node.type, now=node.is_recent)
-            ordered = [*(i for i in inputs if not i.is_widget), *(i for i in inputs if i.is_widget)]
-            declared = tuple(Slot(i.name, i.type, widget=i.name if i.is_widget else "") for i in ordered)
+            declared = self._of_class(node.type, now=node.is_recent)
         else:
             return node.inputs
-        saved = {slot.name: slot for slot in node.inputs}
+        wires = {slot.name: slot.link for slot in node.inputs}
         names = {slot.name for slot in declared}
-        known = (replace(slot, link=saved[slot.name].link if slot.name in saved else None) for slot in declared)
+        known = [
+            slot if (link := wires.get(slot.name)) == slot.link else Slot(slot.name, slot.type, link, slot.widget)
+            for slot in declared
+        ]
         return (*known, *(slot for slot in node.inputs if slot.name not in names))
+
+    def _of_class(self, kind: str, *, now: bool) -> tuple[Slot, ...]:
+        """The slots of a node as a class declares them, without wires."""
+        if (kind, now) not in self._declared:
+            inputs = self.schemas.inputs(kind, now=now)
+            ordered = [*(i for i in inputs if not i.is_widget), *(i for i in inputs if i.is_widget)]
+            self._declared[kind, now] = tuple(Slot(i.name, i.type, widget=i.name * i.is_widget) for i in ordered)
+        return self._declared[kind, now]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...fomm_core.errors import GraphError
-from .carried_headers import exr_texts, gltf_texts, safetensors_texts, svg_texts
+from .carried_headers import exr_texts, gltf_texts, is_cut_off, safetensors_texts, svg_texts
 from .carried_pictures import exif_texts, jpeg_texts, png_texts, webp_texts
 
 RUN, CANVAS, SETTINGS = "prompt", "workflow", "parameters"
@@ -23,6 +23,7 @@ PICTURES: Mapping[str, Callable[[Path], Texts]] = {
     **{".latent": safetensors_texts, ".safetensors": safetensors_texts},
 }
 STILL_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"mif1")
+CUT = "it is cut off, and the workflow may lie in what is missing. Copy or download it again."
 SOUNDS = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
@@ -68,6 +69,8 @@ def carried_graphs(path: Path, read: Callable[[Path], Texts]) -> list[str]:
         if text.strip() not in ("", "{}", "null", '""'):
             found.setdefault(key, text)
     graphs = [found[key] for key in (RUN, CANVAS) if key in found]
+    if not graphs and is_cut_off(path):
+        raise GraphError(f"expected a file with its workflow; '{path}' carries none: {CUT}")
     if not graphs:
         other = " It has another program's settings (“parameters”), which are no graph." if SETTINGS in found else ""
         raise GraphError(
@@ -108,6 +111,7 @@ def _clip_texts(path: Path) -> Texts:
         with av.open(str(path), metadata_errors="replace") as container:
             tables = [container.metadata, *(stream.metadata for stream in container.streams)]
     except (av.error.FFmpegError, OSError, ValueError) as problem:
-        raise GraphError(f"expected a clip with a workflow in it; '{path}' can't be read ({problem}).") from problem
+        why = f": {CUT}" if is_cut_off(path) else f" ({problem})."
+        raise GraphError(f"expected a clip with a workflow in it; '{path}' can't be read{why}") from problem
     for table in tables:
         yield from table.items()

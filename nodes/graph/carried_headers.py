@@ -12,6 +12,28 @@ from ...fomm_core.errors import GraphError
 from .carried_pictures import MOST_TEXT, opened, text_of
 
 
+def is_cut_off(path: Path) -> bool:
+    """Whether an ISO file (MP4, MOV, AVIF) or RIFF file (WebP) states more parts than are there: many programs put what
+    a file says of itself at its end.
+    """
+    total = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] == b"RIFF":
+            return 8 + int.from_bytes(head[4:8], "little") > total
+        at = 0
+        while head[4:8] == b"ftyp" and at < total:
+            file.seek(at)
+            start = file.read(16)
+            size = int.from_bytes(start[:4], "big")
+            if size == 1:
+                size = int.from_bytes(start[8:16], "big")
+            if len(start) < 8 or (0 < size < 8):
+                return True
+            at = at + size if size else total
+        return at > total
+
+
 def safetensors_texts(path: Path) -> Iterator[tuple[str, str]]:
     """Of a safetensors header, which ComfyUI's latents and saved models have."""
     with opened(path, "a latent or model") as file:

@@ -31,9 +31,9 @@ def opened(path: Path, what: str) -> Iterator[IO[bytes]]:
     try:
         with path.open("rb") as file:
             yield file
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, KeyError, TypeError, zlib.error) as problem:
-        if isinstance(problem, GraphError):
-            raise
+    except (GraphError, MemoryError):
+        raise
+    except Exception as problem:  # each of Pillow's formats has its own
         raise GraphError(f"expected {what} with a workflow in it; '{path}' can't be read ({problem}).") from problem
 
 

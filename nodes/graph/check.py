@@ -10,6 +10,7 @@ from typing import Any
 
 from ...fomm_core.errors import GraphError
 from ...fomm_core.files import is_inside
+from .collecting import uncollected
 from .model import Graph, Link, ModelFile, Node, Problem, Severity
 from .schemas import Schemas, fits, unknown
 from .widgets import Input
@@ -22,6 +23,7 @@ SHOWN = 8
 """Choices that a message lists."""
 
 
+@uncollected()
 def check(
     graph: Graph, schemas: Schemas, *, input_folder: Path | None = None, models_folder: Path | None = None
 ) -> list[Problem]:

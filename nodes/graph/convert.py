@@ -20,6 +20,7 @@ from .saved import Mode, SavedGraph, SavedNode
 from .schemas import Schemas, unknown, unknown_but_named
 from .texts import filled_name, first_alternatives
 from .unknown_classes import CUSTOM_COMBO, PROMPTS, combo_values, custom_combo, guessed_values, wrapped
+from .widget_kinds import CURVE
 from .widgets import inputs_now, named_values
 from .wires import Constant, Cut, Wires
 
@@ -102,7 +103,8 @@ class _Converter:
             elif inner is not None:
                 yield from self._nodes(inner, idle=idle)
             else:
-                yield replace(self._node(scope, node), idle=idle)
+                made = self._node(scope, node)
+                yield replace(made, idle=True) if idle else made
 
     def _only_hands_on(self, scope: Scope) -> bool:
         """Whether nothing in a subgraph runs for its own sake.
@@ -131,6 +133,8 @@ class _Converter:
         name = scope.prefix + node.id
         inputs = dict(self._values(scope, node))
         for index, slot in enumerate(self.canvas.slots(scope, node)):
+            if slot.link is None:
+                continue
             origin = self.wires.into(scope, node, index)
             if isinstance(origin, Cut):
                 inputs.pop(slot.name, None)
@@ -170,9 +174,9 @@ class _Converter:
             self._tell(scope, node, "warning", UNKNOWN_INPUT, name)
         for name in values.missing if node.known_values else ():
             self._tell(scope, node, "warning", f"saved before it had this; set to {values.inputs[name]!r}", name)
-        kinds = {entry.name: entry.kind for entry in inputs_now(inputs, values.inputs)}
-        sent = {name: wrapped(kinds.get(name, ""), value) for name, value in values.inputs.items()}
-        return {**sent, **outside}
+        curves = {entry.name for entry in inputs_now(inputs, values.inputs) if entry.kind == CURVE}
+        sent = {name: wrapped(CURVE, values.inputs[name]) for name in curves & values.inputs.keys()}
+        return {**values.inputs, **sent, **outside}
 
     def _guessed_values(self, scope: Scope, node: SavedNode) -> Mapping[str, Any]:
         """What the file tells of a class without its schema."""

@@ -14,6 +14,7 @@ from ...fomm_core.errors import GraphError
 from ...fomm_core.wording import why_missing
 from .carried import carried_graphs, carrier
 from .carried_pictures import MOST_TEXT
+from .collecting import uncollected
 from .convert import convert
 from .model import Graph, Problem
 from .saved import is_saved_canvas, saved_graph
@@ -70,6 +71,7 @@ def _text(path: Path) -> str:
     return decoded(path.read_bytes())
 
 
+@uncollected()
 def parse_graph(text: str, schemas: Schemas, *, name: str = "the text") -> Graph:
     """The graph in a JSON text, of either form. `name` is for messages; see `read_graph`."""
     try:

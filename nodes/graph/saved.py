@@ -64,7 +64,7 @@ class SavedNode:
         """Its values by name where the file has them so, else by position."""
         return self.values if self.named is None else self.named
 
-    @property
+    @cached_property
     def is_recent(self) -> bool:
         """Whether a ComfyUI of 2026 saved it: it names its values, or states a version after 0.3."""
         found = re.match(r"0\.(\d+)\.|([1-9]\d*)\.", str(self.properties.get("ver")))

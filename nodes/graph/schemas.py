@@ -74,6 +74,8 @@ class Schemas:
         below them those that its choices bring.
         """
         older = tuple(inputs_now(self.inputs(kind), values))
+        if kind not in self.now:
+            return older
         newer = tuple(inputs_now(self.inputs(kind, now=True), values))
         strangers = [values.keys() - {entry.name for entry in entries} for entries in (older, newer)]
         return newer if len(strangers[1]) < len(strangers[0]) else older

@@ -10,6 +10,7 @@ import re
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from ..dynamic_types import DYNAMIC_COMBO
@@ -29,7 +30,10 @@ FILES = (*UPLOADS, "audio_upload", "file_upload")
 
 @dataclass(frozen=True)
 class Input:
-    """An input of a class: its name, its type (COMBO for any choice), its options, and whether it must be given."""
+    """An input of a class: its name, its type (COMBO for any choice), its options, and whether it must be given.
+
+    All nodes of a class share its inputs, so what follows from these is found once.
+    """
 
     name: str
     type: str
@@ -37,32 +41,32 @@ class Input:
     required: bool
     choices: tuple[Any, ...] | None = None
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The type of its widget, which may be another than that of its wire."""
         return str(self.options.get("widgetType") or self.type)
 
-    @property
+    @cached_property
     def is_widget(self) -> bool:
         """Whether it is set in the node itself; one that is only ever wired is not, nor is a group of others."""
         return self.is_placed and self.kind != DYNAMIC_GROUP
 
-    @property
+    @cached_property
     def is_placed(self) -> bool:
         """Whether a canvas draws something for it."""
         return self.kind in WIDGET_TYPES and not self.options.get("forceInput") and not self.options.get("defaultInput")
 
-    @property
+    @cached_property
     def is_file(self) -> bool:
         """Whether its value is the name of a file in the input folder."""
         return self.kind == "COMBO" and any(self.options.get(option) for option in FILES)
 
-    @property
+    @cached_property
     def is_dynamic(self) -> bool:
         """Whether it stands for inputs of other names, which are known only when it is set."""
         return self.type.startswith("COMFY_") and self.type.endswith("_V3") and self.type != DYNAMIC_COMBO
 
-    @property
+    @cached_property
     def default(self) -> Any:
         """What a canvas shows in a new node."""
         if self.type == DYNAMIC_COMBO:
@@ -75,12 +79,29 @@ class Input:
             return self.options.get("min", 0)
         return NEW.get(self.kind)
 
+    @cached_property
+    def has_upload(self) -> bool:
+        """Whether a button to upload its file stands under the node."""
+        return self.is_placed and self.is_file and any(self.options.get(upload) for upload in UPLOADS)
+
+    @cached_property
+    def brings(self) -> bool:
+        """Whether it may bring inputs of its own."""
+        return self.type in (DYNAMIC_GROUP, DYNAMIC_COMBO) or isinstance(self.options.get("formats"), Mapping)
+
+    @cached_property
+    def places(self) -> tuple[Widget, ...]:
+        """Its places among the saved values, see `widgets_of`."""
+        return tuple(_places(self))
+
     def chosen(self, value: Any) -> tuple[Input, ...]:
         """For what brings inputs of its own: those that come with `value`.
 
         A choice names them below itself ("model.size"), a group by its rows ("rows.0.text"). Video Helper Suite's
         formats bring inputs that stand beside them ("crf").
         """
+        if not self.brings:
+            return ()
         if self.type == DYNAMIC_GROUP:
             template = inputs_of({"input": self.options.get("template") or {}})
             rows = range(min(value, MOST_ROWS) if isinstance(value, int) else 0)
@@ -130,7 +151,8 @@ def inputs_now(inputs: Sequence[Input], values: Mapping[str, Any]) -> Iterator[I
     """The inputs of a node with these values: those of its class, and those that its choices bring."""
     for entry in inputs:
         yield entry
-        yield from inputs_now(entry.brought(values), values)
+        if entry.brings:
+            yield from inputs_now(entry.brought(values), values)
 
 
 @dataclass(frozen=True)
@@ -187,12 +209,14 @@ _REPEATED = re.compile(r"#\d+$|\.\d+\.[^.]+\.\d+$")
 
 def widgets_of(kind: str, inputs: Sequence[Input]) -> Iterator[Widget]:
     """The places among the saved values of a node whose class is `kind`."""
-    shown = [entry for entry in inputs if entry.is_placed]
-    for entry in shown:
-        yield from _places(entry)
-        if kind in ("Load3D", "Load3DAnimation") and entry.name == "model_file":
-            yield from BUTTONS_3D
-    if any(entry.is_file and entry.options.get(upload) for entry in shown for upload in UPLOADS):
+    upload = False
+    for entry in inputs:
+        if entry.is_placed:
+            yield from entry.places
+            upload = upload or entry.has_upload
+            if kind in ("Load3D", "Load3DAnimation") and entry.name == "model_file":
+                yield from BUTTONS_3D
+    if upload:
         yield Widget("upload", "image")
     yield from ADDED.get(kind, ())
 
@@ -250,14 +274,18 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
         plain = list(_by_position([place for place in places if place.of], saved))
         if len(plain) == len(saved):  # written by a program that knows nothing of what a canvas adds
             read = plain
-    held = [place for place, _ in read if place.saved]
-    inner = max((index for index, place in enumerate(held) if place.of), default=-1)
-    missing = [place.name for place in held[len(saved) : inner + 1] if place.of and place.sent]
+    held = sum(place.saved for place, _ in read)
     return Values(
         {place.name: value for place, value in read if place.sent},
-        tuple(missing),
-        max(len(saved) - len(held), 0),
+        _missing([place for place, _ in read if place.saved], len(saved)) if len(saved) < held else (),
+        max(len(saved) - held, 0),
     )
+
+
+def _missing(held: Sequence[Widget], count: int) -> tuple[str, ...]:
+    """The inputs that a file with `count` values holds none of."""
+    inner = max((index for index, place in enumerate(held) if place.of), default=-1)
+    return tuple(place.name for place in held[count : inner + 1] if place.of and place.sent)
 
 
 def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tuple[Widget, Any]]:
@@ -267,7 +295,8 @@ def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tup
         value = saved[position] if place.saved and place.kept and position < len(saved) else place.default
         yield place, value
         position += place.saved
-        waiting.extendleft(reversed(_placed(place.of.chosen(value) if place.of else ())))
+        if place.of is not None and place.of.brings:
+            waiting.extendleft(reversed(_placed(place.of.chosen(value))))
 
 
 def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
@@ -282,7 +311,8 @@ def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
             values[place.name] = value
         if place.of and place.saved and place.sent and place.name not in saved:
             missing.append(place.name)
-        waiting.extendleft(reversed(_placed(place.of.brought(now) if place.of else ())))
+        if place.of is not None and place.of.brings:
+            waiting.extendleft(reversed(_placed(place.of.brought(now))))
     more = {name: value for name, value in plain_values(saved).items() if name not in known}
     return Values({**values, **more}, tuple(missing), unknown=tuple(more))
 
@@ -297,4 +327,4 @@ def plain_values(saved: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _placed(brought: Sequence[Input]) -> list[Widget]:
-    return [inner for entry in brought if entry.is_placed for inner in _places(entry)]
+    return [inner for entry in brought if entry.is_placed for inner in entry.places]

@@ -1,16 +1,20 @@
-"""Small good files of each kind, what reads them, and mutations that know how they are built."""
+"""Small good files of each kind, what reads them, and how they are changed."""
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import io
 import json
 import random
-import zipfile
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import av
 import numpy as np
 import torch
 from fomm_nodes.fomm_core.checkpoints import convert, load_model, save_model
@@ -20,17 +24,30 @@ from fomm_nodes.fomm_core.config import (
     KeypointDetectorConfig,
     MotionModelConfig,
 )
+from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.motion.performance import load_keypoints, save_keypoints
+from fomm_nodes.fomm_core.official import config_from_yaml
+from fomm_nodes.fomm_core.region import Region, load_region, save_region
 from fomm_nodes.fomm_core.training.presets import training_preset
 from fomm_nodes.fomm_core.training.state import RunState
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_picture
+from fomm_nodes.fomm_core.video.sound import read_sound
+from fomm_nodes.nodes.commands.inspect import describe
 from fomm_nodes.nodes.graph.check import check
 from fomm_nodes.nodes.graph.reading import read_graph
+from fomm_nodes.nodes.hosts.core_nodes.files import _load as load_image_block
+from fomm_nodes.nodes.hosts.limits import Limits
 from fomm_nodes.nodes.render.batch import local_schemas
 from fomm_nodes.nodes.render.tables import table_rows
-from PIL import Image
+from PIL import Image, features
+
+from ..nodes.graph.test_carried import SAVERS
+from .mutations import archive, bits, boxes, chunks, either, graph_carrier, json_text, lines, safetensors, words
+
+sys.path.append(str(Path(__file__).parents[1] / "fomm_core" / "video"))
+import heic
 
 CONFIG = MotionModelConfig(
     frame_size=(32, 32),
@@ -53,22 +70,6 @@ CONFIG = MotionModelConfig(
     dense_motion=DenseMotionConfig(block_expansion=2, max_features=4, num_blocks=1, scale_factor=0.5, kp_variance=0.01),
     discriminator=None,
 )
-STRANGE: tuple[Any, ...] = (
-    None,
-    True,
-    -1,
-    0,
-    2**31,
-    10**400,
-    1e308,
-    1e-4,
-    "",
-    "x" * 300,
-    [],
-    {},
-    [[1]],
-    [1, "a", None],
-)
 GRAPHS = Path(__file__).parents[1] / "data" / "graphs"
 Read = Callable[[Path], object]
 Mutate = Callable[[bytes, random.Random], bytes]
@@ -83,90 +84,16 @@ class Kind:
     mutate: Mutate
 
 
-def bits(data: bytes, rng: random.Random) -> bytes:
-    """A few bits flipped (headers more often), bytes cut out, doubled or set to extremes, or the end cut off."""
-    changed = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 6))):
-        if not changed:
-            break
-        at = rng.randrange(min(len(changed), rng.choice((64, 1024, 1 << 30))))
-        match rng.randrange(5):
-            case 0 | 1:
-                changed[at] ^= 1 << rng.randrange(8)
-            case 2:
-                changed[at : at + 4] = rng.choice((b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff"))
-            case 3:
-                del changed[at : at + rng.randrange(1, 40)]
-            case _:
-                changed[at:at] = changed[at : at + rng.randrange(1, 40)]
-    return bytes(changed[: rng.randrange(len(changed) + 1)] if rng.random() < 0.2 else changed)
-
-
-def altered(value: Any, rng: random.Random) -> Any:
-    """JSON with one value somewhere in it replaced, removed or doubled."""
-    if isinstance(value, dict) and value and rng.random() < 0.9:
-        key = rng.choice(list(value))
-        if rng.random() < 0.1:
-            return {name: inner for name, inner in value.items() if name != key}
-        return {**value, key: altered(value[key], rng)}
-    if isinstance(value, list) and value and rng.random() < 0.9:
-        at = rng.randrange(len(value))
-        if rng.random() < 0.1:
-            return [*value, *value[at:]]
-        return [*value[:at], altered(value[at], rng), *value[at + 1 :]]
-    return rng.choice(STRANGE)
-
-
-def json_text(data: bytes, rng: random.Random) -> bytes:
-    """A text of JSON with values changed; now and then its bytes."""
-    if rng.random() < 0.25:
-        return bits(data, rng)
-    value = json.loads(data)
-    for _ in range(rng.choice((1, 1, 3))):
-        value = altered(value, rng)
-    text = json.dumps(value)
-    return (text.replace("1e+308", "Infinity") if rng.random() < 0.3 else text).encode()
-
-
-def lines(data: bytes, rng: random.Random) -> bytes:
-    """A table with one of its lines changed."""
-    rows = data.splitlines()
-    at = rng.randrange(len(rows))
-    rows[at] = json_text(rows[at], rng) if rows[at].startswith(b"{") else bits(rows[at], rng)
-    return b"\n".join(rows)
-
-
-def safetensors(data: bytes, rng: random.Random) -> bytes:
-    """The header changed as JSON, the configuration in it among that; or bytes."""
-    if rng.random() < 0.3:
-        return bits(data, rng)
-    size = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + size])
-    notes = header.get("__metadata__", {})
-    notes.pop("checksum", None)
-    if "config" in notes and rng.random() < 0.6:
-        notes["config"] = json.dumps(altered(json.loads(notes["config"]), rng))
-    else:
-        header = altered(header, rng)
-    text = json.dumps(header).encode()
-    return len(text).to_bytes(8, "little") + text + data[8 + size :]
-
-
-def archive(data: bytes, rng: random.Random) -> bytes:
-    """What is in a zip archive changed, with checksums that fit; or bytes."""
-    if rng.random() < 0.4:
-        return bits(data, rng)
-    made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(made, "w") as new:
-        members = old.infolist()
-        chosen = rng.choice([member for member in members if member.filename.endswith((".pkl", "version", "/0", "/1"))])
-        for member in members:
-            content = old.read(member)
-            if member is chosen:
-                content = bits(content, rng)
-            if rng.random() > 0.01:
-                new.writestr(member.filename, content)
-    return made.getvalue()
+YAML = """
+dataset_params: {frame_shape: [64, 64, 3]}
+model_params:
+  common_params: {num_kp: 10, num_channels: 3, estimate_jacobian: true}
+  kp_detector_params: {temperature: 0.1, block_expansion: 32, max_features: 1024, scale_factor: 0.25, num_blocks: 5}
+  generator_params:
+    {block_expansion: 64, max_features: 512, num_down_blocks: 2, num_bottleneck_blocks: 6, dense_motion_params:
+      {block_expansion: 64, max_features: 1024, num_blocks: 5, scale_factor: 0.25}}
+  discriminator_params: {scales: [1], block_expansion: 32, max_features: 512, num_blocks: 4}
+"""
 
 
 def _files(folder: Path) -> tuple[dict[str, bytes], dict[str, bytes], dict[str, bytes]]:
@@ -225,12 +152,67 @@ def _pictures() -> dict[str, bytes]:
     return found
 
 
+def _heics() -> dict[str, bytes]:
+    """One picture; tiles as phones write them, with opacity, a turn and EXIF; ten bits."""
+    y, x = np.mgrid[0:48, 0:64]
+    soft = np.stack([40 + 2 * x, 30 + 3 * y, 200 - x - y], -1).astype(np.uint8)
+    plain, tiled, deep = heic.Heic(), heic.Heic(), heic.Heic()
+    plain.picture(soft, heic.colours(1, 13))
+    tiled.primary = tiled.grid(soft, 32, heic.turned(1), heic.mirrored(1), heic.colours(12, 13))
+    tiled.alpha(tiled.primary, soft[..., 0])
+    tiled.exif(tiled.primary, 6)
+    deep.picture(soft.astype(np.uint16) * 257, ten_bit=True)
+    return {"plain.heic": plain.bytes(), "tiled.heic": tiled.bytes(), "deep.heic": deep.bytes()}
+
+
 def _clips(folder: Path) -> dict[str, bytes]:
     rng = np.random.default_rng(0)
-    for name in ("a.mp4", "a.mkv", "a.gif"):
+    names = ("a.mp4", "a.mkv", "a.gif", "a.webm", "a.mov")
+    for name in names:
         with VideoWriter(folder / name, fps=10) as writer:
             writer.write(rng.integers(0, 256, (3, 32, 32, 3), dtype=np.uint8))
-    return {name: (folder / name).read_bytes() for name in ("a.mp4", "a.mkv", "a.gif")}
+    return {name: (folder / name).read_bytes() for name in names}
+
+
+def _carriers(folder: Path, graph: str) -> dict[str, bytes]:
+    """A file of each kind that may carry a graph; of an MP4 also with its index in front, and in parts."""
+    found = {}
+    (folder / "carriers").mkdir()
+    for number, (name, (file, save)) in enumerate(SAVERS.items()):
+        if name != "AVIF" or features.check("avif"):
+            path = folder / "carriers" / f"{number}-{file}"
+            save(path, {"workflow": graph})
+            found[path.name] = path.read_bytes()
+    for name, flags in (("front", "faststart"), ("parts", "frag_keyframe+empty_moov")):
+        path = folder / "carriers" / f"{name}.mp4"
+        with av.open(str(path), "w", options={"movflags": f"use_metadata_tags+{flags}"}) as container:
+            container.metadata["workflow"] = graph
+            stream = container.add_stream("libx264", rate=10)
+            stream.width = stream.height = 32
+            for value in (0, 80, 160):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(np.full((32, 32, 3), value, np.uint8))))
+            container.mux(stream.encode(None))
+        found[path.name] = path.read_bytes()
+    return found
+
+
+def _tables(folder: Path) -> dict[str, bytes]:
+    rows = [{"Load Image.image": f"{name}.png", "n": number} for number, name in enumerate("ab")]
+    found = {"a.jsonl": "\n".join(map(json.dumps, rows)).encode(), "a.csv": b"a,b\n1,2\n3,4"}
+    if importlib.util.find_spec("pyarrow") is not None:
+        import pyarrow
+        import pyarrow.parquet
+
+        pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), folder / "a.parquet")
+        found["a.parquet"] = (folder / "a.parquet").read_bytes()
+    return found
+
+
+def _read_model(path: Path) -> None:
+    """As `fomm inspect` does, and as all others do."""
+    with contextlib.suppress(FommError):
+        describe(str(path))
+    load_model(path)
 
 
 def _read_clip(path: Path) -> None:
@@ -238,6 +220,41 @@ def _read_clip(path: Path) -> None:
         for number, _ in enumerate(clip):
             if number > 100:
                 break
+
+
+def _load_image(path: Path) -> None:
+    """As the block of that name does in a batch, which is Pillow alone.
+
+    A small file may rightly be a picture of 64 million pixels, whose three gigabytes are no fault.
+    """
+    setting = SimpleNamespace(limits=Limits(pixels=4_000_000, held=16_000_000))
+    host: Any = SimpleNamespace(input_file=lambda name: path, setting=setting)
+    load_image_block(host, path.name)
+
+
+def _sounds(folder: Path) -> dict[str, bytes]:
+    """Alone, and in a clip."""
+    found = {}
+    for name, codec, kind in (
+        ("a.flac", "flac", "s16"),
+        ("a.mp3", "libmp3lame", "fltp"),
+        ("a.mkv", "pcm_s16le", "s16"),
+        ("a.wav", "pcm_s16le", "s16"),
+        ("a.m4a", "aac", "fltp"),
+        ("a.ogg", "libopus", "flt"),
+    ):
+        with av.open(str(folder / f"sound-{name}"), "w") as container:
+            stream = container.add_stream(codec, rate=48000, layout="stereo")
+            for number in range(4):
+                values = np.random.default_rng(number).integers(-9000, 9000, (1, 1920))
+                values = values.astype(np.int16) if kind == "s16" else (values / 32768).astype(np.float32)
+                values = values.reshape(2, -1) if kind == "fltp" else values
+                frame = av.AudioFrame.from_ndarray(values, format=kind, layout="stereo")
+                frame.sample_rate, frame.pts = 48000, number * 960
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode(None))
+        found[name] = (folder / f"sound-{name}").read_bytes()
+    return found
 
 
 def _read_graph(path: Path) -> None:
@@ -252,14 +269,33 @@ def kinds_of(folder: Path) -> dict[str, Kind]:
     for name in ("subgraphs", "group-nodes", "bypassed"):
         case = json.loads((GRAPHS / f"{name}.json").read_bytes())
         graphs |= {f"{name}-{form}.json": json.dumps(case[form]).encode() for form in ("prompt", "workflow")}
-    table = b'{"Load Image.image": "a.png", "n": 1}\n{"Load Image.image": "b.png", "n": 2}'
+    canvas = graphs["subgraphs-workflow.json"].decode()
+    centre = torch.rand(5, 2).double() * 40 + 20
+    seconds = torch.arange(5).double() / 10
+    save_region(folder / "r.safetensors", Region(centre, centre[:, 0], centre[:, 1] / 9, 100, 90, seconds))
+    performance = {"k.safetensors": (folder / "k.safetensors").read_bytes()}
+    regions = {"r.safetensors": (folder / "r.safetensors").read_bytes()}
+    pictures = _pictures()
+    iso = {name: content for name, content in pictures.items() if name.endswith(("avif", "jp2"))}
+    png = {name: content for name, content in pictures.items() if name.endswith("png")}
+    films = _clips(folder)
+    mp4 = {name: content for name, content in films.items() if name.endswith(("mp4", "mov"))}
     return {
-        "safetensors": Kind(tensors, load_model, safetensors),
-        "published": Kind(published, load_model, archive),
+        "safetensors": Kind(tensors, _read_model, safetensors),
+        "published": Kind(published, _read_model, archive),
         "state": Kind(states, RunState.read, archive),
-        "keypoints": Kind({"k.safetensors": (folder / "k.safetensors").read_bytes()}, load_keypoints, safetensors),
-        "picture": Kind(_pictures(), read_picture, bits),
-        "clip": Kind(_clips(folder), _read_clip, bits),
+        "performance": Kind(performance, load_keypoints, safetensors),
+        "region": Kind(regions, load_region, safetensors),
+        "picture": Kind(pictures, read_picture, bits),
+        "png": Kind(png, read_picture, chunks),
+        "boxed picture": Kind(iso, read_picture, boxes),
+        "heic": Kind(_heics(), read_picture, boxes),
+        "image block": Kind(pictures, _load_image, either),
+        "sound": Kind(_sounds(folder), read_sound, bits),
+        "clip": Kind(films, _read_clip, bits),
+        "boxed clip": Kind(mp4, _read_clip, boxes),
         "graph": Kind(graphs, _read_graph, json_text),
-        "table": Kind({"a.jsonl": table, "a.csv": b"a,b\n1,2\n3,4"}, lambda path: list(table_rows(path)), lines),
+        "carried graph": Kind(_carriers(folder, canvas), _read_graph, graph_carrier),
+        "table": Kind(_tables(folder), lambda path: list(table_rows(path)), lines),
+        "configuration": Kind({"a.yaml": YAML.encode()}, config_from_yaml, words),
     }

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
+from PIL import Image, ImageOps, ImageSequence
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ....fomm_core.errors import ImageError
+from ....fomm_core.errors import FommError, ImageError
 from ....fomm_core.video import read_picture
+from ....fomm_core.video.images import DAMAGED
 from ....fomm_core.video.source import MediaSource, is_heif
 from ...spec import BOOLEAN, IMAGE, MASK
 from ..headless import HeadlessHost
@@ -47,7 +48,9 @@ def _pages(host: HeadlessHost, name: str) -> Iterator[Image.Image]:
                     yield upright
                 if single:
                     return
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as problem:
+    except FommError:
+        raise
+    except DAMAGED as problem:
         raise ImageError(f"expected a picture that can be read; '{name}' is none ({problem}).") from problem
 
 

@@ -155,6 +155,7 @@ def small_trainer(folder: Path | None = None, *, broken_at: int | None = None, *
 def main(folder: str, changes: str) -> int:
     given = json.loads(changes)
     torch.set_default_dtype(torch.float64 if given.pop("double", False) else torch.float32)
+    given = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     if "devices" in given:
         given["hardware"] = Hardware(accelerator="cpu", devices=given.pop("devices"))
     trainer = small_trainer(Path(folder), **given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 ROOT = Path(__file__).resolve().parents[3]
 COMMAND = """
@@ -41,10 +44,53 @@ class Told:
     strays: tuple[str, ...] = ()
 
 
+MARK = "FOMM_TEST_KILLING"
+"""Set in the environment of all that is started here, and so of what that starts."""
+ENDING_SECONDS = 180.0
+"""Ray's agents look for their dead raylet's server for a minute or two."""
+
+
 def start(arguments: list[str], log: Path) -> subprocess.Popen[bytes]:
-    """`fomm` in a process of its own."""
+    """`fomm` in a process of its own, with a folder for temporary files beside `log`."""
+    place, temporary = log.parent / "python", log.parent / "temporary"
+    for folder in (place, temporary):
+        folder.mkdir(exist_ok=True)
+    if not (place / "fomm_nodes").is_symlink():
+        (place / "fomm_nodes").symlink_to(ROOT)  # for Ray's workers, installed or not
+    paths = os.pathsep.join([str(place), *filter(None, [os.environ.get("PYTHONPATH")])])
+    own = {"PYTHONPATH": paths, "TMPDIR": str(temporary), MARK: str(log.parent)}
+    own |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES": str(100 << 20)}
+    command = [sys.executable, "-c", COMMAND, str(ROOT), *arguments]
     with log.open("ab") as file:
-        return subprocess.Popen([sys.executable, "-c", COMMAND, str(ROOT), *arguments], stdout=file, stderr=file)
+        return subprocess.Popen(command, stdout=file, stderr=file, env={**os.environ, **own})
+
+
+def marked(base: Path) -> list[int]:
+    """Process ids of all that `start` started for `base`, and of what these started."""
+    wanted, found = f"{MARK}={base}".encode(), []
+    for place in Path("/proc").glob("[0-9]*"):
+        try:
+            if wanted in (place / "environ").read_bytes().split(b"\0") and b"Z" not in _state(place):
+                found.append(int(place.name))
+        except OSError:
+            continue
+    return found
+
+
+def _state(place: Path) -> bytes:
+    return (place / "stat").read_bytes().rpartition(b")")[2].split()[0]
+
+
+def actors(base: Path) -> list[int]:
+    """Process ids of Ray's actors of ours; Ray gives them names that say so."""
+    found = []
+    for pid in marked(base):
+        try:
+            if b"FommWorker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                found.append(pid)
+        except OSError:
+            continue
+    return found
 
 
 def children(pid: int) -> list[int]:
@@ -58,6 +104,17 @@ def children(pid: int) -> list[int]:
         if lines.get("PPid", "").strip() == str(pid):
             found.append(int(status.parent.name))
     return found
+
+
+def unheld(folder: Path) -> bool:
+    """Whether a folder for passing files belongs to nobody who lives."""
+    lock = FileLock(folder / ".fomm-lock")
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return False
+    lock.release()
+    return True
 
 
 def still(graph: dict[str, Any]) -> dict[str, Any]:
@@ -89,9 +146,13 @@ def kill_and_finish(
     drivers: int,
     workers: int,
     rng: random.Random,
+    find: Callable[[int], list[int]] = children,
     say: Callable[[str], None] = lambda text: None,
 ) -> Told:
-    """Run the command until all is done, while `drivers` and `workers` are killed -9 at random moments."""
+    """Run the command until all is done, while `drivers` and `workers` are killed -9 at random moments.
+
+    find: the workers of a driver.
+    """
     told = Told(results={})
     began = time.monotonic()
     kills = ["driver"] * drivers + ["worker"] * workers
@@ -105,7 +166,7 @@ def kill_and_finish(
         while done(output, told.results) < goal and process.poll() is None:
             time.sleep(0.02)
         time.sleep(rng.uniform(0, 0.3))
-        while kind == "worker" and not children(process.pid) and process.poll() is None:
+        while kind == "worker" and not find(process.pid) and process.poll() is None:
             time.sleep(0.02)  # it is only starting
         if process.poll() is not None:
             break
@@ -116,9 +177,10 @@ def kill_and_finish(
             time.sleep(0.3)  # a worker that goes on would write now
             process = start(arguments, log)
             told.calls += 1
-        elif victims := children(process.pid):
-            os.kill(rng.choice(victims), signal.SIGKILL)
-            told.workers_killed += 1
+        elif victims := find(process.pid):
+            with contextlib.suppress(ProcessLookupError):  # it was about to end
+                os.kill(rng.choice(victims), signal.SIGKILL)
+                told.workers_killed += 1
         say(f"{kind} killed at {done(output, told.results)} of {jobs}")
     code = process.wait()
     if code != 0:
@@ -126,17 +188,23 @@ def kill_and_finish(
     told.seconds = time.monotonic() - began
     done(output, told.results)
     allowed = {"report.html", ".fomm"}
-    told.strays = tuple(p.name for p in output.iterdir() if p.name not in allowed and p.suffix != ".png")
+    strays = [p.name for p in output.iterdir() if p.name not in allowed and p.suffix != ".png"]
+    strays += [str(p) for p in (output.parent / "temporary").iterdir()]
+    end = time.monotonic() + ENDING_SECONDS
+    while (left := marked(output.parent)) and time.monotonic() < end:
+        time.sleep(0.2)
+    told.strays = (*strays, *(f"process {pid}" for pid in left))
     return told
 
 
-def main() -> None:
-    """60 jobs; the driver killed five times, workers ten times."""
+def main() -> int:
+    """60 jobs; the driver killed five times, workers ten times. Exit code 1 where anything was lost or differs."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--jobs", type=int, default=60)
     parser.add_argument("--drivers", type=int, default=5)
     parser.add_argument("--workers", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--ray", action="store_true", help="workers are actors of a Ray cluster that each call starts")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         base = Path(folder)
@@ -151,25 +219,30 @@ def main() -> None:
         (base / "table.jsonl").write_text("\n".join(map(json.dumps, table)))
         common = ["render", str(base / "graph.json"), "--jobs", str(base / "table.jsonl"), "--input", str(assets)]
         reference: dict[str, set[str]] = {}
-        common += ["--device", "cpu", "--workers", "2"]
+        common += ["--device", "cpu", "--workers", "2", "--retries", "9"]  # one job may be hit several times
         calm = start([*common, "-o", str(base / "calm")], base / "calm.log").wait()
-        print(f"reference: exit code {calm}, {done(base / 'calm', reference)} files")
+        print(f"reference: exit code {calm}, {done(base / 'calm', reference)} files", flush=True)
+        before = set(Path("/tmp").glob("fomm-cluster-*"))
         told = kill_and_finish(
-            [*common, "-o", str(base / "out")],
+            [*common, *(["--ray"] if options.ray else []), "-o", str(base / "out")],
             base / "out",
             jobs=options.jobs,
             drivers=options.drivers,
             workers=options.workers,
             rng=random.Random(options.seed),
-            say=print,
+            find=(lambda pid: actors(base)) if options.ray else children,
+            say=lambda text: print(text, flush=True),
         )
-        differing = [name for name, seen in (told.results or {}).items() if seen != reference[name]]
+        strays = [*told.strays, *map(str, filter(unheld, set(Path("/tmp").glob("fomm-cluster-*")) - before))]
+        differing = [name for name, seen in (told.results or {}).items() if seen != reference.get(name)]
         print(
             f"{len(told.results or {})} of {options.jobs} complete in {told.calls} calls and {told.seconds:.0f} s; "
             f"driver killed {told.drivers_killed} times, workers {told.workers_killed} times; "
-            f"{len(differing)} with another content than undisturbed; strays: {list(told.strays) or 'none'}"
+            f"{len(differing)} with another content than undisturbed; strays: {strays or 'none'}"
         )
+        whole = len(told.results or {}) == options.jobs == len(reference)
+        return int(not whole or bool(differing) or bool(strays))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -16,11 +16,11 @@ from fomm_nodes.nodes.graph.model import Node
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.batch import LocalSetting, run_batch
 from fomm_nodes.nodes.render.contents import ContentError, check
-from fomm_nodes.nodes.render.engine import Progress
+from fomm_nodes.nodes.render.engine import JobError, Progress
 from fomm_nodes.nodes.render.inspector import Inspector
 from fomm_nodes.nodes.render.local import failure
 from fomm_nodes.nodes.render.runner import Tries, Watch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError, features
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="ends processes as POSIX does")
 
@@ -141,3 +141,16 @@ def test_a_text_by_another_name_is_none(suffix, tmp_path) -> None:
     path.write_bytes(b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/x.ts\n")
     with pytest.raises(ContentError):
         check(path)
+
+
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow reads no AVIF")
+@pytest.mark.parametrize("part", [b"pitm", b"iloc", b"iinf", b"ispe", b"av1C"])
+def test_a_damaged_avif_is_tried_once_and_said_to_be_none(part, engine, job, pictures, inputs) -> None:
+    """Its reader raises what those of other kinds do not."""
+    Image.new("RGB", (16, 16), "red").save(inputs / "a.avif")
+    pictures["1"]["inputs"]["image"] = "a.avif"
+    engine.run(job(pictures), lambda progress: None)
+    (inputs / "a.avif").write_bytes((inputs / "a.avif").read_bytes().replace(part, b"free"))
+    with pytest.raises(JobError, match=r"expected a picture that can be read; 'a.avif' is none") as caught:
+        engine.run(job(pictures, "again"), lambda progress: None)
+    assert not caught.value.retryable
