@@ -223,7 +223,7 @@ def _places(entry: Input) -> Iterator[Widget]:
 class Values:
     """Widget values by name, as a server is sent them.
 
-    missing: inputs that the file holds no value of, and that have their defaults therefore.
+    missing: inputs that must be given, that the file holds no value of, and that have their defaults therefore.
     surplus: how many values the file holds that belong to nothing.
     unknown: those of `inputs` that the class does not have.
     """
@@ -252,12 +252,17 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
             read = plain
     held = [place for place, _ in read if place.saved]
     inner = max((index for index, place in enumerate(held) if place.of), default=-1)
-    missing = [place.name for place in held[len(saved) : inner + 1] if place.of and place.sent]
+    missing = [place.name for place in held[len(saved) : inner + 1] if place.sent and _is_missed(place, places)]
     return Values(
         {place.name: value for place, value in read if place.sent},
         tuple(missing),
         max(len(saved) - len(held), 0),
     )
+
+
+def _is_missed(place: Widget, places: Sequence[Widget]) -> bool:
+    """Whether its default may be another thing than was meant: a class gets along without its optional inputs."""
+    return place.of is not None and (place.of.required or place not in places)
 
 
 def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tuple[Widget, Any]]:
@@ -280,7 +285,7 @@ def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
         now[place.name] = value = saved.get(place.name, place.default)
         if place.sent and (place.of or place.name in saved):
             values[place.name] = value
-        if place.of and place.saved and place.sent and place.name not in saved:
+        if place.saved and place.sent and place.name not in saved and _is_missed(place, places):
             missing.append(place.name)
         waiting.extendleft(reversed(_placed(place.of.brought(now) if place.of else ())))
     more = {name: value for name, value in plain_values(saved).items() if name not in known}

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import av
 import torch
+from av.error import FFmpegError
 from PIL import Image, ImageOps, ImageSequence, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
@@ -14,55 +18,61 @@ from torch import Tensor
 from ....fomm_core.errors import ImageError
 from ...spec import BOOLEAN, IMAGE, MASK
 from ..headless import HeadlessHost
-from ..headless_video import bytes_of
+from ..headless_encoding import bytes_of
+from ..headless_frames import Pictures
 from .node import CoreNode, number, one_of, upload, whole, words
 from .pictures import PICTURE, from_picture
 
-NO_ALPHA = (1, 64, 64)
+NO_ALPHA = (64, 64)
 """The shape of ComfyUI's mask for a picture without an alpha channel."""
 
 
-def _pages(host: HeadlessHost, name: str) -> Iterator[Image.Image]:
-    """The pictures of a file, upright; frames of another size than the first are left out."""
+def _pictures(host: HeadlessHost, name: str) -> Iterator[Tensor]:
+    """The pictures of a file, [H, W, 3 or 4] upright; those of another size than the first are left out."""
     path = host.input_file(name)
     try:
-        with Image.open(path) as file:
-            single, size = file.format == "MPO", None
-            for page in ImageSequence.Iterator(file):
-                host.setting.limits.check(1, page.height, page.width)
-                upright = ImageOps.exif_transpose(page)
-                if upright.mode == "I":  # 16 bits
-                    upright = upright.point(lambda level: level * (1 / 255))
-                size = size or upright.size
-                if upright.size == size:
-                    yield upright
-                if single:
-                    return
-    except (UnidentifiedImageError, OSError, SyntaxError, Image.DecompressionBombError) as problem:
+        _check_size(host, path)
+        found = list(_decoded(host, path)) or list(_opened(host, path))
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as problem:
         raise ImageError(f"expected a picture that can be read; '{name}' is none ({problem}).") from problem
+    return (picture for picture in found if picture.shape[:2] == found[0].shape[:2])
 
 
-def _alpha(page: Image.Image) -> Tensor | None:
-    if "A" not in page.getbands() and not (page.mode == "P" and "transparency" in page.info):
-        return None
-    return 1.0 - from_picture(page.convert("RGBA").getchannel("A"))
+def _check_size(host: HeadlessHost, path: Path) -> None:
+    """Before anything is decoded; raises for a video too."""
+    with Image.open(path) as file:
+        host.setting.limits.check(1, file.height, file.width)
+
+
+def _decoded(host: HeadlessHost, path: Path) -> Iterator[Tensor]:
+    """By FFmpeg, as ComfyUI does it; nothing where it can't, as with animated WebP."""
+    converter = Pictures()
+    with contextlib.suppress(FFmpegError, IndexError), av.open(str(path)) as file:
+        for count, frame in enumerate(file.decode(video=0), 1):
+            host.setting.limits.check(count, frame.height, frame.width)
+            yield converter.with_alpha(frame)
+
+
+def _opened(host: HeadlessHost, path: Path) -> Iterator[Tensor]:
+    """By Pillow."""
+    with Image.open(path) as file:
+        for count, page in enumerate(ImageSequence.Iterator(file), 1):
+            host.setting.limits.check(count, page.height, page.width)
+            upright = ImageOps.exif_transpose(page)
+            yield from_picture(upright.convert("RGBA" if upright.has_transparency_data else "RGB"))
 
 
 def _load(host: HeadlessHost, image: str) -> Any:
-    pictures: list[Tensor] = []
-    masks: list[Tensor] = []
-    for page in _pages(host, image):
-        host.setting.limits.check(len(pictures) + 1, page.height, page.width)
-        pictures.append(from_picture(page.convert("RGB")))
-        alpha = _alpha(page)
-        masks.append(torch.zeros(NO_ALPHA[1:]) if alpha is None else alpha)
-    return torch.stack(pictures), torch.stack(masks)
+    found = list(_pictures(host, image))
+    masks = [1.0 - picture[..., 3] if picture.shape[-1] == 4 else torch.zeros(NO_ALPHA) for picture in found]
+    if len({mask.shape for mask in masks}) > 1:
+        masks = [mask if mask.shape != NO_ALPHA else torch.zeros(found[0].shape[:2]) for mask in masks]
+    return torch.stack([picture[..., :3] for picture in found]), torch.stack(masks)
 
 
 def _load_mask(host: HeadlessHost, image: str, channel: str) -> Any:
-    page = next(_pages(host, image)).convert("RGBA")
-    level = from_picture(page.getchannel(channel[0].upper()))
-    return ((1.0 - level if channel == "alpha" else level)[None],)
+    pictures, masks = _load(host, image)
+    return (masks if channel == "alpha" else pictures[..., ("red", "green", "blue").index(channel)].clone(),)
 
 
 def _save_pictures(host: HeadlessHost, images: Tensor, prefix: str, *, preview: bool) -> Any:
@@ -74,7 +84,7 @@ def _save_pictures(host: HeadlessHost, images: Tensor, prefix: str, *, preview: 
         Image.fromarray(bytes_of(image)).save(path, pnginfo=about, compress_level=1 if preview else 4)
         host.keep(path, frames=1, preview=preview)
         host.progress(done, len(images))
-    return ()
+    return (images,)
 
 
 def _save(host: HeadlessHost, images: Tensor, filename_prefix: str) -> Any:
@@ -86,7 +96,8 @@ def _preview(host: HeadlessHost, images: Tensor) -> Any:
 
 
 def _preview_mask(host: HeadlessHost, mask: Tensor) -> Any:
-    return _preview(host, mask.reshape(-1, *mask.shape[-2:])[..., None].expand(-1, -1, -1, 3))
+    _preview(host, mask.reshape(-1, *mask.shape[-2:])[..., None].expand(-1, -1, -1, 3))
+    return (mask,)
 
 
 def _save_animation(host: HeadlessHost, images: Tensor, prefix: str, suffix: str, fps: float, **options: Any) -> Any:
@@ -94,7 +105,7 @@ def _save_animation(host: HeadlessHost, images: Tensor, prefix: str, suffix: str
     first, *others = (Image.fromarray(bytes_of(image)) for image in images)
     first.save(path, save_all=True, append_images=others, duration=int(1000 / fps), **options)
     host.keep(path, frames=len(images))
-    return ()
+    return (images,)
 
 
 def _save_webp(
@@ -116,7 +127,7 @@ def _preview_any(host: HeadlessHost, source: Any) -> Any:
     path = host.output_file("preview", ".txt")
     path.write_text(text, encoding="utf-8")
     host.keep(path, preview=True)
-    return ()
+    return (text,)
 
 
 PREFIX = words("ComfyUI")
