@@ -223,7 +223,7 @@ class _Converter:
         self.problems.append(Problem(severity, message, scope.prefix + node.id, self._title(node), port))
 
     def _title(self, node: SavedNode) -> str:
-        return node.title or self.schemas.title(node.type)
+        return node.title or self.schemas.title(node.type, now=node.is_recent)
 
 
 def _models(node: SavedNode) -> tuple[ModelFile, ...]:

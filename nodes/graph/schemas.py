@@ -58,9 +58,10 @@ class Schemas:
         """Whether a class runs for its own sake, as one that saves or shows something does."""
         return bool(self.entries.get(kind, {}).get("output_node"))
 
-    def title(self, kind: str) -> str:
-        """What a canvas writes on a node of a class."""
-        return str(self.entries.get(kind, {}).get("display_name") or TITLES.get(kind, kind))
+    def title(self, kind: str, *, now: bool = False) -> str:
+        """What a canvas writes on a node of a class. `now`: one of a newer version."""
+        entry = self.entries.get(kind, {})
+        return str((now and entry.get("display_name_now")) or entry.get("display_name") or TITLES.get(kind, kind))
 
     def inputs(self, kind: str, *, now: bool = False) -> tuple[Input, ...]:
         """The inputs of a class, in order; none where it is not known. `now`: as a newer version has them."""
@@ -201,11 +202,13 @@ def _schema(block: Mapping[str, Any], choices: Callable[[str], Sequence[str]] | 
     for port in block["inputs"]:
         group = groups["optional" if port.get("optional") else "required"]
         group[port["name"]] = [port["type"], _options(port, choices)]
+    more = block.get("more_outputs", ())
     return {
         "input": groups,
-        "output": [port["type"] for port in block["outputs"]],
-        "output_name": [port["title"] for port in block["outputs"]],
+        "output": [*(port["type"] for port in block["outputs"]), *(kind for kind, _ in more)],
+        "output_name": [*(port["title"] for port in block["outputs"]), *(name for _, name in more)],
         "display_name": block["title"],
+        "display_name_now": block.get("title_now"),
         "output_node": block["saves"],
     }
 

@@ -247,7 +247,7 @@ def _places(entry: Input) -> Iterator[Widget]:
 class Values:
     """Widget values by name, as a server is sent them.
 
-    missing: inputs that the file holds no value of, and that have their defaults therefore.
+    missing: inputs that must be given, that the file holds no value of, and that have their defaults therefore.
     surplus: how many values the file holds that belong to nothing.
     unknown: those of `inputs` that the class does not have.
     """
@@ -277,15 +277,20 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
     held = sum(place.saved for place, _ in read)
     return Values(
         {place.name: value for place, value in read if place.sent},
-        _missing([place for place, _ in read if place.saved], len(saved)) if len(saved) < held else (),
+        _missing([place for place, _ in read if place.saved], len(saved), places) if len(saved) < held else (),
         max(len(saved) - held, 0),
     )
 
 
-def _missing(held: Sequence[Widget], count: int) -> tuple[str, ...]:
+def _missing(held: Sequence[Widget], count: int, places: Sequence[Widget]) -> tuple[str, ...]:
     """The inputs that a file with `count` values holds none of."""
     inner = max((index for index, place in enumerate(held) if place.of), default=-1)
-    return tuple(place.name for place in held[count : inner + 1] if place.of and place.sent)
+    return tuple(place.name for place in held[count : inner + 1] if place.sent and _is_missed(place, places))
+
+
+def _is_missed(place: Widget, places: Sequence[Widget]) -> bool:
+    """Whether its default may be another thing than was meant: a class gets along without its optional inputs."""
+    return place.of is not None and (place.of.required or place not in places)
 
 
 def _by_position(places: Sequence[Widget], saved: Sequence[Any]) -> Iterator[tuple[Widget, Any]]:
@@ -309,7 +314,7 @@ def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
         now[place.name] = value = saved.get(place.name, place.default)
         if place.sent and (place.of or place.name in saved):
             values[place.name] = value
-        if place.of and place.saved and place.sent and place.name not in saved:
+        if place.saved and place.sent and place.name not in saved and _is_missed(place, places):
             missing.append(place.name)
         if place.of is not None and place.of.brings:
             waiting.extendleft(reversed(_placed(place.of.brought(now))))

@@ -79,6 +79,8 @@ def _core_block(node: CoreNode) -> dict[str, Any]:
         "inputs": [_core_port(name, entry, optional=name in node.optional) for name, entry in node.older.items()],
         "outputs": [{"name": name, "title": name, "type": kind} for kind, name in node.outputs],
         **({"now": object_info(node.now)} if node.now else {}),
+        **({"title_now": node.title_now} if node.title_now else {}),
+        **({"more_outputs": [[kind, name] for kind, name in node.more_outputs]} if node.more_outputs else {}),
     }
 
 

@@ -1,4 +1,4 @@
-"""VIDEO values without a graph program: a file, or frames with their sound. Written as ComfyUI writes them."""
+"""VIDEO values without a graph program: a file, or frames with their sound. Read and written as ComfyUI does it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import av
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -21,31 +20,37 @@ from ...fomm_core.errors import ImageError
 from ...fomm_core.motion import evened
 from ...fomm_core.video import Seconds, VideoReader
 from ...fomm_core.video.decoding import DecodingRun
-from ...fomm_core.video.encoders import AAC
-from ...fomm_core.video.sound_writing import encoded, new_stream
 from ..declarations.streams import FileStream, TensorStream
 from ..spec import FrameStream
-from .frame_values import values_of
+from .headless_encoding import SRGB, Encoding, write
+from .headless_frames import Pictures, depth_and_space
 from .packets import copy_streams
-from .sound import NewFile, sound_of_video, sounds, write_sound
+from .sound import NewFile, sound_of_video, write_sound
 
-FORMATS = ("auto", "mp4")
-CODECS = ("auto", "h264")
 Metadata = Mapping[str, Any]
 Allow = Callable[[int, int, int], None]
 
 
 @dataclass(frozen=True, eq=False)
 class FramesVideo:
-    """Frames [T, H, W, 3] in 0..1 with their rate and, maybe, an AUDIO value."""
+    """Frames [T, H, W, 3] in 0..1 with their rate and, maybe, an AUDIO value. bit_depth: of the file to be.
+
+    color_space: of which their numbers are; a key of `headless_encoding.CURVES`.
+    """
 
     images: Tensor
     fps: Fraction
     audio: Any = None
+    bit_depth: int = 8
+    color_space: str = SRGB
 
     def frames(self, allow: Allow) -> FramesVideo:
         """Itself."""
         return self
+
+    def about(self) -> tuple[int, str]:
+        """The bits of each colour, and the colour space."""
+        return self.bit_depth, self.color_space
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,10 +75,12 @@ class FileVideo:
         """
         times = array("d")
         pictures: list[Tensor] = []  # [H, W, 3]
+        converter = Pictures()
         with av.open(str(self.path)) as container:
             if not container.streams.video:
                 raise ImageError(f"expected a video; {self.path.name} has no pictures in it.")
             average = container.streams.video[0].average_rate
+            depth, space = depth_and_space(container)
             frames = DecodingRun(container, container.streams.video[0]).frames()
             while True:
                 try:
@@ -82,12 +89,17 @@ class FileVideo:
                     times.append(float(stopped.value))
                     break
                 allow(len(pictures) + 1, frame.height, frame.width)
-                pictures.append(torch.from_numpy(np.ascontiguousarray(values_of(frame)[0][..., :3])))
+                pictures.append(converter.of(frame))
                 times.append(float(time))
         if not pictures:
             raise ImageError(f"expected a video with at least one frame; {self.path.name} has none.")
         images, rate = _at_constant_rate(torch.stack(pictures), times, Fraction(average or 1), allow)
-        return FramesVideo(images, rate, sound_of_video(self.path))
+        return FramesVideo(images, rate, sound_of_video(self.path), depth, space)
+
+    def about(self) -> tuple[int, str]:
+        """The bits of each colour, and the colour space, as the file states them."""
+        with av.open(str(self.path)) as container:
+            return depth_and_space(container)
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +159,11 @@ class SlicedVideo:
                 pictures.append(part[0].movedim(0, -1))
             assert stream.times is not None
             images, rate = _at_constant_rate(torch.stack(pictures), stream.times, Fraction(stream.fps), allow)
-            return FramesVideo(images, rate, self._sound_of(stream.reader))
+            return FramesVideo(images, rate, self._sound_of(stream.reader), *self.about())
+
+    def about(self) -> tuple[int, str]:
+        """Those of the whole file."""
+        return self.video.about()
 
 
 def _seconds(value: float) -> Seconds:
@@ -204,49 +220,24 @@ def open_video(video: Video, new_file: NewFile, allow: Allow) -> Iterator[FrameS
         yield LimitedStream(stream, allow)
 
 
-def save_video(video: Video, path: Path, format: str, codec: str, metadata: Metadata, allow: Allow) -> int:
-    """Write a VIDEO value: a file whose format and codec fit is copied packet by packet, everything else is encoded
-    as H.264 in MP4. Returns the number of pictures.
+def save_video(video: Video, path: Path, encoding: Encoding, metadata: Metadata, allow: Allow) -> int:
+    """Write a VIDEO value: a file whose container and codec fit is copied packet by packet, everything else is encoded.
+    Returns the number of pictures.
     """
+    depth, space = video.about()
+    wanted = encoding.color_space or space
+    if space != SRGB and wanted != space:
+        raise ImageError(
+            f"expected the colour space auto or {space}, as the video has it; got {wanted}. Colours are not converted."
+        )
     text = _as_text(metadata)
-    if isinstance(video, FileVideo) and _fits(video.path, format, codec):
+    if isinstance(video, FileVideo) and encoding.fits(video.path):
         pictures = copy_streams(video.path, path, text)
         if pictures is not None:
             return pictures
-    return _encode(video.frames(allow), path, text)
-
-
-def _fits(path: Path, format: str, codec: str) -> bool:
-    with av.open(str(path)) as source:
-        if not source.streams.video or source.streams.video[0].codec_context is None:
-            return False
-        kinds, coded = source.format.name.split(","), source.streams.video[0].codec.name
-        return format in ("auto", *kinds) and codec in ("auto", coded)
-
-
-def _encode(video: FramesVideo, path: Path, metadata: Mapping[str, str]) -> int:
-    """H.264 at the encoder's own settings, 4:2:0; AAC for the sound, cut to the pictures' length."""
-    rate = Fraction(round(video.fps * 1000), 1000)
-    count, height, width, _ = video.images.shape
-    sound = next(iter(sounds(video.audio)), None)
-    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as target:
-        target.metadata.update(metadata)
-        pictures = target.add_stream("h264", rate=rate)
-        pictures.width, pictures.height, pictures.pix_fmt = width, height, "yuv420p"
-        track = None if sound is None else new_stream(target, AAC, sound)
-        for image in video.images:
-            frame = av.VideoFrame.from_ndarray(bytes_of(image), format="rgb24").reformat(format="yuv420p")
-            target.mux(pictures.encode(frame))
-        target.mux(pictures.encode(None))
-        if sound is not None and track is not None:
-            for _, packet in encoded(sound.until(count / rate), track):
-                target.mux_one(packet)
-    return count
-
-
-def bytes_of(image: Tensor) -> np.ndarray:
-    """[..., C] in 0..1 as bytes, rounded down, as ComfyUI does it."""
-    return (image.cpu() * 255).clamp(0, 255).byte().numpy()
+    parts = video.frames(allow)
+    write(parts.images, parts.fps, parts.audio, path, encoding, bit_depth=depth, color_space=wanted, metadata=text)
+    return len(parts.images)
 
 
 def _as_text(metadata: Metadata) -> dict[str, str]:

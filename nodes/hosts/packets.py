@@ -30,7 +30,8 @@ def copy_streams(source: Path, target: Path, metadata: Mapping[str, str]) -> int
 
 def _copy(source: InputContainer, path: Path, metadata: Mapping[str, str], kinds: Kinds) -> int:
     pictures = 0
-    with av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as target:
+    options = {"movflags": "use_metadata_tags+faststart"} if path.suffix in (".mp4", ".mov") else {}
+    with av.open(str(path), "w", options=options) as target:
         target.metadata.update(metadata)
         streams = {
             stream.index: target.add_stream_from_template(stream, opaque=True)

@@ -37,7 +37,7 @@ class Kind:
         """The type of each output."""
         if isinstance(self.declared, NodeSpec):
             return tuple(port.types[0] for port in self.declared.outputs)
-        return tuple(kind for kind, _ in self.declared.outputs)
+        return tuple(kind for kind, _ in (*self.declared.outputs, *self.declared.more_outputs))
 
     def accepts(self, port: str) -> tuple[str, ...]:
         """The wire types that fit a port; empty where it has no such port or takes no particular one."""
@@ -118,7 +118,7 @@ def _check_wires(node: Node, kinds: Mapping[str, Kind]) -> None:
                 node=node.title,
             )
         number = given[link.slot] in ("INT", "FLOAT") and set(wanted) <= {"INT", "FLOAT"}
-        if wanted and not set(given[link.slot].split(",")) & set(wanted) and not number:
+        if wanted and "*" not in wanted and not set(given[link.slot].split(",")) & set(wanted) and not number:
             raise JobError(
                 f"{node.name}: “{port}” expects {' or '.join(wanted)}; its wire brings {given[link.slot]}.",
                 retryable=False,

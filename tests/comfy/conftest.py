@@ -19,11 +19,12 @@ import pytest
 from children import INTERRUPTIBLE
 from fomm_nodes.fomm_core import convert
 from fomm_nodes.fomm_core.checkpoints import builtin_models
+from fomm_nodes.nodes.graph.convert import convert as convert_canvas
+from fomm_nodes.nodes.graph.saved import saved_graph
+from fomm_nodes.nodes.graph.schemas import schemas_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT, RUN_TIMEOUT = 180, 300
-WIDGETS = {"INT", "FLOAT", "STRING", "BOOLEAN", "COMBO"}
-MUTED, BYPASSED = 2, 4
 
 
 @pytest.fixture(scope="session")
@@ -157,37 +158,15 @@ def blocks(server: Server) -> dict[str, dict]:
     return server.get("/object_info")
 
 
-def _is_widget(spec: list) -> bool:
-    return isinstance(spec[0], list) or spec[0] in WIDGETS
-
-
 @pytest.fixture(scope="session")
 def as_graph(blocks: dict[str, dict]):
-    """A saved workflow as the server takes it: what the front end does, for the node kinds that we use."""
+    """A saved workflow as the server takes it, by its own word on its nodes; without a word of warning."""
+    schemas = schemas_in(blocks, "the server")
 
     def convert_workflow(workflow: dict) -> dict[str, dict]:
-        kept = {
-            node["id"]: node
-            for node in workflow["nodes"]
-            if node["mode"] not in (MUTED, BYPASSED) and node["type"] in blocks
-        }
-        sources = {link[0]: (str(link[1]), link[2]) for link in workflow["links"]}
-        graph = {}
-        for number, node in kept.items():
-            inputs: dict[str, Any] = {}
-            values = list(node["widgets_values"])
-            wanted = blocks[node["type"]]["input"]
-            for name, spec in [*wanted.get("required", {}).items(), *wanted.get("optional", {}).items()]:
-                if _is_widget(spec):
-                    inputs[name] = values.pop(0)
-                    if len(spec) > 1 and spec[1].get("control_after_generate"):
-                        values.pop(0)
-            assert not values, f"{node['type']} has more saved values than widgets: {values}"
-            for slot in node["inputs"]:
-                if slot.get("link") is not None:
-                    inputs[slot["name"]] = list(sources[slot["link"]])
-            graph[str(number)] = {"class_type": node["type"], "inputs": inputs}
-        return graph
+        graph = convert_canvas(saved_graph(workflow), schemas)
+        assert not graph.problems
+        return graph.to_api()
 
     return convert_workflow
 

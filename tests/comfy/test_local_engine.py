@@ -3,70 +3,92 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+import torch
 from fomm_nodes.nodes.hosts.headless_files import Folders
 from fomm_nodes.nodes.render.engine import Job
 from fomm_nodes.nodes.render.local import LocalEngine
 from fomm_nodes.nodes.render.options import LocalOptions
+from fomm_nodes.nodes.render.outputs import labels
 from PIL import Image
 
-GRAPHS = Path(__file__).parent.parent / "nodes" / "render" / "graphs"
-NAMES = ("animate", "animate-step-by-step", "reuse-a-performance", "occlusion-to-inpaint")
+ROOT = Path(__file__).parents[2]
+ASSETS = ROOT / "fomm_core" / "assets"
+TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
+MOST_CODED = 1
+"""Of 255, on average: a video coder makes much of one rounding. Frames that are also there uncoded are compared as
+such, pixel by pixel.
+"""
 
 
 @pytest.fixture(scope="module")
-def engine() -> Iterator[LocalEngine]:
-    engine = LocalEngine(LocalOptions(Folders(()), device="cpu"))
+def engine(server) -> Iterator[LocalEngine]:
+    engine = LocalEngine(LocalOptions(Folders((server.base / "input",)), device="cpu", previews=True))
     yield engine
     engine.close()
 
 
-def saved_graph(name: str) -> dict:
-    """As the front end converts it; what it would only show is saved, to be compared without loss."""
-    graph = json.loads((GRAPHS / f"{name}.json").read_text(encoding="utf-8"))
-    for number, node in graph.items():
-        if node["class_type"] == "PreviewImage":
-            node["class_type"] = "SaveImage"
-            node["inputs"]["filename_prefix"] = f"shown-{number}"
+def with_pictures(graph: dict) -> dict:
+    """The graph, quick, with each frame that it shows or puts into a video saved without loss as well."""
+    for number, node in list(graph.items()):
+        inputs = node["inputs"]
+        if "size" in inputs:
+            inputs["size"] = "model"
+        if node["class_type"] == "FOMM_Train":
+            inputs["steps"] = 12
+        if node["class_type"] in ("PreviewImage", "CreateVideo"):
+            saved = {"images": inputs["images"], "filename_prefix": f"shown-{number}"}
+            graph[f"{number}000"] = {
+                "class_type": "SaveImage",
+                "inputs": saved,
+                "_meta": {"title": f"Shown {number}"},
+            }
     return graph
 
 
 def frames_of(path: Path) -> np.ndarray:
     if path.suffix == ".png":
-        return np.asarray(Image.open(path))[None]
+        return np.asarray(Image.open(path).convert("RGB"))[None]
     with av.open(str(path)) as container:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_frames_equal_those_of_a_real_server(name: str, server, engine: LocalEngine, tmp_path: Path) -> None:
-    graph = saved_graph(name)
+@pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
+def test_frames_equal_those_of_a_real_server(path: Path, server, as_graph, engine: LocalEngine, tmp_path: Path) -> None:
+    with Image.open(ASSETS / "source.png") as picture:
+        picture.convert("RGB").save(server.base / "input" / "face.jpg")
+    shutil.copyfile(ASSETS / "driving.mp4", server.base / "input" / "talk.mp4")
+    graph = with_pictures(as_graph(json.loads(path.read_text("utf-8"))))
     run = server.run(graph)
     assert run.outcome == "success", run.error
     shown = {node: entries["images"] for node, entries in run.outputs.items() if "images" in entries}
 
-    made = engine.make(Job(name, graph, (), tmp_path / name, ""), tmp_path, lambda progress: None).made
+    made = engine.make(Job(path.stem, graph, (), tmp_path / path.stem, ""), tmp_path, lambda progress: None).made
     ours: dict[str, list[Path]] = {}
     for file in made:
         ours.setdefault(file.title, []).append(file.path)
 
+    # Another build of torch rounds otherwise, and a training makes other weights of it.
+    same_weights = path.stem != "train" or server.get("/system_stats")["system"]["pytorch_version"] == torch.__version__
+
     assert shown
+    named = labels(graph)
     for node, entries in shown.items():
-        label = next(label for label, other in labelled(graph).items() if other == node)
         theirs = [server.base / entry["type"] / entry["subfolder"] / entry["filename"] for entry in entries]
-        assert len(theirs) == len(ours[label])
-        for their, our in zip(theirs, ours[label], strict=True):
+        assert len(theirs) == len(ours[named[node]])
+        for their, our in zip(theirs, ours[named[node]], strict=True):
             expected, actual = frames_of(their).astype(int), frames_of(our).astype(int)
             assert actual.shape == expected.shape
-            assert np.abs(actual - expected).max() <= 1
-
-
-def labelled(graph: dict) -> dict[str, str]:
-    from fomm_nodes.nodes.render.outputs import labels
-
-    return {label: node for node, label in labels(graph).items()}
+            if not same_weights:
+                continue
+            difference = np.abs(actual - expected)
+            if their.suffix == ".png":
+                assert difference.max() <= 1, (node, graph[node]["class_type"])
+            elif graph[graph[node]["inputs"]["video"][0]]["class_type"] != "CreateVideo":
+                assert difference.mean() <= MOST_CODED, (node, graph[node]["class_type"])

@@ -16,6 +16,7 @@ import torch
 from flash_beep import beeps_in, hear, measure, sound, steady, write_clip
 from fomm_nodes.fomm_core.errors import ImageError
 from fomm_nodes.nodes.hosts.core_nodes.clips import NODES
+from fomm_nodes.nodes.hosts.headless_encoding import Encoding
 from fomm_nodes.nodes.hosts.headless_video import FileVideo, FramesVideo, save_video
 from fomm_nodes.nodes.hosts.packets import with_decoding_times
 from fomm_nodes.nodes.hosts.sound import checked, read_sound, sound_of_video, write_sound
@@ -95,7 +96,7 @@ def test_saved_sound_of_any_rate(host, block, rate):
 def test_created_video_keeps_channels_and_length(tmp_path, channels):
     frames = torch.rand(48, 32, 32, 3)
     video = FramesVideo(frames, Fraction(25), audio(3, channels=channels))
-    save_video(video, tmp_path / "out.mp4", "auto", "auto", {}, allow)
+    save_video(video, tmp_path / "out.mp4", Encoding(), {}, allow)
     seen = measure(tmp_path / "out.mp4")
     seen.check(seconds=1.92, beeps=[1], sound_within=EXACT)
     within_seconds(seen.sound[1], 1.92, 0.022)  # cut with the pictures, to a packet
@@ -149,9 +150,7 @@ def test_odd_values_of_other_packs(tmp_path, kind):
 def test_no_sound(tmp_path, host, nothing):
     assert checked(nothing) is None
     assert write_sound(nothing, lambda suffix: tmp_path / "never") is None
-    save_video(
-        FramesVideo(torch.rand(2, 32, 32, 3), Fraction(25), nothing), tmp_path / "a.mp4", "auto", "auto", {}, allow
-    )
+    save_video(FramesVideo(torch.rand(2, 32, 32, 3), Fraction(25), nothing), tmp_path / "a.mp4", Encoding(), {}, allow)
     assert measure(tmp_path / "a.mp4").sound is None
     assert RUN["TrimAudioDuration"](host, nothing, 0.0, 1.0) == (nothing,)
     with pytest.raises(ImageError, match="expected sound to save; got none"):
@@ -197,7 +196,7 @@ def test_a_late_sound_stays_late(tmp_path, host):
     """0.48 s after the first picture: parts and components begin with silence, for AUDIO values have no time."""
     path = write_clip(tmp_path / "late.mp4", steady(4.9, 25), sound_start=0.48)
     whole = FileVideo(path)
-    _, components, _ = RUN["GetVideoComponents"](host, whole)
+    _, components, *_ = RUN["GetVideoComponents"](host, whole)
     within_seconds(heard(components), [1, 2, 3, 4], EXACT)
     (part,) = RUN["Video Slice"](host, whole, 1.52, 2.4, False)
     within_seconds(heard(part.sound()), [0.48, 1.48], EXACT)
@@ -205,7 +204,7 @@ def test_a_late_sound_stays_late(tmp_path, host):
     within_seconds(heard(early.sound()), [0.76, 1.76], EXACT)
     with early.stream(host.temporary_file) as stream:
         within_seconds(hear(stream.sound()).beeps(), [0.76, 1.76], EXACT)
-    save_video(early, tmp_path / "part.mp4", "auto", "auto", {}, allow)
+    save_video(early, tmp_path / "part.mp4", Encoding(), {}, allow)
     measure(tmp_path / "part.mp4").check(flashes=[0.76, 1.76], beeps=[0.76, 1.76], within=0.021, sound_within=EXACT)
 
 
@@ -223,7 +222,7 @@ def test_sound_that_nothing_decodes_leaves_the_pictures(tmp_path, caplog):
     assert parts.audio is None
     assert len(parts.images) == 25
     assert "the sound of a.mov was left out" in caplog.text
-    assert save_video(FileVideo(path), tmp_path / "copy.mp4", "auto", "auto", {}, allow) == 25
+    assert save_video(FileVideo(path), tmp_path / "copy.mp4", Encoding(), {}, allow) == 25
 
 
 @pytest.mark.parametrize("name", ["a.mkv", "a.mp4", "a.ts"])
@@ -234,7 +233,7 @@ def test_copying_keeps_every_picture(tmp_path, name, audio_codec):
     """
     path = write_clip(tmp_path / name, steady(3.9, 25), reordered=True, audio=audio_codec)
     original = measure(path)
-    assert save_video(FileVideo(path), tmp_path / "out.mp4", "auto", "auto", {}, allow) == original.frames == 98
+    assert save_video(FileVideo(path), tmp_path / "out.mp4", Encoding(), {}, allow) == original.frames == 98
     copy = measure(tmp_path / "out.mp4")
     assert copy.frames == 98
     copy.check(seconds=3.92, flashes=original.flashes, beeps=original.beeps, within=EXACT)
@@ -253,7 +252,7 @@ def test_decoding_times_rise(tmp_path):
 @pytest.mark.parametrize(("name", "options"), [("a.avi", {"fps": 25, "audio": "pcm_s16le"}), ("a.gif", {})])
 def test_what_the_new_container_refuses_is_encoded(tmp_path, name, options):
     path = write_clip(tmp_path / name, steady(1.9, 25), **options)
-    save_video(FileVideo(path), tmp_path / "out.mp4", "auto", "auto", {}, allow)
+    save_video(FileVideo(path), tmp_path / "out.mp4", Encoding(), {}, allow)
     seen = measure(tmp_path / "out.mp4")
     assert len(seen.flashes) == 1
     seen.check(beeps=[] if name == "a.gif" else [1], within=0.01)

@@ -15,14 +15,13 @@ from ....fomm_core.video.encoders import OPUS as VIDEO_OPUS
 from ....fomm_core.video.sound_writing import AudioRules, encoded, new_stream
 from ...spec import AUDIO, FLOAT, IMAGE, VIDEO
 from ..headless import HeadlessHost
-from ..headless_video import CODECS, FORMATS, FileVideo, FramesVideo, Video, bytes_of, save_video
+from ..headless_encoding import CONTAINERS, CURVES, Encoding, bytes_of
+from ..headless_video import FileVideo, FramesVideo, Video, save_video
 from ..sound import checked, read_sound, sounds
 from .node import CoreNode, Entry, choosing, maybe, number, one_of, switch, upload, whole, words
 from .pictures import PICTURE
 
 Sound = dict[str, Any]
-
-ON_COMFYUI = "Run this graph on ComfyUI (--server URL or --comfyui DIR), or change the setting."
 
 
 def _load_video(host: HeadlessHost, file: str) -> Any:
@@ -32,9 +31,7 @@ def _load_video(host: HeadlessHost, file: str) -> Any:
 def _create(
     host: HeadlessHost, images: Tensor, fps: float, audio: Sound | None = None, bit_depth: int | None = None
 ) -> Any:
-    if (bit_depth or 8) > 8:
-        raise ImageError(f"expected 8 bits for each colour; got {bit_depth}. {ON_COMFYUI}")
-    return (FramesVideo(images, Fraction(fps), audio),)
+    return (FramesVideo(images, Fraction(fps), audio, bit_depth or 8),)
 
 
 def _slice(host: HeadlessHost, video: Video, start_time: float, duration: float, strict_duration: bool) -> Any:
@@ -52,27 +49,22 @@ def _slice(host: HeadlessHost, video: Video, start_time: float, duration: float,
 
 def _components(host: HeadlessHost, video: Video) -> Any:
     parts = video.frames(host.setting.limits.check)
-    return parts.images, parts.audio, float(parts.fps)
+    return parts.images, parts.audio, float(parts.fps), parts.bit_depth, parts.color_space
 
 
 def _save_video(host: HeadlessHost, video: Video, filename_prefix: str, format: Any, codec: Any = None) -> Any:
-    if not isinstance(format, str):
-        format, codec = _plain(format, codec)
-    path = host.output_file(filename_prefix, ".mp4")
-    host.keep(path, frames=save_video(video, path, format, codec, host.setting.metadata, host.setting.limits.check))
-    return ()
+    encoding = Encoding(format, codec) if isinstance(format, str) else _encoding(format, codec)
+    path = host.output_file(filename_prefix, encoding.suffix)
+    host.keep(path, frames=save_video(video, path, encoding, host.setting.metadata, host.setting.limits.check))
+    return (video,)
 
 
-def _plain(format: Mapping[str, Any], codec: Mapping[str, Any] | None) -> tuple[str, str]:
-    """What of 0.33's formats and codecs is also written here; raises for the others."""
+def _encoding(format: Mapping[str, Any], codec: Mapping[str, Any] | None) -> Encoding:
+    """From 0.33's choices, of which one brings another."""
     chosen = format.get("codec") or codec or {"codec": "auto"}
-    encoding = (chosen.get("encoding") or {}).get("encoding", "auto")
-    if format["format"] not in FORMATS or chosen["codec"] not in CODECS or encoding != "auto":
-        raise ImageError(
-            f"expected H.264 in an MP4 file, encoded as usual; got {chosen['codec']} in {format['format']}, encoding "
-            f"“{encoding}”. {ON_COMFYUI}"
-        )
-    return format["format"], chosen["codec"]
+    more = chosen.get("encoding") or {}
+    space = more.get("color_space")
+    return Encoding(format["format"], chosen["codec"], more.get("crf"), None if space == "auto" else space)
 
 
 def _save_webm(host: HeadlessHost, images: Tensor, filename_prefix: str, codec: str, fps: float, crf: float) -> Any:
@@ -88,7 +80,7 @@ def _save_webm(host: HeadlessHost, images: Tensor, filename_prefix: str, codec: 
             target.mux(stream.encode(av.VideoFrame.from_ndarray(bytes_of(image), format="rgb24")))
         target.mux(stream.encode(None))
     host.keep(path, frames=len(images))
-    return ()
+    return (images,)
 
 
 def _load_audio(host: HeadlessHost, audio: str) -> Any:
@@ -142,7 +134,7 @@ def _saving(suffix: str, rules: AudioRules, *, preview: bool = False) -> Any:
                 for _, packet in encoded(sound, stream):
                     target.mux_one(packet)
             host.keep(path, preview=preview)
-        return ()
+        return (audio,)
 
     return save
 
@@ -156,13 +148,12 @@ RATE = number(30.0, 1.0, 120.0, 1.0)
 
 def _codec(**best: tuple[float, float]) -> Entry:
     """0.33's choice of a codec; for each, the usual and the largest quality factor of its encoder."""
-    space = one_of("auto", "sRGB", "HDR", "HDR PQ")
+    space = one_of("auto", *CURVES)
     again = {name: {"crf": number(usual, 0.0, most, 1.0), "color_space": space} for name, (usual, most) in best.items()}
     coders = {name: {"encoding": maybe(choosing(auto={}, **{"re-encode": inner}))} for name, inner in again.items()}
     return choosing(auto={}, **coders)
 
 
-CONTAINERS = ("auto", "mp4", "mkv", "webm")
 CODEC, WEBM_CODEC = _codec(h264=(23.0, 51.0), av1=(30.0, 63.0)), _codec(av1=(30.0, 63.0))
 
 NODES = (
@@ -210,8 +201,8 @@ NODES = (
         {
             "video": (VIDEO,),
             "filename_prefix": words("video/ComfyUI"),
-            "format": one_of(*FORMATS),
-            "codec": one_of(*CODECS),
+            "format": one_of("auto", "mp4"),
+            "codec": one_of("auto", "h264"),
         },
         (),
         _save_video,
@@ -219,7 +210,9 @@ NODES = (
         now={
             "video": (VIDEO,),
             "filename_prefix": words("video/ComfyUI"),
-            "format": choosing(**{name: {"codec": CODEC if name != "webm" else WEBM_CODEC} for name in CONTAINERS}),
+            "format": choosing(
+                **{name: {"codec": CODEC if name != "webm" else WEBM_CODEC} for name in ("auto", *CONTAINERS)}
+            ),
             "codec": maybe(CODEC),
         },
     ),

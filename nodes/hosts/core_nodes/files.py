@@ -18,7 +18,7 @@ from ....fomm_core.video.images import DAMAGED
 from ....fomm_core.video.source import MediaSource, is_heif
 from ...spec import BOOLEAN, IMAGE, MASK
 from ..headless import HeadlessHost
-from ..headless_video import bytes_of
+from ..headless_encoding import bytes_of
 from .node import CoreNode, number, one_of, upload, whole, words
 from .pictures import PICTURE, from_picture
 from .stills import decoded
@@ -75,8 +75,8 @@ def _load(host: HeadlessHost, image: str) -> Any:
 
 
 def _load_mask(host: HeadlessHost, image: str, channel: str) -> Any:
-    images, masks = _load(host, image)
-    return (masks if channel == "alpha" else images[..., ("red", "green", "blue").index(channel)].clone(),)
+    pictures, masks = _load(host, image)
+    return (masks if channel == "alpha" else pictures[..., ("red", "green", "blue").index(channel)].clone(),)
 
 
 def _save_pictures(host: HeadlessHost, images: Tensor, prefix: str, *, preview: bool) -> Any:
@@ -88,7 +88,7 @@ def _save_pictures(host: HeadlessHost, images: Tensor, prefix: str, *, preview: 
         Image.fromarray(bytes_of(image)).save(path, pnginfo=about, compress_level=1 if preview else 4)
         host.keep(path, frames=1, preview=preview)
         host.progress(done, len(images))
-    return ()
+    return (images,)
 
 
 def _save(host: HeadlessHost, images: Tensor, filename_prefix: str) -> Any:
@@ -100,7 +100,8 @@ def _preview(host: HeadlessHost, images: Tensor) -> Any:
 
 
 def _preview_mask(host: HeadlessHost, mask: Tensor) -> Any:
-    return _preview(host, mask.reshape(-1, *mask.shape[-2:])[..., None].expand(-1, -1, -1, 3))
+    _preview(host, mask.reshape(-1, *mask.shape[-2:])[..., None].expand(-1, -1, -1, 3))
+    return (mask,)
 
 
 def _save_animation(host: HeadlessHost, images: Tensor, prefix: str, suffix: str, fps: float, **options: Any) -> Any:
@@ -108,7 +109,7 @@ def _save_animation(host: HeadlessHost, images: Tensor, prefix: str, suffix: str
     first, *others = (Image.fromarray(bytes_of(image)) for image in images)
     first.save(path, save_all=True, append_images=others, duration=int(1000 / fps), **options)
     host.keep(path, frames=len(images))
-    return ()
+    return (images,)
 
 
 def _save_webp(
@@ -130,7 +131,7 @@ def _preview_any(host: HeadlessHost, source: Any) -> Any:
     path = host.output_file("preview", ".txt")
     path.write_text(text, encoding="utf-8")
     host.keep(path, preview=True)
-    return ()
+    return (text,)
 
 
 PREFIX = words("ComfyUI")

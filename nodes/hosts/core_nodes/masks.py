@@ -72,16 +72,14 @@ def _combine(host: HeadlessHost, destination: Tensor, source: Tensor, x: int, y:
 
 
 def _feather(host: HeadlessHost, mask: Tensor, left: int, top: int, right: int, bottom: int) -> Any:
-    """Ramps from the borders. Of the right and bottom ones ComfyUI's first step falls on the first column and row
-    (index -0), and its last step, full strength, one short of where it would be; saved graphs rely on what they got.
-    """
+    """Ramps from the borders inwards."""
     output = _batched(mask).clone()
     height, width = output.shape[-2:]
     across, down = torch.ones(width), torch.ones(height)
     for line, start, end in ((across, left, right), (down, top, bottom)):
         start, end = min(start, len(line)), min(end, len(line))
         line[:start] *= torch.arange(1, start + 1) / max(start, 1)
-        line[-torch.arange(end) % len(line)] *= torch.arange(1, end + 1) / max(end, 1)
+        line[len(line) - end :] *= torch.arange(end, 0, -1) / max(end, 1)
     return (output * across * down[:, None],)
 
 

@@ -21,13 +21,15 @@ UPLOADS: Final = ("image_upload", "video_upload", "audio_upload")
 
 @dataclass(frozen=True)
 class CoreNode:
-    """A node of ComfyUI itself. `run(host, **inputs)` returns a value per output.
+    """A node of ComfyUI itself. `run(host, **inputs)` returns a value per output. Results are those of 0.33.
 
     inputs, optional: entries by port, in ComfyUI's order. outputs: (type, name) of each.
     is_output: runs for its own sake; its result is never kept. is_preview: only shows what it gets.
     now: all inputs as ComfyUI 0.33 has them, where these are others than 0.3.64's, which `inputs` and `optional` hold.
         An option "optional" marks those that may be missing.
     is_new: 0.3.64 had no such node.
+    title_now, category_now: as 0.33 calls it, where that is another name than 0.3.64's.
+    more_outputs: those that 0.33 added behind `outputs`; `run` returns a value for each of both.
     """
 
     id: str
@@ -41,6 +43,9 @@ class CoreNode:
     is_preview: bool = False
     now: Mapping[str, Entry] = field(default_factory=dict)
     is_new: bool = False
+    title_now: str = ""
+    category_now: str = ""
+    more_outputs: tuple[tuple[str, str], ...] = ()
 
     @property
     def older(self) -> dict[str, Entry]:

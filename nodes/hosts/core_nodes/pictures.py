@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ...spec import IMAGE, INT, MASK
 from ..headless import HeadlessHost
-from ..headless_video import bytes_of
+from ..headless_encoding import bytes_of
 from .node import LARGEST, CoreNode, number, one_of, whole
 
 METHODS = one_of("nearest-exact", "bilinear", "area", "bicubic", "lanczos")

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import av
-import numpy as np
 import torch
 from av.error import FFmpegError
 from PIL import Image
@@ -18,7 +17,7 @@ from torch import Tensor
 
 from ....fomm_core.errors import FommError
 from ....fomm_core.video.images import EXIF_ORIENTATION
-from ..frame_values import values_of
+from ..headless_frames import Pictures
 
 MIRRORED = (2, 4, 5, 7)
 """Orientations in EXIF that ComfyUI takes for plain turns. Pillow knows better."""
@@ -35,15 +34,16 @@ def decoded(path: Path, allow: Allow) -> tuple[Tensor, Tensor | None] | None:
         return None
     pictures: list[Tensor] = []
     masks: list[Tensor] = []
+    converter = Pictures()
     try:
         for frame in _frames(path):
             allow(len(pictures) + 1, frame.height, frame.width)
-            values, has_alpha = values_of(frame)
-            if pictures and values.shape[:2] != tuple(pictures[0].shape[:2]):
+            picture = converter.with_alpha(frame)
+            if pictures and picture.shape[:2] != pictures[0].shape[:2]:
                 return None
-            pictures.append(torch.from_numpy(np.ascontiguousarray(values[..., :3])))
-            if has_alpha:
-                masks.append(1.0 - torch.from_numpy(np.ascontiguousarray(values[..., 3])))
+            pictures.append(picture[..., :3])
+            if picture.shape[-1] == 4:
+                masks.append(1.0 - picture[..., 3])
     except FommError:
         raise
     except (FFmpegError, OSError, ValueError):

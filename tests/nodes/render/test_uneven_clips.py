@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from flash_beep import IN_STEP, beats, measure, steady, write_clip
+from fomm_nodes.nodes.hosts.headless_encoding import Encoding
 from fomm_nodes.nodes.hosts.headless_video import FileVideo, SlicedVideo, save_video
 from nearness import within_seconds
 
@@ -80,7 +81,7 @@ def test_components_of_an_uneven_clip(tmp_path: Path, uneven: tuple[Path, int]) 
     bright = parts.images.mean((1, 2, 3)) > 0.6
     rising = [index / rate for index in range(1, len(bright)) if bright[index] and not bright[index - 1]]
     within_seconds(rising, measure(clip).flashes, IN_STEP)
-    save_video(parts, tmp_path / "again.mp4", "mp4", "h264", {}, anything)
+    save_video(parts, tmp_path / "again.mp4", Encoding("mp4", "h264"), {}, anything)
     measure(tmp_path / "again.mp4").check(seconds=4, flashes=measure(clip).flashes, beeps=beats(0, 4))
 
 
@@ -88,7 +89,7 @@ def test_a_part_of_an_uneven_clip_is_saved_in_step(tmp_path: Path, inputs: Path)
     clip = write_clip(inputs / "call.mkv", FROZEN)
     part = FileVideo(clip).slice(1.6, 1.9)
     assert isinstance(part, SlicedVideo)
-    save_video(part, tmp_path / "part.mp4", "auto", "auto", {}, anything)
+    save_video(part, tmp_path / "part.mp4", Encoding(), {}, anything)
     measure(tmp_path / "part.mp4").check(seconds=1.9, flashes=[0.4, 1.4], beeps=[0.4, 1.4])
 
 
