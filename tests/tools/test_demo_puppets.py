@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
 from demo_clips import acting, clips, eyes, glances, head, mouth, points, portraits, puppet, speech, stills, topology
 from demo_clips import landmarks as places
 from demo_clips.rig import Expression
@@ -30,9 +31,10 @@ def finder() -> FaceFinder:
 @pytest.fixture(scope="module")
 def portrait(finder: FaceFinder) -> puppet.Portrait:
     picture = cv2.resize(read_image(shipped.ASSETS / "source.png"), (256, 256), interpolation=cv2.INTER_AREA)
-    measured = stills.with_lids(finder.find(picture, eyes=True)[0])
-    assert measured is not None
-    return puppet.Portrait(picture, *measured, np.ones((256, 256), np.float32))
+    found = stills.with_lids(picture, finder.find(picture, eyes=True)[0], np.ones((256, 256), np.float32))
+    assert found is not None
+    assert found.eyes_seen == (True, True)
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +65,7 @@ def test_a_puppet_at_rest_is_the_picture(doll: puppet.Puppet, portrait: puppet.P
     near(where[54:].reshape(2, 5, 2), portrait.irises + 0.5, 1.5, of=1)
 
 
-@pytest.mark.parametrize("wanted", [0.1, 0.3, 0.5])
+@pytest.mark.parametrize("wanted", [0.1, 0.3, 0.5, 0.8])
 def test_a_mouth_opens_as_far_as_it_is_told(
     doll: puppet.Puppet, inside: mouth.Inside, finder: FaceFinder, wanted: float
 ) -> None:
@@ -71,7 +73,7 @@ def test_a_mouth_opens_as_far_as_it_is_told(
     frame, where = doll.frame(doll.pose, expression, inside, SIDE)
     near(points.opening(where[None])[0], wanted, 0.1)  # seen from the front, but for the head's own turn
     seen = finder.find(frame)[0].mouth_opening
-    assert 0.6 * wanted < seen < 1.3 * wanted + 0.03
+    assert 0.4 * wanted < seen < 1.1 * wanted + 0.03  # the mesh sees wide mouths narrower
 
 
 def test_a_smile_that_shows_teeth_can_be_shut(doll: puppet.Puppet, inside: mouth.Inside, finder: FaceFinder) -> None:
@@ -138,7 +140,23 @@ def test_eyes_look_aside(portrait: puppet.Portrait) -> None:
 def test_a_picture_without_room_for_an_eye_is_left_alone() -> None:
     contour = np.linspace((3, 5), (6, 5), 16)
     eye = eyes.Eye(np.zeros((12, 12, 3), np.float32), contour, np.full((5, 2), 5.0))
-    assert not eye.can_shut
+    assert not eye.has_room
+
+
+def test_a_hidden_eye_is_left_as_it_is(portrait: puppet.Portrait, finder: FaceFinder) -> None:
+    face = finder.find(portrait.picture, eyes=True)[0]
+    assert face.lids is not None
+    elsewhere = replace(face, lids=face.lids + torch.tensor([0.0, 20.0])[:, None, None])  # as behind dark glasses
+    found = stills.with_lids(portrait.picture, elsewhere, portrait.mask)
+    assert found is not None
+    assert found.eyes_seen == (True, False)
+    doll = puppet.Puppet(found, face_triangles(found.landmarks))
+    assert doll.can_shut == (True, False)
+    calm = head.Motion(np.zeros((24, 3)), np.zeros((24, 3)), np.ones(24))
+    acts = [acting.draw_act(doll, calm, 25.0, np.random.default_rng(seed)) for seed in range(9)]
+    lids = np.array([step.expression.lids for act in acts for step in act.steps])
+    assert lids[:, 0].max() == 1
+    assert lids[:, 1].max() == 0
 
 
 def test_a_hole_is_filled_as_smoothly_as_it_can_be() -> None:
@@ -155,9 +173,9 @@ def test_a_hole_is_filled_as_smoothly_as_it_can_be() -> None:
 def test_speech_opens_the_mouth_as_people_do() -> None:
     drawn = [speech.Speech.drawn(48, 25.0, np.random.default_rng(seed)) for seed in range(200)]
     spans = np.array([np.ptp(each.mouth) for each in drawn])
-    assert np.median(spans) > 0.25
-    assert np.percentile(spans, 90) > 0.45
-    assert max(each.mouth.max() for each in drawn) < 0.66
+    assert np.median(spans) > 0.4
+    assert np.percentile(spans, 90) > 0.55
+    assert max(each.mouth.max() for each in drawn) <= 0.85
     assert min(each.mouth.min() for each in drawn) >= 0
     assert max(np.abs(np.diff(each.mouth)).max() for each in drawn) < 0.25  # in 40 ms
     shut = np.mean([each.mouth.min() < 0.1 for each in drawn])

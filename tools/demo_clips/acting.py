@@ -93,7 +93,8 @@ def liveliness(motion: Motion) -> float:
 
 def _expressions(puppet: Puppet, frames: int, fps: float, rng: np.random.Generator) -> list[Expression]:
     speech, glances = Speech.drawn(frames, fps, rng), Glances.drawn(frames, fps, rng)
-    lids = glances.lids * [eye.can_shut for eye in puppet.eyes]
+    lids = glances.lids * puppet.can_shut
+    gaze = glances.gaze * any(puppet.can_shut)
     return [
         Expression(
             mouth=float(speech.mouth[at]),
@@ -103,7 +104,7 @@ def _expressions(puppet: Puppet, frames: int, fps: float, rng: np.random.Generat
             dropped=float(speech.dropped[at]),
             tongue=float(speech.tongue[at]),
             lids=(float(lids[at, 0]), float(lids[at, 1])),
-            gaze=(float(glances.gaze[at, 0]), float(glances.gaze[at, 1])),
+            gaze=(float(gaze[at, 0]), float(gaze[at, 1])),
             brows=(float(glances.brows[at, 0]), float(glances.brows[at, 1])),
         )
         for at in range(frames)

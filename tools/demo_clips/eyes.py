@@ -58,8 +58,8 @@ class Eye:
         self._lashes = self._lash_colour()
 
     @property
-    def can_shut(self) -> bool:
-        """Whether there is room to work in."""
+    def has_room(self) -> bool:
+        """Whether it is large enough to work in."""
         return bool(self.width >= 6 and min(self._picture.shape[:2]) >= 6)
 
     def painted(self, shut: float, gaze: Sequence[float]) -> Floats:

@@ -51,13 +51,14 @@ class Portrait:
     """A picture [side, side, 3] of one person, and what is known of it, in its pixels, whose centres are whole numbers.
 
     landmarks: [468, 3], the lids among them as the eye network sees them. irises: [2, 5, 2]. mask: [side, side] in
-    0..1, the person.
+    0..1, the person. eyes_seen: the left one and the right one; hidden eyes are left as they are.
     """
 
     picture: Pixels
     landmarks: Doubles
     irises: Doubles
     mask: Floats
+    eyes_seen: tuple[bool, bool] = (True, True)
 
 
 class Puppet:
@@ -81,6 +82,7 @@ class Puppet:
         contours = [self._skin.rest[list(lids), :2] + self._border for lids in LIDS]
         irises = portrait.irises + self._border
         self.eyes = [Eye(self._texture, lids, iris) for lids, iris in zip(contours, irises, strict=True)]
+        self.can_shut = tuple(seen and eye.has_room for seen, eye in zip(portrait.eyes_seen, self.eyes, strict=True))
         self._points = Points(self._skin.rest, portrait.irises)
         self._patch, self._patch_mesh = _patch(self.shape, self.rig.width)
         self._shown = self._between_lips(picture)
@@ -92,7 +94,10 @@ class Puppet:
     def frame(
         self, pose: Pose, expression: Expression, inside: Inside, size: int, camera: Camera = Camera()
     ) -> tuple[Pixels, Floats]:
-        """The portrait [size, size, 3] in another pose and mood, and its points in there (see `Points`)."""
+        """The portrait [size, size, 3] in another pose and mood, and its points in there (see `Points`).
+
+        Eyes that cannot shut (`can_shut`) should not be asked to: their points would say that they did.
+        """
         side = SUPERSAMPLING * size
         moves = self.rig.moves(expression)
         in_head = self._in_head.copy()
@@ -109,8 +114,8 @@ class Puppet:
         composed = behind.astype(np.float32)
         self._paint_mouth(composed, points, drawn(pose.to_picture(self._patch)), expression, inside)
         texture = self._texture
-        for eye, shut in zip(self.eyes, expression.lids, strict=True):
-            if eye.can_shut:
+        for eye, can_shut, shut in zip(self.eyes, self.can_shut, expression.lids, strict=True):
+            if can_shut:
                 texture[eye.place][..., :3] = eye.painted(shut, expression.gaze)
         person = textured(texture, self._mesh.lookup(points, (side, side)))
         composed += (person[..., :3] - composed) * person[..., 3:]

@@ -12,7 +12,7 @@ from .head import Doubles
 from .landmarks import AROUND_EYES, BROWS, CHIN, JAW, LIDS, LIPS, NOSE_BASE, NOSE_TIP, OVAL
 from .topology import Triangles
 
-SPREAD, ROUND, NARROWS = 0.14, 0.3, 0.16
+SPREAD, ROUND, NARROWS = 0.14, 0.3, 0.1
 """How far lips are spread or rounded at most, and how much an open mouth narrows, against its width."""
 PUCKER = 0.05
 """How far rounded lips come forward, in widths of the face."""
@@ -31,7 +31,7 @@ LONGEST_LEVER, SHORTEST_LEVER = 0.8, 0.35
 class Expression:
     """What a face does in one frame.
 
-    mouth: the gap between the lips over the mouth's width, from 0 to about 0.6.
+    mouth: the gap between the lips over the mouth's width, from 0 to about 0.85.
     width: lips from rounded, -1, to spread, 1. smile: of the corners, 0 to 1. raised, dropped: the upper and the lower
     lip by itself, 0 to 1. tongue: its height in the mouth, 0 to 1.
     lids: how far each eye is shut, 0 to 1, the left one in the picture first. gaze: right and down, in widths of the

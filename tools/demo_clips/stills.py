@@ -15,7 +15,7 @@ from fomm_nodes.fomm_core.video import VideoReader
 
 from .clips import Pixels
 from .faces import Face, FaceFinder, Floats, square_around
-from .head import Doubles, Pose
+from .head import Pose
 from .landmarks import AROUND_EYES, LIDS, OVAL
 from .puppet import Portrait, Puppet
 from .tracks import Tracker
@@ -28,12 +28,12 @@ RAISE = 0.05
 SMALLEST_FACE = 60
 """Extent in pixels."""
 LEAST_SCORE = 0.9
-LARGEST_ANGLES = np.radians([25, 25, 30])
+LARGEST_ANGLES = np.radians([30, 38, 30])
 """Pitch, yaw and roll that a still may show."""
 LEAST_PERSON = 0.8
 """Mean of the person's mask within the face: figures that are drawn as something else fall below."""
 FARTHEST_LIDS = 0.3
-"""Between the lids of both networks, in widths of the eye: beyond, glasses or hair hide them."""
+"""Between the corners of an eye as both networks see it, in widths of the eye: beyond, glasses or hair hide it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,26 +71,28 @@ def portrait_of(picture: Pixels, finder: FaceFinder, measurer: Measurer, crop: f
     if (np.abs(angles) > LARGEST_ANGLES).any() or person_share(mask, face) < LEAST_PERSON:
         return None
     found = measurer.find(cut, eyes=True, tiles="never")
-    measured = None if not found else with_lids(found[0])
-    return None if measured is None else Portrait(cut, *measured, mask)
+    return with_lids(cut, found[0], mask) if found else None
 
 
-def with_lids(face: MeasuredFace) -> tuple[Doubles, Doubles] | None:
-    """Landmarks [468, 3] with the eyes as the eye network sees them, and irises [2, 5, 2], in pixels whose centres are
-    whole numbers; None where the networks see the eyes at different places.
+def with_lids(picture: Pixels, face: MeasuredFace, mask: Floats) -> Portrait | None:
+    """The portrait of a face, its eyes as the eye network sees them; one that is seen elsewhere by the mesh counts as
+    hidden, as behind dark glasses. None where the eyes were not looked at.
     """
     if face.lids is None or face.irises is None:
         return None
     landmarks = face.points.double().numpy().copy()
     landmarks[:, :2] -= 0.5
-    seen = face.lids.double().numpy()[..., :2] - 0.5
-    for lids, around, contour in zip(LIDS, AROUND_EYES, seen, strict=True):
+    contours, irises = (part.double().numpy()[..., :2] - 0.5 for part in (face.lids, face.irises))
+    seen = []
+    for side, (lids, around, contour) in enumerate(zip(LIDS, AROUND_EYES, contours, strict=True)):
         width = np.linalg.norm(contour[8] - contour[0])
-        corners = [lids[0], lids[8]]
-        if np.linalg.norm(landmarks[corners, :2] - contour[[0, 8]], axis=1).max() > FARTHEST_LIDS * width:
-            return None
-        landmarks[[*lids, *around], :2] = contour[:48]
-    return landmarks, face.irises.double().numpy()[..., :2] - 0.5
+        apart = np.linalg.norm(landmarks[[lids[0], lids[8]], :2] - contour[[0, 8]], axis=1).max()
+        seen.append(bool(apart <= FARTHEST_LIDS * width))
+        if seen[side]:
+            landmarks[[*lids, *around], :2] = contour[:48]
+        else:
+            irises[side] = landmarks[list(lids), :2].mean(0)
+    return Portrait(picture, landmarks, irises, mask, (seen[0], seen[1]))
 
 
 def cut_out(picture: Pixels, face: Face, crop: float) -> Pixels | None:

@@ -16,9 +16,9 @@ from .head import Doubles
 LEAST_PRESENCE = 0.5
 MOST_LOST = 0.1
 """Of the frames."""
-LEAST_SPAN, LEAST_CORRELATION, SLOPES = 0.12, 0.85, (0.45, 1.5)
+LEAST_SPAN, LEAST_CORRELATION, SLOPES = 0.2, 0.8, (0.3, 1.5)
 """Of the mouth's opening: meant to span so much, how well and how strongly it has to be seen."""
-SHUT, STAYS_OPEN = 0.95, 0.72
+SHUT, STAYS_OPEN = 0.95, 0.85
 """Lids from which an eye counts as shut, and the opening that must then be left at most, against that of open eyes."""
 OPEN_EYES = 0.14
 """Opening over the eye's width below which a still has its eyes shut."""
