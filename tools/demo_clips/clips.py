@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from fomm_nodes.fomm_core.errors import DataError
 from fomm_nodes.fomm_core.files import atomic_path
+from fomm_nodes.fomm_core.training.data.points import points_file, write_points
 from fomm_nodes.fomm_core.video import VideoWriter
 
 from .sources import PACKAGES
@@ -24,13 +25,23 @@ QUALITY = 90
 INDEX = "index.json"
 
 
+@dataclass(frozen=True, eq=False)
+class Take:
+    """The frames of a clip, [height, width, 3] each, none where it turns out to be of no use. points: [frames, 64, 2],
+    where mouth and eyes are, in the order of `fomm_core.training.data.points`; None where that is not known.
+    """
+
+    frames: Sequence[Pixels]
+    points: npt.NDArray[np.float32] | None = None
+
+
 @dataclass(frozen=True)
 class Planned:
     """A clip to be made.
 
     part: emoji ("fluent"), "ai" or "portrait"; identity: never on both sides of the split.
     number: tells clips of one identity apart. origin: the file that it is made from.
-    frames: gives the frames [height, width, 3], or none where the clip turns out to be of no use.
+    take: makes it.
     """
 
     part: str
@@ -38,7 +49,7 @@ class Planned:
     identity: str
     number: int | str
     origin: str
-    frames: Callable[[], Sequence[Pixels]]
+    take: Callable[[], Take]
 
     @property
     def file(self) -> str:
@@ -85,15 +96,21 @@ class Folder:
         target = self.path / planned.file
         if before is not None and (before.left_out or target.is_file()):
             return before
-        frames = [] if target.is_file() else planned.frames()
-        if len(frames) > 0:
+        take = Take([]) if target.is_file() else planned.take()
+        if len(take.frames) > 0:
+            if take.points is not None:
+                height, width = take.frames[0].shape[:2]
+                write_points(points_file(target), take.points, height, width)
             with VideoWriter(target, fps=FPS, quality=QUALITY) as writer:
-                for frame in frames:
+                for frame in take.frames:
                     writer.write(frame)
-        left_out = not target.is_file()
-        entry = Entry(planned.file, planned.part, planned.identity, planned.origin, left_out)
-        self._entries[planned.file] = entry
+        entry = Entry(planned.file, planned.part, planned.identity, planned.origin, not target.is_file())
+        self.add(entry)
         return entry
+
+    def add(self, entry: Entry) -> None:
+        """Note what came of a clip."""
+        self._entries[entry.file] = entry
 
     def entries(self) -> list[Entry]:
         """All of them, in the order of their names."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from fomm_nodes.fomm_core.training.seeds import seed_at
 from fomm_nodes.fomm_core.video import VideoReader
 
-from .clips import Pixels, Planned, reduced
+from .clips import Planned, Take, reduced
 from .faces import square_around
 from .left_out import LOOKS_LIKE_A_FILM
 from .splits import split_of
@@ -62,15 +62,15 @@ class Crop:
     stop: int
     size: int
 
-    def __call__(self) -> list[Pixels]:
-        """The frames [size, size, 3]; none where too few can be read."""
+    def __call__(self) -> Take:
+        """Of frames [size, size, 3]; none where too few can be read."""
         left, top, side = self.square()
         first = self.track.start + self.start
         with VideoReader(self.track.file, start=first) as reader:
             read = list(islice(reader, self.stop - self.start))
         if len(read) < FEWEST_FRAMES:
-            return []
-        return [reduced(frame[top : top + side, left : left + side], self.size) for frame in read]
+            return Take([])
+        return Take([reduced(frame[top : top + side, left : left + side], self.size) for frame in read])
 
     def square(self) -> tuple[int, int, int]:
         """(left, top, side) in pixels: one square for all frames, inside the picture."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from fomm_nodes.fomm_core.training.seeds import seed_at
 
-from .clips import Pixels, Planned, reduced
+from .clips import Pixels, Planned, Take, reduced
 from .emoji_names import identity_of, shows_face
 from .splits import split_of
 
@@ -37,14 +37,14 @@ class EmojiFrames:
     seed: int
     size: int
 
-    def __call__(self) -> list[Pixels]:
-        """The frames; none where it stands still."""
+    def __call__(self) -> Take:
+        """None where it stands still."""
         from PIL import Image
 
         with Image.open(self.path) as picture:
             count = getattr(picture, "n_frames", 1)
             if count < FEWEST_FRAMES:
-                return []
+                return Take([])
             behind = background(picture.height, picture.width, np.random.default_rng(self.seed))
             frames: list[Pixels] = []
             for position in np.unique(np.linspace(0, count - 1, min(count, MOST_FRAMES)).astype(int)):
@@ -52,7 +52,7 @@ class EmojiFrames:
                 laid = over(np.asarray(picture.convert("RGBA")), behind)
                 frames.append(reduced(laid, self.size))
         change = np.abs(np.diff(np.stack(frames).astype(np.int16), axis=0)).mean()
-        return frames if change >= LEAST_CHANGE else []
+        return Take(frames if change >= LEAST_CHANGE else [])
 
 
 def background(height: int, width: int, rng: np.random.Generator) -> npt.NDArray[np.float32]:

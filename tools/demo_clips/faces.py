@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,12 +164,17 @@ def _interpreter(folders: tuple[Path, ...], name: str) -> Interpreter:
             "`pip install -r tools/demo_clips/requirements.txt` brings it."
         ) from problem
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    interpreter = Interpreter(model_path=str(found_in(folders, name)), num_threads=1)
+    interpreter.allocate_tensors()
+    return interpreter
+
+
+def found_in(folders: Sequence[Path], name: str) -> Path:
+    """The file of this name. Raises DataError where no folder holds it."""
     path = next((folder / name for folder in folders if (folder / name).is_file()), None)
     if path is None:
         raise DataError(f"expected {name} in {', '.join(map(str, folders))}; it is not there. Fetch again.")
-    interpreter = Interpreter(model_path=str(path), num_threads=1)
-    interpreter.allocate_tensors()
-    return interpreter
+    return path
 
 
 def _run(interpreter: Interpreter, picture: npt.NDArray[Any]) -> list[Floats]:

@@ -1,4 +1,4 @@
-"""A head in space: its pose from landmarks, and its motion and expression from a track of them.
+"""A head in space: its pose from landmarks, and its motion from a track of them.
 
 In a head's own coordinates the unit is the width of the face, x grows to the right of the picture, y down and z away
 from the viewer, and the origin lies inside the head.
@@ -75,15 +75,12 @@ class Pose:
 
 @dataclass(frozen=True)
 class Motion:
-    """What a head does over a track, free of whose head it is.
+    """What a head does over a track, free of whose head it is and of what its face does.
 
-    neutral: [468, 3], its median shape; expression: [frames, 468, 3], how it departs from that.
     turn: [frames, 3] rotation vectors; shift: [frames, 3] in widths of the face; scale: [frames]. All three are
     against the track's median.
     """
 
-    neutral: Doubles
-    expression: Doubles
     turn: Doubles
     shift: Doubles
     scale: Doubles
@@ -101,23 +98,24 @@ class Motion:
         neutral = np.median([Pose.of(frame).to_head(frame) for frame in smooth], 0)
         rigid = list(RIGID)
         poses = [Pose.between(neutral[rigid], frame[rigid]) for frame in smooth]
-        shapes = np.stack([pose.to_head(frame) for pose, frame in zip(poses, smooth, strict=True)])
-        neutral = np.median(shapes, 0)
         rotations = Rotation.from_matrix(np.stack([pose.rotation for pose in poses]))
         middle = Rotation.from_rotvec(np.median(rotations.as_rotvec(), 0))
         scales = gaussian_filter1d(np.array([pose.scale for pose in poses]), SMOOTH_SIZE)
         shifts = np.stack([pose.shift for pose in poses])
         return cls(
-            neutral=neutral,
-            expression=shapes - neutral,
             turn=np.asarray((rotations * middle.inv()).as_rotvec()),
             shift=(shifts - np.median(shifts, 0)) / np.median(scales),
             scale=scales / np.median(scales),
         )
 
-    def at(self, frames: slice) -> Motion:
-        """A stretch of it, perhaps with a stride."""
-        return Motion(self.neutral, self.expression[frames], self.turn[frames], self.shift[frames], self.scale[frames])
+    def at(self, places: Doubles) -> Motion:
+        """At places [n] between its frames, 0 to `len - 1`."""
+        frames = np.arange(len(self))
+
+        def between(values: Doubles) -> Doubles:
+            return np.stack([np.interp(places, frames, column) for column in values.T], 1)
+
+        return Motion(between(self.turn), between(self.shift), between(self.scale[:, None])[:, 0])
 
 
 def _unit(vector: Doubles) -> Doubles:

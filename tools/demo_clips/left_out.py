@@ -32,6 +32,7 @@ NO_PORTRAIT = frozenset(
         "api_ideogram_v4_5_t2i-1.webp",
         "api_openai_image_1_inpaint-2.webp",
         "api_sync_so_talking_image-1.webp",
+        "api_veed_clean_audio_video-1.webp",
         "api_veed_fabric_1_0-1.webp",
         "api_veed_lipsync_2_0-1.webp",
         "api_wavespeed_image_upscale-2.webp",

@@ -1,4 +1,6 @@
-"""Stills of AI-made people, moved as the people in AI-made animations move."""
+"""Stills of AI-made people that act: their heads move as those of the people in AI-made animations, and they talk,
+blink and look around.
+"""
 
 from __future__ import annotations
 
@@ -8,36 +10,23 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
-from fomm_nodes.fomm_core.errors import ImageError
 from fomm_nodes.fomm_core.training.seeds import seed_at
-from fomm_nodes.fomm_core.video import VideoReader
 
-from .acting import FRAMES, Act, draw_act
-from .clips import Pixels, Planned
-from .faces import Face, FaceFinder, Floats, square_around
-from .head import Motion, Pose
-from .landmarks import OVAL
+from .acting import draw_act, draw_motion
+from .clips import FPS, Planned, Take
+from .head import Motion
 from .left_out import NO_PORTRAIT
-from .puppet import Puppet
+from .mouth import Mouth
+from .points import mirrored, opening
 from .splits import Split, split_of
+from .stills import Still
 from .tracks import Tracker
+from .verify import Seen, fault
 
 PART = "portrait"
-CLIPS_EACH = 6
-PUPPET_SIDE = 256
-CROP = 2.1
-"""Side of the cut-out against the extent of the face."""
-TIGHTEST_CROP = 1.4
-RAISE = 0.05
-SMALLEST_FACE = 60
-"""Extent in pixels."""
-LEAST_SCORE = 0.9
-LARGEST_ANGLES = np.radians([25, 25, 30])
-"""Pitch, yaw and roll that a still may show."""
-LEAST_PERSON = 0.8
-"""Mean of the person's mask within the face: figures that are drawn as something else fall below."""
+CLIPS_EACH = 8
+FEWEST_FRAMES = 24
 SMALLEST_MOVING_FACE, LARGEST_TURN = 0.24, np.radians(60)
 
 
@@ -69,8 +58,8 @@ class MotionBank:
         return found
 
     def _motions(self, path: Path) -> list[Motion]:
-        tracks = [t for t in self._tracker.tracks(path) if len(t) > FRAMES and t.face_share >= SMALLEST_MOVING_FACE]
-        motions = [Motion.of(track.landmarks) for track in tracks]
+        tracks = [track for track in self._tracker.tracks(path) if len(track) > FEWEST_FRAMES]
+        motions = [Motion.of(track.landmarks) for track in tracks if track.face_share >= SMALLEST_MOVING_FACE]
         return [motion for motion in motions if np.abs(motion.turn).max() <= LARGEST_TURN]
 
 
@@ -89,87 +78,42 @@ def plan(
     for path in files:
         if path.name in NO_PORTRAIT:
             continue
-        still = Still(path, tracker)
         identity = people[path.name]
         split = split_of(identity, seed, test_share)
+        motions = bank.motions[split]
+        if not motions:
+            continue
+        still = Still(path, tracker, seed_at(seed, PART, path.name))
         for number in range(each):
-            clip = MovedStill(still, bank, split, seed_at(seed, PART, path.name, number), size)
-            yield Planned(PART, split, identity, f"{path.stem}-{number}", path.name, clip)
+            clip = seed_at(seed, PART, path.name, number)
+            motion = draw_motion(motions, np.random.default_rng(clip))
+            yield Planned(
+                PART, split, identity, f"{path.stem}-{number}", path.name, Performance(still, motion, clip, size)
+            )
 
 
 @dataclass(frozen=True, eq=False)
-class Still:
-    """A picture that may show one large face, looked at when it is first needed."""
-
-    path: Path
-    tracker: Tracker
-
-    @cached_property
-    def puppet(self) -> Puppet | None:
-        """None where there is no face, or none that can be moved well."""
-        try:
-            with VideoReader(self.path, stop=1) as reader:
-                picture = next(iter(reader))
-        except ImageError:
-            return None
-        return puppet_of(picture, self.tracker.finder)
-
-
-@dataclass(frozen=True)
-class MovedStill:
-    """Renders a still in motion when called."""
+class Performance:
+    """Renders a still that acts when called."""
 
     still: Still
-    bank: MotionBank
-    split: Split
+    motion: Motion
     seed: int
     size: int
 
-    def __call__(self) -> list[Pixels]:
-        """The frames; none where the still is of no use."""
+    def __call__(self) -> Take:
+        """None where the still is of no use, or does not show what it was meant to do."""
         puppet = self.still.puppet
-        motions = self.bank.motions[self.split]
-        if puppet is None or not motions:
-            return []
-        return perform(puppet, draw_act(puppet, motions, np.random.default_rng(self.seed)), self.size)
-
-
-def perform(puppet: Puppet, act: Act, size: int) -> list[Pixels]:
-    """The frames [size, size, 3] of an act."""
-    frames = [puppet.frame(step.pose, step.expression, size, step.camera) for step in act.steps]
-    return [np.ascontiguousarray(frame[:, ::-1]) for frame in frames] if act.mirrored else frames
-
-
-def puppet_of(picture: Pixels, finder: FaceFinder) -> Puppet | None:
-    """The picture's largest face, cut out with room around it; None where it can't be moved well."""
-    face = finder.face(picture)
-    if face is None or face.score < LEAST_SCORE or face.extent < SMALLEST_FACE:
-        return None
-    cut = cut_out(picture, face)
-    face = None if cut is None else finder.face(cut)
-    if cut is None or face is None or face.score < LEAST_SCORE:
-        return None
-    angles = Pose.of(face.landmarks.astype(np.float64)).rotation_vector()
-    mask = finder.person(cut)
-    if (np.abs(angles) > LARGEST_ANGLES).any() or person_share(mask, face) < LEAST_PERSON:
-        return None
-    return Puppet(cut, face.landmarks, mask)
-
-
-def cut_out(picture: Pixels, face: Face) -> Pixels | None:
-    """A square around the face, all of it inside the picture, as [256, 256, 3]; None where there is no room."""
-    size = (picture.shape[0], picture.shape[1])
-    low, high = face.box
-    left, top, side = square_around(low, high, CROP * face.extent, size, RAISE)
-    if side < TIGHTEST_CROP * face.extent or low.min() < 0 or (high > size[::-1]).any():
-        return None
-    reduced = cv2.INTER_AREA if side > PUPPET_SIDE else cv2.INTER_CUBIC
-    cut = picture[top : top + side, left : left + side]
-    return np.asarray(cv2.resize(cut, (PUPPET_SIDE, PUPPET_SIDE), interpolation=reduced))
-
-
-def person_share(mask: Floats, face: Face) -> float:
-    """The mean of a mask within the outline of a face."""
-    inside = np.zeros(mask.shape, np.uint8)
-    cv2.fillConvexPoly(inside, cv2.convexHull(np.rint(face.landmarks[list(OVAL), :2]).astype(np.int32)), 1)
-    return float(mask[inside > 0].mean()) if inside.any() else 0.0
+        if puppet is None:
+            return Take([])
+        rng = np.random.default_rng([self.seed, 1])
+        act = draw_act(puppet, self.motion, FPS, rng)
+        inside = puppet.inside(Mouth.drawn(rng, puppet.skin_colour))
+        made = [puppet.frame(step.pose, step.expression, inside, self.size, step.camera) for step in act.steps]
+        frames, points = [frame for frame, _ in made], np.stack([where for _, where in made])
+        lids = np.array([step.expression.lids for step in act.steps])
+        if fault(Seen.of(frames, self.still.tracker.measurer), opening(points), lids) is not None:
+            return Take([])
+        if not act.mirrored:
+            return Take(frames, points)
+        return Take([np.ascontiguousarray(frame[:, ::-1]) for frame in frames], mirrored(points, self.size))

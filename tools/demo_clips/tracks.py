@@ -6,14 +6,17 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from fomm_nodes.fomm_core.errors import ImageError
+from fomm_nodes.fomm_core.faces import FaceFinder as Measurer
 from fomm_nodes.fomm_core.files import atomic_path
 from fomm_nodes.fomm_core.video import VideoReader
 
 from .clips import Pixels
-from .faces import LANDMARKS, LEAST_SCORE, Face, FaceFinder, Floats
+from .faces import LANDMARKS, LEAST_SCORE, Face, FaceFinder, Floats, found_in
+from .topology import FILE, Triangles, face_triangles
 
 FEWEST_FRAMES = 16
 PROBES, PROBES_WITH_FACE, LEAST_PROBE_SHARE = 6, 4, 0.2
@@ -49,12 +52,17 @@ class Track:
 
 
 class Tracker:
-    """Tracks of files, kept in a folder once they were made. finder: made when it is first needed."""
+    """Tracks of files, kept in a folder once they were made, and the networks, made when they are first needed."""
 
     def __init__(self, models: Sequence[Path], cache: Path) -> None:
         self._models = models
         self._cache = cache
         self._finder: FaceFinder | None = None
+        self._measurer: Measurer | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the networks, which another process makes for itself."""
+        return {**self.__dict__, "_finder": None, "_measurer": None}
 
     @property
     def finder(self) -> FaceFinder:
@@ -62,6 +70,18 @@ class Tracker:
         if self._finder is None:
             self._finder = FaceFinder(*self._models)
         return self._finder
+
+    @property
+    def measurer(self) -> Measurer:
+        """The networks that see eyes too."""
+        if self._measurer is None:
+            self._measurer = Measurer()
+        return self._measurer
+
+    @property
+    def triangles(self) -> Triangles:
+        """Of the landmarks. Raises DataError where the file that tells them is not there."""
+        return face_triangles(found_in(self._models, FILE))
 
     def tracks(self, path: Path) -> list[Track]:
         """The faces of an animated file; none where it is a still, cannot be read, or shows no large face."""

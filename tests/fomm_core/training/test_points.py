@@ -1,0 +1,49 @@
+"""Points beside a clip: written, read, and refused where the file is another one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fomm_nodes.fomm_core.errors import DataError
+from fomm_nodes.fomm_core.training.data.points import points_file, read_points, write_points
+from safetensors.numpy import save_file
+
+
+def test_points_come_back_as_they_were(tmp_path: Path) -> None:
+    clip = tmp_path / "some one#d-2.5_x-0.mp4"
+    points = np.random.default_rng(0).uniform(-5, 200, (7, 64, 2)).astype(np.float32)
+    assert points_file(clip).name == "some one#d-2.5_x-0.points.safetensors"
+    write_points(points_file(clip), points[:, :, ::-1], 160, 192)  # not contiguous
+    read, size = read_points(points_file(clip))
+    assert (read == points[:, :, ::-1]).all()
+    assert read.dtype == np.float32
+    assert size == (160, 192)
+
+
+@pytest.mark.parametrize("bad", [np.zeros((7, 63, 2)), np.zeros((64, 2)), np.full((1, 64, 2), np.nan)])
+def test_other_shapes_are_not_written(tmp_path: Path, bad: np.ndarray) -> None:
+    with pytest.raises(DataError, match="64"):
+        write_points(tmp_path / "a.points.safetensors", bad.astype(np.float32), 8, 8)
+    assert not list(tmp_path.iterdir())
+
+
+def test_other_files_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a.points.safetensors"
+    with pytest.raises(DataError, match="cannot be read"):
+        read_points(path)
+    path.write_bytes(b"no safetensors")
+    with pytest.raises(DataError, match="cannot be read"):
+        read_points(path)
+    points = np.zeros((2, 64, 2), np.float32)
+    for said in ({}, {"format": "other", "width": "8", "height": "8"}):
+        save_file({"points": points}, path, said)
+        with pytest.raises(DataError, match="fomm-points-1"):
+            read_points(path)
+    save_file({"points": points}, path, {"format": "fomm-points-1", "width": "eight", "height": "8"})
+    with pytest.raises(DataError, match="cannot be read"):
+        read_points(path)
+    save_file({"points": points[:, :3]}, path, {"format": "fomm-points-1", "width": "8", "height": "8"})
+    with pytest.raises(DataError, match="64"):
+        read_points(path)
