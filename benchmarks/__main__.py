@@ -53,6 +53,13 @@ def main() -> None:
     pipeline.add_argument("--frames", type=int, default=300, help="of the example clip (default: %(default)s)")
     pipeline.add_argument("--model", type=Path, help="a weights file (default: random weights of vox-256 size)")
     pipeline.add_argument("--clip", type=Path, help="another driving clip, whole")
+    whole = commands.add_parser(
+        "whole", parents=[shared], help="1080p photographs: CPU time beside the networks against the codecs; memory"
+    )
+    whole.add_argument("--frames", type=int, default=240, help="of the clip, over and over (default: %(default)s)")
+    whole.add_argument("--model", default="demo", help="a weights file (default: the built-in model)")
+    whole.add_argument("--picture", type=Path, help="another photograph of 1920x1080")
+    whole.add_argument("--clip", type=Path, help="another driving clip, brought to 1920x1080")
     commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
@@ -84,6 +91,8 @@ def main() -> None:
         from .team import measure
     elif command == "pipeline":
         from .pipeline import measure
+    elif command == "whole":
+        from .whole import measure
     elif command == "start":
         from .pipeline import measure_start as measure
     elif command == "farm":

@@ -89,7 +89,7 @@ def _start(arguments: list[str], threads: int, work: str) -> subprocess.Popen[st
     return subprocess.Popen(
         [sys.executable, "-c", CHILD.format(work=work), *arguments],
         cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+        env={**os.environ, "OMP_NUM_THREADS": str(threads), "OPENCV_FOR_THREADS_NUM": str(threads)},
         stdout=subprocess.PIPE,
         text=True,
     )

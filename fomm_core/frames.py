@@ -21,9 +21,13 @@ def fitted_frames(
     region: Region | None = None,
 ) -> Iterator[Tensor]:
     """Each frame, or its square, as [1, 3, height, width]. shown: see `fit`."""
-    cropper = None if region is None else Cropper(region, max(size))
-    for index, frame in enumerate(reader):
-        yield fit_uint8(frame if cropper is None else cropper(frame, index), *size, mode=mode, shown=shown)
+    if region is None:
+        for frame in reader:
+            yield fit_uint8(frame, *size, mode=mode, shown=shown)
+        return
+    cropper = Cropper(region, max(size))
+    for index, stored in enumerate(reader.stored()):
+        yield fit_uint8(cropper(stored, index), *size, mode=mode, shown=shown)
 
 
 def grouped(frames: Iterable[Tensor], count: int) -> Iterator[Tensor]:

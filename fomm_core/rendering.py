@@ -89,9 +89,9 @@ def render(
             if options.compare:
                 beside = [clip[number : number + 1] for clip in driving]
                 frame = to_uint8(_compared(still, beside, from_uint8(frame)))
-            writers[0].write(frame, end)
+            writers[0].write(frame, end, changed=None if options.compare else canvas.box)
             if hidden:
-                writers[1].write(canvas.mask([mask[number] for mask in hidden])[None], end)
+                writers[1].write(canvas.mask([mask[number] for mask in hidden])[None], end, changed=canvas.box)
 
     done = 0
     with write_behind(write) as submit:

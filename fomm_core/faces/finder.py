@@ -11,6 +11,7 @@ from torch import Tensor
 from ..errors import ImageError
 from ..region import Region
 from ..region.matrices import moved_points, whole_from_crop
+from ..video import StoredFrame
 from . import measures, views
 from .detect import SCORE, decode, overlaps
 from .face import Face, face_squares
@@ -66,6 +67,7 @@ class FaceFinder:
         if tiles not in TILES:
             raise ImageError(f"expected tiles out of {', '.join(TILES)}; got {tiles!r}")
         frame = as_frame(image)
+        frame = frame.whole() if isinstance(frame, StoredFrame) else frame
         found: list[Face] = []
         for level in _levels(*frame_size(frame)):
             found = distinct([*found, *self._search(frame, level, score)])

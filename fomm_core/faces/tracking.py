@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..errors import ImageError
-from ..video.shots import ShotFinder
+from ..video.shots import ShotFinder, small_frame
 from .face import Face, face_squares
 from .finder import PRESENCE, FaceFinder, Tiles, mesh_squares
 from .measures import mouth_opening, roll, turn
@@ -289,4 +289,4 @@ def _bytes_of(frame: Frame) -> np.ndarray:
     if isinstance(frame, Tensor):
         small = frame[:, :: max(1, frame.shape[1] // 384), :: max(1, frame.shape[2] // 512)]
         return (small.permute(1, 2, 0) * 255).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
-    return frame
+    return small_frame(frame)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TypeAlias
 
 import cv2
@@ -15,9 +16,10 @@ from ..errors import ImageError
 from ..region import Region, crop, crop_pixels
 from ..region.matrices import crop_from_whole, index_matrix, scaling
 from ..region.resampling import touched
+from ..video import StoredFrame
 
-Frame: TypeAlias = "NDArray[np.uint8] | Tensor"
-"""One whole picture in RGB: uint8 [H, W, 3], or a float tensor [3, H, W] or [1, 3, H, W] in 0..1."""
+Frame: TypeAlias = "NDArray[np.uint8] | StoredFrame | Tensor"
+"""One whole picture in RGB: uint8 [H, W, 3], as decoded, or a float tensor [3, H, W] or [1, 3, H, W] in 0..1."""
 
 Tile = tuple[int, int, int]
 """Left, top and side of a square of whole pixels; it may reach over the picture's border."""
@@ -33,6 +35,8 @@ def as_frame(image: Frame) -> Frame:
             f"expected one picture as floats [3, H, W] in 0..1; got {str(image.dtype).removeprefix('torch.')} "
             f"{list(image.shape)}. Give pictures of a batch one by one."
         )
+    if isinstance(image, StoredFrame):
+        return image
     if not isinstance(image, np.ndarray):
         what = type(image).__name__
     elif image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8 and 0 not in image.shape:
@@ -57,22 +61,28 @@ def squares(frame: Frame, region: Region, size: int, device: torch.device) -> Te
     return _from_bytes([_crop_halved(frame, part, size) for part in parts], device)
 
 
-def _crop_halved(frame: NDArray[np.uint8], region: Region, size: int) -> NDArray[np.uint8]:
+def _crop_halved(frame: NDArray[np.uint8] | StoredFrame, region: Region, size: int) -> NDArray[np.uint8]:
     """About what `crop_pixels` gives, at a quarter of its cost for large squares: halved until they are less than twice
     as large as the crop, and sampled bilinearly from there.
     """
     side = float(region.side[0])
     if side < 2 * size:
         return crop_pixels(frame, region, size)
-    left, top, right, bottom = touched(region, margin=0)
-    part = frame[top:bottom, left:right]
-    halvings = 0
-    while side >= 2 * size and min(part.shape[:2]) > 1:
-        height, width = (length // 2 for length in part.shape[:2])
-        even = part[: 2 * height, : 2 * width]
-        part = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
-        side, halvings = side / 2, halvings + 1
-    part_from_whole = scaling(0.5**halvings, 0.5**halvings, left, top)
+    if isinstance(frame, StoredFrame):
+        left, top, right, bottom = touched(region, margin=0, grid=frame.grid)
+        by = 2 ** math.floor(math.log2(side / size))
+        height, width = -(-(bottom - top) // by), -(-(right - left) // by)
+        part = frame.shrunk(left, top, right, bottom, height, width)
+        part_from_whole = scaling(width / (right - left), height / (bottom - top), left, top)
+    else:
+        left, top, right, bottom = touched(region, margin=0)
+        part, halvings = frame[top:bottom, left:right], 0
+        while side >= 2 * size and min(part.shape[:2]) > 1:
+            height, width = (length // 2 for length in part.shape[:2])
+            even = part[: 2 * height, : 2 * width]
+            part = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+            side, halvings = side / 2, halvings + 1
+        part_from_whole = scaling(0.5**halvings, 0.5**halvings, left, top)
     matrix = index_matrix(crop_from_whole(region, size)[0] @ torch.linalg.inv(part_from_whole))[:2].numpy()
     crop = cv2.warpAffine(part, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, np.uint8)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol, runtime_checkable
 
 import cv2
 import numpy as np
@@ -17,7 +19,32 @@ Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.float32]
 
 
-def crop_pixels(frame: Pixels, region: Region, size: int) -> Pixels:
+class Frame(Protocol):
+    """Bytes [H, W, C] of which parts can be had: an array, or a frame that is not turned into colours yet."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(H, W, C)"""
+        ...
+
+    def __getitem__(self, where: tuple[slice, slice], /) -> Pixels: ...
+
+
+@runtime_checkable
+class Shrinking(Protocol):
+    """A frame that gives parts of it shrunk by area at less cost than all their pixels.
+
+    grid: where parts begin, in pixels.
+    """
+
+    grid: int
+
+    def shrunk(self, left: int, top: int, right: int, bottom: int, height: int, width: int) -> Pixels:
+        """A part as bytes [height, width, C]."""
+        ...
+
+
+def crop_pixels(frame: Frame, region: Region, size: int) -> Pixels:
     """One square of a frame uint8 [H, W, C] as a crop [size, size, C]; `tensors.crop` says how.
 
     Both agree within 1/255 with OpenCV 5; OpenCV 4 rounds positions to 1/32 pixel, which shows at sharp edges.
@@ -28,7 +55,7 @@ def crop_pixels(frame: Pixels, region: Region, size: int) -> Pixels:
     _check(frame, region)
     if size < 1:
         raise RegionError(f"expected a crop of 1 or more pixels; got {size}")
-    return _sample_crop(frame, crop_sampling(region, size), size)
+    return _sample_crop(frame, crop_sampling(region, size, grid=_grid(frame)), size)
 
 
 class Cropper:
@@ -41,12 +68,17 @@ class Cropper:
         if size < 1:
             raise RegionError(f"expected a crop of 1 or more pixels; got {size}")
         self.region, self.size = region, size
-        self._fixed = crop_sampling(region, size) if len(region) == 1 else None
+        self._fixed: tuple[int, Sampling] | None = None
 
-    def __call__(self, frame: Pixels, index: int = 0) -> Pixels:
+    def __call__(self, frame: Frame, index: int = 0) -> Pixels:
         """The crop of frame number `index`. Raises RegionError for a frame of another size or beyond the region."""
         self.region.check_size(*frame.shape[:2])
-        sampling = self._fixed or crop_sampling(_at(self.region, index), self.size)
+        grid = _grid(frame)
+        if self._fixed is not None and self._fixed[0] == grid:
+            return _sample_crop(frame, self._fixed[1], self.size)
+        sampling = crop_sampling(_at(self.region, index), self.size, grid=grid)
+        if len(self.region) == 1:
+            self._fixed = grid, sampling
         return _sample_crop(frame, sampling, self.size)
 
 
@@ -62,7 +94,7 @@ class Paster:
     def __init__(self, region: Region, *, feather: float = DEFAULT_FEATHER, linear: bool = False) -> None:
         check_feather(feather)
         self.region, self.feather, self.linear = region, feather, linear
-        self._fixed: tuple[int, Sampling, Numbers] | None = None
+        self._fixed: tuple[int, Sampling, Cover] | None = None
 
     def __call__(
         self,
@@ -87,19 +119,22 @@ class Paster:
             raise RegionError(f"expected a mask of the crop's size, {size}x{size}; got {list(mask.shape)}")
         sampling, cover = self._geometry(index, size)
         if mask is not None:
-            cover = cover * np.clip(_sample_paste(mask.astype(np.float32), sampling, smooth=False), 0, 1)
+            limits = np.clip(_sample_paste(mask.astype(np.float32), sampling, smooth=False), 0, 1)
+            cover = Cover.of(cover.share * limits)
         left, top, right, bottom = sampling.box
         result = frame if in_place else frame.copy()
         old = result[top:bottom, left:right]
         new = _sample_paste(crop, sampling, smooth=True)
-        result[top:bottom, left:right] = _linear_blend(old, new, cover) if self.linear else _blend(old, new, cover)
+        result[top:bottom, left:right] = (
+            _linear_blend(old, new, cover.share) if self.linear else _blend(old, new, cover)
+        )
         return result
 
-    def _geometry(self, index: int, size: int) -> tuple[Sampling, Numbers]:
+    def _geometry(self, index: int, size: int) -> tuple[Sampling, Cover]:
         if self._fixed is not None and self._fixed[0] == size:
             return self._fixed[1:]
         square = _at(self.region, index)
-        sampling, cover = paste_sampling(square, size), coverage(square, self.feather)[1].numpy()
+        sampling, cover = paste_sampling(square, size), Cover.of(coverage(square, self.feather)[1].numpy())
         if len(self.region) == 1:
             self._fixed = (size, sampling, cover)
         return sampling, cover
@@ -115,16 +150,24 @@ def _at(region: Region, index: int) -> Region:
     return region[index]
 
 
-def _check(frame: Pixels, region: Region) -> None:
+def _check(frame: Frame, region: Region) -> None:
     if len(region) != 1:
         raise RegionError(f"expected the square of one frame; got {len(region)}")
     region.check_size(*frame.shape[:2])
 
 
-def _sample_crop(frame: Pixels, sampling: Sampling, size: int) -> Pixels:
+def _sample_crop(frame: Frame, sampling: Sampling, size: int) -> Pixels:
     left, top, right, bottom = sampling.box
-    source = _shrink(frame[top:bottom, left:right], *sampling.shrunk)
+    height, width = sampling.shrunk
+    if isinstance(frame, Shrinking) and 2 * height <= bottom - top and 2 * width <= right - left:
+        source = frame.shrunk(left, top, right, bottom, height, width)
+    else:
+        source = _shrink(frame[top:bottom, left:right], height, width)
     return _affine(source, sampling, size, size, cv2.INTER_LINEAR)
+
+
+def _grid(frame: Frame) -> int:
+    return frame.grid if isinstance(frame, Shrinking) else 1
 
 
 def _sample_paste(crop: NDArray, sampling: Sampling, *, smooth: bool) -> NDArray:
@@ -150,8 +193,43 @@ def _affine(picture: NDArray, sampling: Sampling, height: int, width: int, how: 
     return warped.reshape(height, width, *picture.shape[2:])
 
 
-def _blend(old: Pixels, new: Pixels, cover: Numbers) -> Pixels:
-    return np.asarray(cv2.blendLinear(old, new, 1 - cover, cover), np.uint8).reshape(old.shape)
+@dataclass(frozen=True, eq=False)
+class Cover:
+    """How much of a box is covered. share, rest: [h, w], adding up to 1. inner: top, bottom, left and right of a part
+    that is covered wholly; empty where there is none.
+    """
+
+    share: Numbers
+    rest: Numbers
+    inner: tuple[int, int, int, int]
+
+    @classmethod
+    def of(cls, share: Numbers) -> Cover:
+        """The inner part is found where rows and columns of the middle are whole, as those of upright squares are."""
+        height, width = share.shape
+        rows, columns = (np.flatnonzero(line >= 1) for line in (share[:, width // 2], share[height // 2]))
+        inner = (0, 0, 0, 0)
+        if len(rows) and len(columns):
+            top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+            if share[top:bottom, left:right].min() >= 1:
+                inner = top, bottom, left, right
+        return cls(share, 1 - share, inner)
+
+
+def _blend(old: Pixels, new: Pixels, cover: Cover) -> Pixels:
+    top, bottom, left, right = cover.inner
+    mixed = new.copy()
+    whole = slice(None)
+    for rows, columns in (
+        (slice(0, top), whole),
+        (slice(bottom, None), whole),
+        (slice(top, bottom), slice(0, left)),
+        (slice(top, bottom), slice(right, None)),
+    ):
+        if (part := old[rows, columns]).size:
+            share, rest = cover.share[rows, columns], cover.rest[rows, columns]
+            mixed[rows, columns] = cv2.blendLinear(part, new[rows, columns], rest, share).reshape(part.shape)
+    return mixed
 
 
 def _linear_blend(old: Pixels, new: Pixels, cover: Numbers) -> Pixels:

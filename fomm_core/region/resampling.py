@@ -41,10 +41,12 @@ class Sampling:
         return bool(((self.matrix - whole).abs() < SAME).all())
 
 
-def crop_sampling(region: Region, size: int) -> Sampling:
-    """From the whole picture to a crop of `size` x `size`; `region` is one square."""
+def crop_sampling(region: Region, size: int, *, grid: int = 1) -> Sampling:
+    """From the whole picture to a crop of `size` x `size`; `region` is one square. grid: the box's sides lie on
+    multiples of so many pixels where it is shrunk to a half and more.
+    """
     scale = float(region.side[0]) / size  # whole pixels for one of the crop
-    left, top, right, bottom = box = touched(region, margin=0 if scale >= 1 else 2)
+    left, top, right, bottom = box = touched(region, margin=0 if scale >= 1 else 2, grid=grid if scale >= 2 else 1)
     width, height = right - left, bottom - top
     shrunk = (height, width)
     if scale > 1:
@@ -69,14 +71,17 @@ def paste_sampling(region: Region, size: int) -> Sampling:
     )
 
 
-def touched(region: Region, *, margin: int) -> tuple[int, int, int, int]:
-    """The whole pixels under one square and `margin` more around, inside the picture: left, top, right, bottom."""
+def touched(region: Region, *, margin: int, grid: int = 1) -> tuple[int, int, int, int]:
+    """The whole pixels under one square and `margin` more around, inside the picture: left, top, right, bottom; of
+    multiples of `grid`, where the picture goes on so far.
+    """
     left, top, right, bottom = region.bounds()[0].tolist()
     x0 = min(max(math.floor(left + SAME) - margin, 0), region.width - 1)
     y0 = min(max(math.floor(top + SAME) - margin, 0), region.height - 1)
     x1 = max(min(math.ceil(right - SAME) + margin, region.width), x0 + 1)
     y1 = max(min(math.ceil(bottom - SAME) + margin, region.height), y0 + 1)
-    return x0, y0, x1, y1
+    x1, y1 = min(-(-x1 // grid) * grid, region.width), min(-(-y1 // grid) * grid, region.height)
+    return x0 // grid * grid, y0 // grid * grid, x1, y1
 
 
 def _unless_same(matrix: Tensor, source: tuple[int, int], target: tuple[int, int]) -> Tensor | None:

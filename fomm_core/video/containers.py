@@ -22,6 +22,7 @@ from .opening import demuxed, opened_container, reason
 from .pixels import Colour, Orientation, Pixels, over_background
 from .seeking import CannotSeek, PacketIndex, sought
 from .source import MediaSource, animated_png_frames
+from .stored import Colours, StoredFrame
 from .times import Part, Timed, cut, shown
 
 # SWS_BICUBIC | SWS_FULL_CHR_H_INT | SWS_FULL_CHR_H_INP | SWS_ACCURATE_RND. The defaults of swscale darken by more
@@ -70,25 +71,37 @@ class ContainerFrames:
                 duration=length,
             )
 
-    def timed(self, part: Part, warn: Warn) -> Timed[Pixels]:
-        """Frames uint8 [height, width, 3] with their seconds, one at a time; returns when the last one ends."""
+    def timed(self, part: Part, warn: Warn, *, stored: bool = False) -> Timed[Pixels | StoredFrame]:
+        """Frames uint8 [height, width, 3] with their seconds, one at a time; returns when the last one ends.
+
+        stored: as `StoredFrame`s, where the file's pixels are those that are shown.
+        """
         if self._transfer in HDR_TRANSFERS:
             warn(
                 f"{self._media.name} is an HDR video ({HDR_TRANSFERS[self._transfer]}); its colours are read as they "
                 "are stored and look flat. Convert it to SDR first if that matters."
             )
         reformatter = VideoReformatter()
+        colours: dict[tuple[str, int, int], Colours] = {}
         with opened_container(self._media) as container:
             run = DecodingRun(container, self._video_stream(container), is_cut=self._is_cut)
 
-            def pixels(frame: VideoFrame) -> Pixels | None:
+            def pixels(frame: VideoFrame) -> Pixels | StoredFrame | None:
+                if stored and self._is_plain(frame):
+                    kind = frame.format.name, frame.colorspace, frame.color_range
+                    if kind not in colours:
+                        size = self.info.height, self.info.width
+                        colours[kind] = Colours(size, SCALER_FLAGS, _colour_options(frame))
+                    return StoredFrame(frame, colours[kind])
                 try:
                     return self._shown(frame, reformatter)
                 except FFmpegError as error:
                     run.leave_out(error)
                     return None
 
-            return (yield from shown(cut(self._to_the_end(run, warn), part, 1 / self.info.fps), pixels))
+            whole: Timed[VideoFrame] = cut(self._to_the_end(run, warn), part, 1 / self.info.fps)
+            frames: Timed[Pixels | StoredFrame] = shown(whole, pixels)
+            return (yield from frames)
 
     def _to_the_end(self, run: DecodingRun, warn: Warn) -> Timed[VideoFrame]:
         end = yield from run.frames()
@@ -112,7 +125,7 @@ class ContainerFrames:
                     given += 1
                 return
         frames = self.timed(Part(stop=positions[-1] + 1), warn)
-        yield from picked((frame for _, frame in frames), positions[given:])
+        yield from picked((frame[:, :] for _, frame in frames), positions[given:])
 
     @cached_property
     def _index(self) -> PacketIndex:
@@ -121,19 +134,27 @@ class ContainerFrames:
             packets = demuxed(container, [stream], lambda error: None)
             return PacketIndex.of(packets, reordered=stream.codec_context.has_b_frames)
 
+    def _is_plain(self, frame: VideoFrame) -> bool:
+        """Whether a frame is shown as it is stored: upright, opaque, of the size that it has, and of even sides, since
+        swscale stretches the colours of others over the whole picture.
+        """
+        _without_transfer(frame)
+        if self._orientation != Orientation() or (frame.width, frame.height) != self._stored_size:
+            return False
+        even = frame.width % 2 == frame.height % 2 == 0 and 4 <= (frame.format.chroma_width(8) or 8)
+        return even and not _is_transparent(frame)
+
     def _shown(self, frame: VideoFrame, reformatter: VideoReformatter) -> Pixels:
         width, height = self._stored_size
-        if hasattr(frame, "color_trc"):  # PyAV 17.0 stumbles over reserved values, which have no say here
-            frame.color_trc = frame.color_primaries = UNSPECIFIED
-        shape = frame.format
-        transparent = shape.has_palette or any(component.is_alpha for component in shape.components)
+        _without_transfer(frame)
+        transparent = _is_transparent(frame)
         rgb = reformatter.reformat(
             frame,
             width=width,
             height=height,
             format="rgba" if transparent else "rgb24",
             interpolation=SCALER_FLAGS,
-            **({} if shape.is_rgb or shape.has_palette else _colour_arguments(frame)),
+            **_colour_options(frame),
         )
         pixels = rgb.to_ndarray().astype(np.uint8, copy=False)
         return self._orientation.apply(over_background(pixels, self._background) if transparent else pixels)
@@ -188,7 +209,18 @@ class ContainerFrames:
         return container.format.name == "gif" and not self._media.tail(64).rstrip(b"\0").endswith(b";")
 
 
-def _colour_arguments(frame: VideoFrame) -> dict[str, int]:
+def _without_transfer(frame: VideoFrame) -> None:
+    if hasattr(frame, "color_trc"):  # PyAV 17.0 stumbles over reserved values, which have no say here
+        frame.color_trc = frame.color_primaries = UNSPECIFIED
+
+
+def _is_transparent(frame: VideoFrame) -> bool:
+    return frame.format.has_palette or any(component.is_alpha for component in frame.format.components)
+
+
+def _colour_options(frame: VideoFrame) -> dict[str, int]:
+    if frame.format.is_rgb or frame.format.has_palette:
+        return {}
     untagged = BT709 if frame.width >= 1280 or frame.height >= 720 else BT601  # as players guess
     matrix = MATRICES.get(frame.colorspace, untagged)
     full = frame.color_range == FULL or frame.format.name.startswith("yuvj")

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 import av
-import cv2
 import numpy as np
 from av.error import FFmpegError
 from av.video.frame import VideoFrame
@@ -25,6 +24,7 @@ from .info import Warn
 from .pixels import Pixels
 from .sound_writing import AudioRules
 from .transparency import bled, prores_options, yuva420_frame, yuva444_frame
+from .yuv import Box, Yuv420, yuv420_frame
 
 logger = logging.getLogger("fomm.video")
 
@@ -43,14 +43,6 @@ OPUS = AudioRules(
     bit_rate_per_channel=64_000,
 )
 AAC_OR_OPUS = replace(AAC, copied=AAC.copied | OPUS.copied | {"flac"}, hides_run_up=False)
-
-
-# ITU-R BT.709, 8 bit: Y = 16 + 219 (kr R + kg G + kb B), Cb = 128 + 224 (B - Y) / 2 (1 - kb), with R, G, B 0..1.
-KR, KB = 0.2126, 0.0722
-LUMA = np.array([KR, 1 - KR - KB, KB])
-CHROMA = np.stack([([0, 0, 1] - LUMA) / (2 * (1 - KB)), ([1, 0, 0] - LUMA) / (2 * (1 - KR))])
-LUMA_FROM_RGB = np.append(LUMA * 219 / 255, 16)[None]  # [1, 4]
-CHROMA_FROM_8_RGB = np.column_stack([CHROMA / 8 * 224 / 255, [128, 128]])  # [2, 4], of sums of 8 pixels
 
 
 @dataclass(frozen=True)
@@ -101,9 +93,9 @@ WITH_ALPHA: dict[str, ContainerRules] = {
 class Encoder(Protocol):
     """What `VideoWriter` feeds."""
 
-    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
+    def write(self, frame: Pixels, time: Fraction | None = None, changed: Box | None = None) -> None:
         """Take the next frame, uint8 [H, W, 3] or straight [H, W, 4]; all have the first one's shape. time: seconds;
-        None: at the rate.
+        None: at the rate. changed: a box outside of which it has the pixels of the frame before.
         """
         ...
 
@@ -144,6 +136,7 @@ class ContainerEncoder:
         self._warn = warn
         self._size = height + self._padding[0][1], width + self._padding[1][1]
         self._pixels = rules.pixels
+        self._opaque = Yuv420()
         self._reformatter = VideoReformatter()
         if self._size != size:
             warn(
@@ -173,17 +166,19 @@ class ContainerEncoder:
             raise
         self._audio = audio
 
-    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
+    def write(self, frame: Pixels, time: Fraction | None = None, changed: Box | None = None) -> None:
         """Encode one frame, and the sound up to the last frame that came out of the encoder."""
-        picture = self._converted(frame)
+        picture = self._converted(frame, changed)
         picture.pts = self._count if time is None else round(time / self._time_base)
         picture.time_base = self._time_base
         self._count += 1
         self._mux(self._stream.encode(picture))
 
-    def _converted(self, frame: Pixels) -> VideoFrame:
+    def _converted(self, frame: Pixels, changed: Box | None) -> VideoFrame:
         if self._pixels == "yuv420p":
-            return yuv420_frame(np.pad(frame, self._padding, mode="edge"))
+            if self._size == frame.shape[:2]:
+                return self._opaque.frame(frame, changed)
+            return self._opaque.frame(np.pad(frame, self._padding, mode="edge"))
         frame = bled(frame)
         if self._pixels == "yuva420p":
             return yuva420_frame(yuv420_frame(np.ascontiguousarray(frame[..., :3])), frame[..., 3])
@@ -252,27 +247,6 @@ def _doubled(size: tuple[int, int], before: tuple[int, int]) -> str:
     return " and ".join(name for name, new, old in zip(("row", "column"), size, before, strict=True) if new != old)
 
 
-def yuv420_frame(rgb: Pixels) -> VideoFrame:
-    """uint8 RGB [H, W, 3] as 8-bit 4:2:0 in BT.709, limited range, each chroma sample between two left pixels.
-
-    Written out since swscale places the chroma of RGB half a pixel further right than H.264 has it, and PyAV gives no
-    say in that: each round trip would move the colours against the outlines.
-    """
-    height, width = rgb.shape[:2]
-    even = np.pad(rgb, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
-    pairs = even[0::2].astype(np.uint16) + even[1::2]  # [H/2, W, 3], sums of two rows
-    left = np.concatenate([pairs[:, :1], pairs[:, 1:-1:2]], 1)
-    triples = left + 2 * pairs[:, 0::2] + pairs[:, 1::2]  # [H/2, W/2, 3], sums of 2 x (1, 2, 1)
-    planes = [cv2.transform(rgb, LUMA_FROM_RGB), *np.moveaxis(cv2.transform(triples, CHROMA_FROM_8_RGB), -1, 0)]
-    frame = VideoFrame(width, height, "yuv420p")
-    for plane, values in zip(frame.planes, planes, strict=True):
-        padded = np.empty((plane.height, plane.line_size), np.uint8)
-        padded[:, : plane.width] = values
-        plane.update(padded.tobytes())
-    frame.colorspace, frame.color_range = BT709, LIMITED
-    return frame
-
-
 class StillsEncoder:
     """Each frame as a picture of its own, named by its number from 0 on."""
 
@@ -280,7 +254,7 @@ class StillsEncoder:
         self._name = name
         self._count = 0
 
-    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
+    def write(self, frame: Pixels, time: Fraction | None = None, changed: Box | None = None) -> None:
         """Write one picture; stills have no time."""
         write_image(self._name(self._count), frame)
         self._count += 1

@@ -14,6 +14,7 @@ from PIL import Image
 
 from .pixels import Pixels
 from .transparency import bled
+from .yuv import Box
 
 TICKS = 100  # per second
 SHORTEST = 2  # ticks; viewers slow down what is faster
@@ -52,7 +53,7 @@ class GifEncoder:
         stream.codec_context.time_base = Fraction(1, TICKS)
         self._stream = stream
 
-    def write(self, frame: Pixels, time: Fraction | None = None) -> None:
+    def write(self, frame: Pixels, time: Fraction | None = None, changed: Box | None = None) -> None:
         """Encode one frame."""
         tick = round((self._count / self._fps if time is None else time) * TICKS)
         self._count += 1

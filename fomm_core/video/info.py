@@ -8,6 +8,7 @@ from fractions import Fraction
 from typing import Protocol, TypeAlias
 
 from .pixels import Pixels
+from .stored import StoredFrame
 from .times import Part, Timed
 
 Warn: TypeAlias = Callable[[str], None]
@@ -39,9 +40,10 @@ class FrameSource(Protocol):
 
     info: VideoInfo
 
-    def timed(self, part: Part, warn: Warn) -> Timed[Pixels]:
+    def timed(self, part: Part, warn: Warn, *, stored: bool = False) -> Timed[Pixels | StoredFrame]:
         """Frames uint8 [height, width, 3] one at a time, each with the second from which it is shown, counted from the
-        clip's beginning; returns when the last one ends. `warn` hears of everything left out.
+        clip's beginning; returns when the last one ends. `warn` hears of everything left out. stored: they may come
+        as `StoredFrame`s.
         """
         ...
 

@@ -42,7 +42,7 @@ class Stills:
             duration=len(pictures) / STILLS_RATE,
         )
 
-    def timed(self, part: Part, warn: Warn) -> Timed[Pixels]:
+    def timed(self, part: Part, warn: Warn, *, stored: bool = False) -> Timed[Pixels]:
         """Pictures and their seconds; raises ImageError at a picture of another size than the first."""
         return shown(cut(self._places(), part, 1 / STILLS_RATE), lambda picture: self._shown(picture, warn))
 
@@ -118,7 +118,7 @@ class AnimatedPicture:
             duration=seconds,
         )
 
-    def timed(self, part: Part, warn: Warn) -> Timed[Pixels]:
+    def timed(self, part: Part, warn: Warn, *, stored: bool = False) -> Timed[Pixels]:
         """Frames with their seconds, one at a time."""
 
         def pixels(picture: Image.Image) -> Pixels:

@@ -10,7 +10,7 @@ from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 
@@ -21,9 +21,12 @@ from .pictures import AnimatedPicture, Stills, reads_avif
 from .pixels import WHITE, Colour, Pixels, check_colour
 from .rate import frame_rate
 from .source import MediaSource, PathLike, kind_of, still_paths
+from .stored import StoredFrame
 from .times import Part, Seconds
 
 logger = logging.getLogger("fomm.video")
+
+Run: TypeAlias = Generator[tuple[Fraction, Pixels | StoredFrame], None, None]
 
 
 class VideoReader:
@@ -65,7 +68,7 @@ class VideoReader:
         self.warnings: list[str] = []
         self._count: int | None = None
         self._first: Fraction | None = Fraction(0) if start == 0 else None
-        self._running: weakref.WeakSet[Generator[tuple[Fraction, Pixels], None, None]] = weakref.WeakSet()
+        self._running: weakref.WeakSet[Run] = weakref.WeakSet()
         self._frames = _open(source, check_colour(background))
         whole = self._frames.info
         total, duration = whole.frame_count, whole.duration
@@ -81,17 +84,23 @@ class VideoReader:
     def __iter__(self) -> Iterator[Pixels]:
         return (pixels for _, pixels in self.timed())
 
+    def stored(self) -> Iterator[Pixels | StoredFrame]:
+        """The same frames, as `StoredFrame`s where the file allows it: for who wants only parts of them."""
+        return (frame for _, frame in self._started(self._run(stored=True)))
+
     def timed(self) -> Generator[tuple[Fraction, Pixels], None, None]:
         """Each frame after the second from which it is shown, counted from the first frame of the clip (not of the
         part). Times always rise; what the file lacks or has wrong is mended. When the run is over, `times` has them.
         """
-        frames = self._run()
+        return self._started(self._run())  # type: ignore[return-value]
+
+    def _started(self, frames: Run) -> Run:
         self._running.add(frames)
         return frames
 
-    def _run(self) -> Generator[tuple[Fraction, Pixels], None, None]:
+    def _run(self, *, stored: bool = False) -> Run:
         times = array("d")
-        frames = self._frames.timed(self._part, self._warn)
+        frames = self._frames.timed(self._part, self._warn, stored=stored)
         try:
             while True:
                 try:

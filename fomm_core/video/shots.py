@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .pixels import Pixels
+from .stored import StoredFrame
 
 WIDTH, HEIGHT = 128, 96
 SAMPLES = 4
@@ -68,11 +69,14 @@ def find_shots(frames: Iterable[Pixels]) -> tuple[int, ...]:
     return finder.starts
 
 
-def small_frame(frame: Pixels) -> NDArray[np.uint8]:
+def small_frame(frame: Pixels | StoredFrame) -> NDArray[np.uint8]:
     """A frame as the differences see it, 128x96 whatever its shape. Of a large one, sixteen evenly spread pixels make
     one of the small picture: a tenth of the cost of all, and no less steady for this purpose.
     """
-    if frame.shape[0] > SAMPLES * HEIGHT and frame.shape[1] > SAMPLES * WIDTH:
+    large = frame.shape[0] > SAMPLES * HEIGHT and frame.shape[1] > SAMPLES * WIDTH
+    if isinstance(frame, StoredFrame):
+        frame = frame.sampled(SAMPLES * HEIGHT, SAMPLES * WIDTH) if large else frame.whole()
+    elif large:
         size = (SAMPLES * WIDTH, SAMPLES * HEIGHT)
         frame = np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     return np.asarray(cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)

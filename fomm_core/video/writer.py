@@ -25,6 +25,7 @@ from .images import WRITE_OPTIONS
 from .pixels import Pixels
 from .rate import frame_rate
 from .source import MediaSource, NumberedName, PathLike, kind_of, still_paths
+from .yuv import Box
 
 logger = logging.getLogger("fomm.video")
 
@@ -112,10 +113,12 @@ class VideoWriter:
             self._temporary.mkdir()
         return self
 
-    def write(self, frames: Pixels, until: Sequence[Fraction] | None = None) -> None:
+    def write(self, frames: Pixels, until: Sequence[Fraction] | None = None, *, changed: Box | None = None) -> None:
         """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB; or RGBA with straight alpha, where held.
 
         until: with `uneven`, the second of the new video at which each of them ends; the first begins at 0.
+        changed: left, top, right and bottom of a box outside of which each of them has the very pixels of the frame
+            before: encoding costs less then.
         """
         if self._temporary is None:
             raise RuntimeError("expected `with VideoWriter(...) as writer:` around write()")
@@ -138,15 +141,15 @@ class VideoWriter:
                     f"expected frames of {_described(self._size)} as the first; got {_described(frame.shape)}."
                 )
             if until is None:
-                self._encoder.write(frame)
+                self._encoder.write(frame, changed=changed)
             else:
-                self._write_timed(self._encoder, frame, until[number])
+                self._write_timed(self._encoder, frame, until[number], changed)
             self.frame_count += 1
 
-    def _write_timed(self, encoder: Encoder, frame: Pixels, until: Fraction) -> None:
+    def _write_timed(self, encoder: Encoder, frame: Pixels, until: Fraction, changed: Box | None) -> None:
         if until <= self._until:
             raise ImageError(f"expected times that rise; got {float(until)} s after {float(self._until)} s.")
-        encoder.write(frame, self._until)
+        encoder.write(frame, self._until, changed)
         self._last, self._last_begin, self._until = frame, self._until, until
 
     def __exit__(

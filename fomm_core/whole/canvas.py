@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ..region import Paster, Region
+from ..region.resampling import touched
 from ..video.pixels import Pixels
 
 
@@ -26,6 +27,13 @@ class Canvas:
         """(height, width)"""
         height, width = self.picture.shape[:2]
         return height, width
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of the pixels that may differ from one frame to the next."""
+        boxes = [touched(region, margin=0) for region in self.regions]
+        left, top, right, bottom = zip(*boxes, strict=True)
+        return min(left), min(top), max(right), max(bottom)
 
     def frame(self, squares: Sequence[Pixels]) -> Pixels:
         """A new frame [H, W, C], with one square [S, S, C] laid over each region, in their order."""

@@ -105,7 +105,7 @@ def find_driving(
         return FoundDriving(words=f"{name} is a close crop already")
     tracker = FaceTracker(finder)
     first: tuple[Face, ...] | None = None
-    with read_ahead(reader) as frames:
+    with read_ahead(reader.stored()) as frames:
         for done, frame in enumerate(frames, 1):
             faces = tracker.add(frame)
             if first is None and any(faces):
