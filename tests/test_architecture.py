@@ -51,7 +51,7 @@ CORE: dict[str, set[str]] = {
     "detail": {"geometry"},
     "region": {"geometry", "checksums", "files"},
     "faces": {"region", "shipped", "video"},
-    "persons": {"faces", "shipped"},
+    "persons": {"faces", "shipped", "video"},
     "video": {"files", "wording"},
     "view": {"geometry"},
     "background": set(),

@@ -14,6 +14,7 @@ from torch import Tensor
 from ..errors import CheckpointError
 from ..faces.views import Frame, as_frame, frame_size
 from ..shipped import PERSON_WEIGHTS
+from ..video import StoredFrame
 from .network import MASK_SIZE, PersonMask
 
 MARKED = 0.5
@@ -84,7 +85,7 @@ def _small(frame: Frame) -> Tensor:
     if isinstance(frame, Tensor):
         pixels = (frame.permute(1, 2, 0) * 255).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
     else:
-        pixels = frame
+        pixels = frame.whole() if isinstance(frame, StoredFrame) else frame
     small = cv2.resize(np.ascontiguousarray(pixels), (MASK_SIZE, MASK_SIZE), interpolation=cv2.INTER_AREA)
     return torch.from_numpy(small).permute(2, 0, 1)[None].float() / 255
 

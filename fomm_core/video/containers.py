@@ -141,7 +141,7 @@ class ContainerFrames:
         _without_transfer(frame)
         if self._orientation != Orientation() or (frame.width, frame.height) != self._stored_size:
             return False
-        even = frame.width % 2 == frame.height % 2 == 0 and 4 <= (frame.format.chroma_width(8) or 8)
+        even = frame.width % 2 == frame.height % 2 == 0 and (frame.format.chroma_width(8) or 8) >= 4
         return even and not _is_transparent(frame)
 
     def _shown(self, frame: VideoFrame, reformatter: VideoReformatter) -> Pixels:
