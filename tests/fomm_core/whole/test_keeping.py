@@ -23,7 +23,7 @@ from fomm_nodes.fomm_core.pipeline import animate_files
 from fomm_nodes.fomm_core.region import Region, region_at
 from fomm_nodes.fomm_core.shipped import ASSETS
 from fomm_nodes.fomm_core.video import Seconds, VideoReader, VideoWriter, read_picture
-from fomm_nodes.fomm_core.whole import CropOptions
+from fomm_nodes.fomm_core.whole import Canvas, CropOptions, Square
 from nearness import ONE_STEP, steps_near
 from scenes import ground, placed
 
@@ -207,3 +207,17 @@ def test_squares_of_a_whole_clip_serve_a_part_of_it(
         animate_files(
             session, saved(photo), tmp_path / "walk.mp4", tmp_path / "x", replace(MODEL, crop=crop, frames=None)
         )
+
+
+def test_squares_that_overlap_leave_each_other_their_own(photo: np.ndarray) -> None:
+    regions = [Square(200, 180, 240).region(360, 640), Square(330, 170, 300).region(360, 640)]
+    colours = [np.full((120, 120, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255))]
+    for order in (slice(None), slice(None, None, -1)):
+        frame = Canvas(photo, regions[order], 0.1).frame(colours[order])
+        assert (frame[180, 200] == colours[0][0, 0]).all()  # the middles are their own, whatever the order
+        assert (frame[170, 330] == colours[1][0, 0]).all()
+        assert (frame[180, 240] == colours[0][0, 0]).all()  # though the other square reaches over it
+        assert (frame[:, 485:] == photo[:, 485:]).all()
+    apart = [regions[0], Square(500, 180, 240).region(360, 640)]
+    alone = Canvas(photo, apart[:1], 0.1).frame(colours[:1])
+    assert (Canvas(photo, apart, 0.1).frame(colours)[:, :370] == alone[:, :370]).all()
