@@ -95,6 +95,8 @@ class Clip:
     ) -> Driver:
         """Its keypoints, cropped by what was found with that room or fitted as the source was; found once for all
         sources of a size.
+
+        Raises RegionError for squares of another number of frames.
         """
         key = (source.working, source.size, room)
         if key not in self._drivers:
@@ -102,6 +104,8 @@ class Clip:
                 keypoints, rate = detect_clip(
                     session, reader, source, mode=mode, region=found.region, on_progress=report
                 )
+            if found.region is not None and self.options.frames is None:
+                found.region.frames(len(keypoints))
             self._drivers[key] = Driver(keypoints, None if still_paths(self.path) is not None else rate, found)
         return self._drivers[key]
 

@@ -95,7 +95,7 @@ def find_driving(
     height, width = reader.info.height, reader.info.width
     crop = options.driving
     if (by_hand := _by_hand(crop, height, width)) is not None:
-        return FoundDriving(by_hand)
+        return FoundDriving(_from_second(by_hand, float(reader.start_seconds)))
     if crop == "person":
         return person_in_clip(reader, name, options, PersonFinder(finder.networks.device), on_frames)
     if crop == "off" or (crop == "auto" and framing is None):
@@ -160,6 +160,18 @@ def _by_hand(crop: Crop, height: int, width: int) -> Region | None:
         crop.check_size(height, width)
         return crop
     return None
+
+
+def _from_second(region: Region, start: float) -> Region:
+    """The squares of a clip that is used from some second on."""
+    if len(region) == 1 or start == 0:
+        return region
+    if region.times is None:
+        raise RegionError(
+            "expected a region with the times of its frames, to use it from a later one on; it has none. Find it anew "
+            "with `fomm crop`, or leave --start out."
+        )
+    return region[int((region.times - start).abs().argmin()) :]
 
 
 def _chosen(faces: Sequence[Face], which: str | int, name: str) -> tuple[Face, ...]:

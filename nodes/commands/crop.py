@@ -25,6 +25,9 @@ examples:
   the written square serves `fomm animate` as --crop-driving square.safetensors
       the square alone, to be used again
 
+  fomm crop dance.mp4 -o body.mp4 --crop person --size 256
+      the square around a whole body, for models of bodies and clothes
+
   fomm crop talk.mp4 -o square.png --preview
       one picture that shows it
 """

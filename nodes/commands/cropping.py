@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -75,9 +76,9 @@ def crop(text: str) -> Crop:
         numbers = [float(number) for number in text.split(",")]
     except ValueError:
         numbers = []
-    if len(numbers) not in (3, 4):
+    if len(numbers) not in (3, 4) or not all(map(math.isfinite, numbers)) or numbers[2] <= 0:
         raise argparse.ArgumentTypeError(
-            f"expected {', '.join(WORDS)}, a .safetensors file, or the middle and side of a square such as "
+            f"expected {', '.join(WORDS)}, a .safetensors file, or the middle and side of a square in pixels such as "
             f"960,400,300; got {text!r}"
         )
     return Square(*numbers)

@@ -6,6 +6,7 @@ import argparse
 import glob
 import mimetypes
 import os
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -55,10 +56,10 @@ def given_inputs(names: Sequence[str], *, performance: bool) -> Inputs:
     )
 
 
-def result_names(inputs: Inputs, *, each: bool) -> dict[tuple[Path, Path | None], str]:
-    """A name without ending for each pair, SOURCE-DRIVING, or SOURCE where nothing else tells them apart."""
+def result_names(inputs: Inputs) -> dict[tuple[Path, Path | None], str]:
+    """A name without ending for each pair, SOURCE-DRIVING; SOURCE where saved movement drives."""
     sources, clips = _labels(inputs.sources), _labels(inputs.clips)
-    if each or not inputs.clips:
+    if not inputs.clips:
         return {(source, None): sources[source] for source in inputs.sources}
     names: dict[tuple[Path, Path | None], str] = {}
     taken: set[str] = set()
@@ -108,12 +109,15 @@ def animate_many(
     performance: Performance | None,
     summary: Any,
 ) -> int:
-    """Each picture moved by each clip. One that fails does not end the others; returns the exit code."""
+    """Each picture moved by each clip. One that fails does not end the others, a full disk does; returns the exit
+    code.
+    """
     from ...fomm_core.errors import FommError
+    from ...fomm_core.files import NO_ROOM
     from ...fomm_core.pipeline import Animator
 
     animator = Animator(session, options)
-    names = result_names(inputs, each=False)
+    names = result_names(inputs)
     done, kept, failed = 0, 0, []
     for number, ((source, clip), name) in enumerate(names.items(), 1):
         output = place_of(arguments.preview or arguments.output, name)
@@ -124,7 +128,11 @@ def animate_many(
             say(f"{number} of {len(names)}: {output}")
         try:
             told = _one(animator, source, clip, name, output, arguments, performance)
-        except (FommError, OSError) as problem:
+        except (FommError, OSError, RuntimeError, MemoryError) as problem:
+            if isinstance(problem, OSError) and problem.errno in NO_ROOM:
+                raise
+            if arguments.debug:
+                traceback.print_exc()
             say(f"error: {output}: {problem}")
             failed.append(output)
             continue

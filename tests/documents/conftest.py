@@ -40,6 +40,14 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / place).mkdir(parents=True)
     small_picture("source.png", folder / "face.jpg")
     small_clip(folder / "talk.mp4", 16)
+    for name in ("left.mp4", "right.mp4"):
+        small_clip(folder / name, 4)
+    with Image.open(ASSETS / "source.png") as portrait:
+        pair = Image.new("RGB", (400, 220), (120, 130, 140))
+        pair.paste(portrait.convert("RGB").resize((180, 180)), (10, 20))
+        pair.paste(portrait.convert("RGB").resize((180, 180)), (210, 20))
+        pair.save(folder / "pair.jpg")
+    Image.new("L", (64, 64)).save(folder / "mask.png")
     for name in ("source.png", "source-mouse.png"):
         small_picture(name, folder / "data" / "portraits" / name)
     small_clip(folder / "data" / "clips" / "talk.mp4", 2)

@@ -133,10 +133,10 @@ def test_names_of_results_are_clear() -> None:
     inputs = Inputs(
         (Path("x/a.png"), Path("x/a.jpg"), Path("y/a.png"), Path("b.png")), (Path("c.mp4"), Path("d-c.mp4"))
     )
-    names = list(result_names(inputs, each=False).values())
+    names = list(result_names(inputs).values())
     assert names[:6] == ["x-a-png-c", "x-a-png-d-c", "a-jpg-c", "a-jpg-d-c", "y-a-png-c", "y-a-png-d-c"]
     odd = Inputs((Path("b.png"), Path("b-d.png")), (Path("d-c.mp4"), Path("c.mp4")))
-    assert list(result_names(odd, each=False).values()) == ["b-d-c", "b-c", "b-d-d-c", "b-d-c-2"]
+    assert list(result_names(odd).values()) == ["b-d-c", "b-c", "b-d-d-c", "b-d-c-2"]
     assert place_of(None, "n") == Path("n.mp4")
     assert place_of(Path("out"), "n") == Path("out/n.mp4")
     assert place_of(Path("out/*-x.webm"), "n") == Path("out/n-x.webm")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from fomm_nodes.fomm_core.config import PRESETS, preset
 from fomm_nodes.fomm_core.errors import ImageError, RegionError
-from fomm_nodes.fomm_core.region import Region, region_at
+from fomm_nodes.fomm_core.region import FRAMINGS, Region, region_at
 from fomm_nodes.fomm_core.shipped import ASSETS
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
+from fomm_nodes.fomm_core.whole import USUAL, framing_of
 from fomm_nodes.nodes.declarations import region_ports
+from fomm_nodes.nodes.declarations.find_region import chosen_framing
 from fomm_nodes.nodes.declarations.region_ports import Samples
 from fomm_nodes.nodes.spec import Absent
 from nearness import near
@@ -269,3 +273,10 @@ def test_numbers_are_shares_or_pixels(run: Run, portrait: Tensor) -> None:
         run("RegionFromNumbers", images=portrait, unit="pixels", centre_x=-500.0)
     with pytest.raises(ImageError, match="NaN"):
         run("RegionFromNumbers", images=torch.full_like(portrait, math.nan))
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_auto_frames_as_the_command_does(name: str) -> None:
+    model: Any = SimpleNamespace(config=preset(name), name=name)
+    assert chosen_framing("auto", model) == (framing_of(preset(name), name) or FRAMINGS[USUAL])
+    assert chosen_framing("vox", model) == FRAMINGS["vox"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -13,15 +14,16 @@ import torch
 from fomm_nodes.fomm_core import AnimationSession, drive, prepare_source
 from fomm_nodes.fomm_core.animation import AnimationOptions
 from fomm_nodes.fomm_core.detail import DETAIL_MODES, transfer_detail
-from fomm_nodes.fomm_core.errors import FommError, ImageError
+from fomm_nodes.fomm_core.errors import FommError, ImageError, RegionError
 from fomm_nodes.fomm_core.fitting import fit, from_uint8, to_uint8
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.motion import hold
 from fomm_nodes.fomm_core.options import FileOptions
 from fomm_nodes.fomm_core.pipeline import animate_files
+from fomm_nodes.fomm_core.region import Region, region_at
 from fomm_nodes.fomm_core.shipped import ASSETS
-from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_picture
-from fomm_nodes.fomm_core.whole import CropOptions
+from fomm_nodes.fomm_core.video import Seconds, VideoReader, VideoWriter, read_picture
+from fomm_nodes.fomm_core.whole import Canvas, CropOptions, Square
 from nearness import ONE_STEP, steps_near
 from scenes import ground, placed
 
@@ -173,3 +175,49 @@ def test_clips_of_several_rates_and_lengths(
     for others in ({"fps": "keep"}, {"keypoints": tmp_path / "k.safetensors"}):
         with pytest.raises(FommError, match="one clip"):
             animate_files(session, pair, [tmp_path / "a.mp4"] * 2, tmp_path / "x", replace(options, **others))
+
+
+def test_squares_of_a_whole_clip_serve_a_part_of_it(
+    session: AnimationSession, photo: np.ndarray, head: list[np.ndarray], saved: Save, tmp_path: Path
+) -> None:
+    with VideoWriter(tmp_path / "walk.mp4", fps=25) as writer:
+        for number, frame in enumerate(head[:8]):
+            writer.write(placed(ground(270, 480), frame, 10 + 25 * number, 40, 200))
+    times = torch.arange(8) / 25
+    region = region_at([110.0 + 25 * number for number in range(8)], 140, 200, height=270, width=480, times=times)
+    made = {}
+    for start, squares in ((3, region), (Seconds(Fraction(12, 100)), region), (3, region[3:])):
+        crop = CropOptions(driving=replace(squares, times=squares.times - squares.times[0]))
+        options = replace(MODEL, crop=crop, start=start, frames=None)
+        if len(squares) < 8:
+            with pytest.raises(RegionError):
+                animate_files(session, saved(photo), tmp_path / "walk.mp4", tmp_path / "x", options)
+            continue
+        animate_files(session, saved(photo), tmp_path / "walk.mp4", tmp_path / str(start), options)
+        made[start] = stills(tmp_path / str(start))
+    first, second = made.values()
+    assert len(first) == 5
+    steps_near(first, second, ONE_STEP)
+    crop = CropOptions(driving=replace(region, times=None))
+    with pytest.raises(RegionError, match="times of its frames"):
+        animate_files(session, saved(photo), tmp_path / "walk.mp4", tmp_path / "x", replace(MODEL, crop=crop, start=3))
+    still = replace(region, times=None)
+    crop = CropOptions(driving=Region.cat([still, still[7]]))
+    with pytest.raises(RegionError, match="it has 9"):
+        animate_files(
+            session, saved(photo), tmp_path / "walk.mp4", tmp_path / "x", replace(MODEL, crop=crop, frames=None)
+        )
+
+
+def test_squares_that_overlap_leave_each_other_their_own(photo: np.ndarray) -> None:
+    regions = [Square(200, 180, 240).region(360, 640), Square(330, 170, 300).region(360, 640)]
+    colours = [np.full((120, 120, 3), colour, np.uint8) for colour in ((255, 0, 0), (0, 0, 255))]
+    for order in (slice(None), slice(None, None, -1)):
+        frame = Canvas(photo, regions[order], 0.1).frame(colours[order])
+        assert (frame[180, 200] == colours[0][0, 0]).all()  # the middles are their own, whatever the order
+        assert (frame[170, 330] == colours[1][0, 0]).all()
+        assert (frame[180, 240] == colours[0][0, 0]).all()  # though the other square reaches over it
+        assert (frame[:, 485:] == photo[:, 485:]).all()
+    apart = [regions[0], Square(500, 180, 240).region(360, 640)]
+    alone = Canvas(photo, apart[:1], 0.1).frame(colours[:1])
+    assert (Canvas(photo, apart, 0.1).frame(colours)[:, :370] == alone[:, :370]).all()
