@@ -5,12 +5,12 @@ so that a host can read the declarations' shape without loading anything heavy.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 if TYPE_CHECKING:
     import torch
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..fomm_core import AnimationSession, MotionModel
 
+T = TypeVar("T")
 MODEL: Final = "FOMM_MODEL"
 KEYPOINTS: Final = "FOMM_KEYPOINTS"
 MOTION: Final = "FOMM_MOTION"
@@ -162,57 +163,48 @@ class Host(Protocol):
 
     def progress(self, done: int, total: int, preview: Tensor | None = None) -> None:
         """Tell how far the work is, with a picture [3, H, W] if there is one. Raises where the user has cancelled."""
-        ...
 
     def options(self, name: str) -> tuple[str, ...]:
         """The choices of a dynamic list (see `LISTS`)."""
-        ...
 
     def find(self, name: str, choice: str) -> Path:
         """The file behind a choice of a dynamic list, of "datasets" the folder; FommError for anything else."""
-        ...
 
     def new_file(self, name: str, prefix: str, suffix: str) -> tuple[Path, str]:
         """A free path for a new entry of a dynamic list, and the choice that it will be.
 
         Raises FommError where `prefix` leads out of the list's folder.
         """
-        ...
 
     def temporary_file(self, suffix: str) -> Path:
         """A free path in a folder that the host empties some day."""
-        ...
 
     def run_folder(self, name: str) -> Path:
         """The folder of a training run of that name, made or not. Raises FommError where the name leads elsewhere."""
-        ...
 
     def training_device(self) -> torch.device:
         """The device to train on, after what the host had there has been moved away."""
-        ...
 
     def hold(self, model: MotionModel) -> Any:
         """Put a MotionModel under the host's memory management; returns the FOMM_MODEL value."""
-        ...
 
     def session(self, held: Any, *, precision: str, size: tuple[int, int]) -> AnimationSession:
         """An AnimationSession on the host's device, with room made for frames of `size` (height, width)."""
-        ...
+
+    def remember(self, held: Any, values: Sequence[Any], key: Hashable, make: Callable[[], T]) -> T:
+        """What was made of these very values with that model before, where the host keeps it; else `make()`."""
 
     def open_video(self, video: Any) -> AbstractContextManager[FrameStream]:
         """Read a VIDEO value frame by frame."""
-        ...
 
     def write_sound(self, audio: Any) -> Path | None:
         """A temporary file that holds an AUDIO value."""
-        ...
 
     def read_sound(self, file: Any) -> Any:
         """The AUDIO value of what `FrameStream.sound` gave; None where none can be read."""
 
     def make_video(self, path: Path) -> Any:
         """The VIDEO value for a file."""
-        ...
 
 
 CATEGORY: Final = "First Order Motion"

@@ -115,10 +115,25 @@ class _Work:
     """What all faces of one run share."""
 
     host: Host
+    held: Any
     session: AnimationSession
     fitting: Fitting
     settings: Settings
     parts: int
+
+    def detected(
+        self, value: Any, clip: FrameStream, region: Region | None, part: int, *, even: bool = False
+    ) -> tuple[Keypoints, Fraction, bool]:
+        """Keypoints, rate, and whether the clip has one of its own, as `detect` finds them in `value`, opened as
+        `clip`; at once where the host knows them.
+        """
+
+        def make() -> tuple[Keypoints, Fraction, bool]:
+            timed = clip.timed
+            return *detect(self.session, clip, self.fitting, self.report(part), region, even=even), timed
+
+        values = [value] if region is None else [value, region]
+        return self.host.remember(self.held, values, ("detected", self.settings.precision, self.fitting, even), make)
 
     def report(self, part: int) -> Report:
         """Of one part of so many that are as long as each other."""
@@ -152,15 +167,15 @@ def begin(
     session = host.session(held, precision=settings.precision, size=fitting.working)
     moved = driving if isinstance(driving, Keypoints) else stack.enter_context(open_clip(host, driving, "driving"))
     parts = (0 if still else len(faces)) + (1 if isinstance(moved, Keypoints) else len(drivers)) + 1
-    work = _Work(host, session, fitting, settings, parts)
+    work = _Work(host, held, session, fitting, settings, parts)
     if still:
         whole = with_mask(picture, mask)
         movers = [_of_picture(work, whole, face) for face in faces]
     else:
         if mask is not None and bool(mask.any()):
             raise ImageError("“mask”: expected none where the source is a clip: masks move with a single picture.")
-        movers = [_of_clip(work, clip, face, part) for part, face in enumerate(faces)]
-    found = _drivers(work, moved, drivers, parts - 1 - len(drivers))
+        movers = [_of_clip(work, source, clip, face, part) for part, face in enumerate(faces)]
+    found = _drivers(work, driving, moved, drivers, parts - 1 - len(drivers))
     wished = exact_rate(frame_rate) if frame_rate else None
     keypoints, streams = [], []
     for number, mover in enumerate(movers):
@@ -183,15 +198,14 @@ def _frame_size(config: Any, picture: Tensor, settings: Settings) -> tuple[int, 
 
 
 def _drivers(
-    work: _Work, driving: Keypoints | FrameStream, regions: Sequence[Region | None], before: int
+    work: _Work, value: Any, driving: Keypoints | FrameStream, regions: Sequence[Region | None], before: int
 ) -> list[tuple[Keypoints, Fraction | None]]:
     """The keypoints of each driving face, and their rate where they have one."""
     if isinstance(driving, Keypoints):
         return [(driving, rate_of(driving))]
-    timed = driving.timed
     found: list[tuple[Keypoints, Fraction | None]] = []
     for number, region in enumerate(regions):
-        keypoints, rate = detect(work.session, driving, work.fitting, work.report(before + number), region)
+        keypoints, rate, timed = work.detected(value, driving, region, before + number)
         found.append((keypoints, rate if timed else None))
     return found
 
@@ -209,8 +223,8 @@ def _of_picture(work: _Work, picture: Tensor, region: Region | None) -> Mover:
     return move
 
 
-def _of_clip(work: _Work, clip: FrameStream, region: Region | None, part: int) -> Mover:
-    source = SourceClip.found(work.session, clip, region, work.fitting, work.report(part))
+def _of_clip(work: _Work, value: Any, clip: FrameStream, region: Region | None, part: int) -> Mover:
+    source = SourceClip(clip, region, work.fitting, *work.detected(value, clip, region, part, even=True))
 
     def move(driving: Keypoints, rate: Fraction, fps: Fraction) -> tuple[Keypoints, Iterator[Rendered]]:
         options = work.settings.options()

@@ -18,7 +18,7 @@ from ...fomm_core.motion import resample
 from ...fomm_core.region import Region
 from ...fomm_core.session import AnimationSession, PreparedSource
 from ..spec import FrameStream
-from .clips import Fitting, Report, detect, squares
+from .clips import Fitting, squares
 
 STOP, LOOPED, HELD, PING_PONG = "stop", "looped", "held", "ping-pong"
 MISMATCHES = (STOP, LOOPED, HELD, PING_PONG)
@@ -78,15 +78,6 @@ class SourceClip:
     keypoints: Keypoints
     rate: Fraction
     timed: bool
-
-    @staticmethod
-    def found(
-        session: AnimationSession, clip: FrameStream, region: Region | None, fitting: Fitting, report: Report
-    ) -> SourceClip:
-        """Detected in one pass; two where a video's times are not known yet."""
-        timed = clip.timed
-        keypoints, rate = detect(session, clip, fitting, report, region, even=True)
-        return SourceClip(clip, region, fitting, keypoints, rate, timed)
 
     def order(self, length: int, fps: Fraction, mismatch: str) -> list[int]:
         """Which frames are shown in a result of `length` frames at `fps`; a video keeps its pace."""

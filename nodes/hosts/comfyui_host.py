@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,55 @@ from . import comfyui_files as files
 from . import comfyui_video as videos
 from . import devices
 from .sound import sound_of_video, write_sound
+from .warm import Made, Remembered, WarmSession
 
 SECONDS_BETWEEN_PREVIEWS = 0.1
 BYTES_PER_PIXEL = 3000
 """Activations of one frame per pixel of the picture, at the published models' width; the session copes with less."""
+
+
+class HeldModel(ModelPatcher):
+    """A FOMM_MODEL value: the model with the sessions that run it and what these remember. Both count as the model's
+    memory, and go whenever ComfyUI wants some of it back.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.sessions: dict[torch.dtype, WarmSession] = {}
+        self.known = Remembered()
+
+    def weights_size(self) -> int:
+        """Bytes of the model alone."""
+        return int(super().model_size())
+
+    def model_size(self) -> int:
+        """Bytes, with what the sessions keep on the device."""
+        return self.weights_size() + self._kept()
+
+    def loaded_size(self) -> int:
+        """Bytes of it that are on the device."""
+        return int(super().loaded_size()) + self._kept()
+
+    def detach(self, unpatch_all: bool = True) -> Any:
+        """Leave the device; the sessions end. Without `unpatch_all` the model stays: it is only listed anew."""
+        if unpatch_all:
+            self._forget()
+        return super().detach(unpatch_all)
+
+    def partially_unload(self, device_to: Any, memory_to_free: float = 0, *args: Any, **options: Any) -> Any:
+        """The sessions end first, then weights are moved as far as that was not enough. Returns the bytes freed."""
+        freed = self._kept()
+        self._forget()
+        if freed >= memory_to_free:
+            return freed
+        return freed + super().partially_unload(device_to, memory_to_free - freed, *args, **options)
+
+    def _forget(self) -> None:
+        self.sessions.clear()
+        self.known.clear()
+
+    def _kept(self) -> int:
+        return sum(session.size for session in self.sessions.values())
 
 
 class ComfyUIHost:
@@ -73,17 +119,25 @@ class ComfyUIHost:
         memory.soft_empty_cache()
         return memory.get_torch_device()
 
-    def hold(self, model: MotionModel) -> ModelPatcher:
+    def hold(self, model: MotionModel) -> HeldModel:
         """ComfyUI loads the model to its device when a block needs it, and moves it away when others need the room."""
-        return ModelPatcher(model, load_device=memory.get_torch_device(), offload_device=memory.unet_offload_device())
+        return HeldModel(model, load_device=memory.get_torch_device(), offload_device=memory.unet_offload_device())
 
-    def session(self, held: ModelPatcher, *, precision: str, size: tuple[int, int]) -> AnimationSession:
-        """A session on ComfyUI's device, after it has made room for the model, the session's copy and a chunk."""
-        device = held.load_device
-        session = AnimationSession(held.model, device=device, dtype=dtype_of(precision, device))
-        room = held.model_size() + session.chunk * size[0] * size[1] * BYTES_PER_PIXEL
+    def session(self, held: HeldModel, *, precision: str, size: tuple[int, int]) -> AnimationSession:
+        """The model's session on ComfyUI's device, after it has made room for the model, the session's copy and a
+        chunk. It stays as long as ComfyUI leaves the model where it is.
+        """
+        dtype = dtype_of(precision, held.load_device)
+        session = held.sessions.get(dtype) or WarmSession(held.model, device=held.load_device, dtype=dtype)
+        copy = 0 if dtype in held.sessions else held.weights_size()
+        room = copy + session.chunk * size[0] * size[1] * BYTES_PER_PIXEL
         memory.load_models_gpu([held], memory_required=room, force_full_load=True)
+        held.sessions[dtype] = session
         return session
+
+    def remember(self, held: HeldModel, values: Sequence[Any], key: Hashable, make: Callable[[], Made]) -> Made:
+        """As long as ComfyUI leaves the model where it is."""
+        return held.known.of(values, key, make)
 
     def open_video(self, video: Any) -> AbstractContextManager[FrameStream]:
         """Read a VIDEO value frame by frame."""

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
-import threading
 import uuid
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from ...fomm_core.errors import ImageError
-from ...fomm_core.geometry import Keypoints
 from ...fomm_core.model import MotionModel
-from ...fomm_core.session import AnimationSession, PreparedSource
+from ...fomm_core.session import AnimationSession
 from ..spec import FrameStream
 from . import headless_video as videos
 from .devices import dtype_of
@@ -26,13 +22,7 @@ from .headless_files import Folders
 from .limits import Limits
 from .names import check_inside
 from .sound import sound_of_video, write_sound
-
-Made = TypeVar("Made")
-
-SOURCES_KEPT = 4
-CHUNKS_KEPT = 20_000
-"""Of detected frames; a few kilobytes each at most."""
-
+from .warm import Made, Remembered, WarmSession
 
 Show = Callable[[Tensor], None]
 """Gets a picture [3, H, W] in 0..1 of the work as it goes."""
@@ -75,49 +65,7 @@ class Held:
 
     model: MotionModel
     sessions: dict[torch.dtype, WarmSession] = field(default_factory=dict)
-
-
-class WarmSession(AnimationSession):
-    """Keeps the last few prepared sources, and the keypoints of frames that it has seen: a picture that many clips move
-    is encoded once, and a clip that moves many pictures is searched once, frame by frame as it is read.
-    """
-
-    def __init__(self, model: MotionModel, **options: Any) -> None:
-        super().__init__(model, **options)
-        self._sources: Recent[PreparedSource] = Recent(SOURCES_KEPT)
-        self._seen: Recent[Keypoints] = Recent(CHUNKS_KEPT)
-
-    def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
-        """As ever; at once where the same picture was prepared before."""
-        if keypoints is not None:
-            return super().prepare(image, keypoints=keypoints)
-        return self._sources.of(image, super().prepare)
-
-    def _detect(self, frames: Tensor) -> Keypoints:
-        return self._seen.of(frames, super()._detect)
-
-
-class Recent(Generic[Made]):
-    """What was made of pictures; the `limit` results used last stay. For any number of threads."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._made: OrderedDict[bytes, Made] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def of(self, pictures: Tensor, make: Callable[[Tensor], Made]) -> Made:
-        """What was made of the same pixels before, or is made now."""
-        key = hashlib.sha256(pictures.cpu().float().numpy().tobytes()).digest() + str(tuple(pictures.shape)).encode()
-        with self._lock:
-            made = self._made.get(key)
-        if made is None:
-            made = make(pictures)
-        with self._lock:
-            self._made[key] = made
-            self._made.move_to_end(key)
-            if len(self._made) > self._limit:
-                self._made.popitem(last=False)
-        return made
+    known: Remembered = field(default_factory=Remembered)
 
 
 class HeadlessHost:
@@ -187,6 +135,10 @@ class HeadlessHost:
         if dtype not in held.sessions:
             held.sessions[dtype] = WarmSession(held.model, device=self.setting.device, dtype=dtype)
         return held.sessions[dtype]
+
+    def remember(self, held: Held, values: Sequence[Any], key: Hashable, make: Callable[[], Made]) -> Made:
+        """As long as the model stays."""
+        return held.known.of(values, key, make)
 
     def open_video(self, video: Any) -> AbstractContextManager[FrameStream]:
         """Read a VIDEO value frame by frame."""

@@ -61,7 +61,28 @@ held = host.hold(core.load_builtin())
 session = host.session(held, precision="auto", size=(64, 64))
 told["managed"] = any(model is held for model in memory.loaded_models())
 told["dtype"] = str(session.dtype)
+pictures = torch.rand(3, 3, 64, 64)
+first = session.detect(pictures)
+prepared = session.prepare(pictures[:1])
+warm = host.session(held, precision="auto", size=(64, 64))
+calls = []
+def counted(*pictures):
+    calls.append(len(pictures))
+    raise AssertionError("looked for again")
+detector = warm.network(64, 64).detector
+detector.forward, plain = counted, detector.forward
+told["stays"] = warm is session and warm.prepare(pictures[:1]) is prepared
+told["found again"] = torch.equal(warm.detect(pictures).position, first.position) and not calls
+try:
+    warm.detect(1 - pictures)
+except AssertionError:
+    told["others are looked for"] = calls == [1]
+detector.forward = plain
+told["counted"] = held.model_size() > held.weights_size() and held.loaded_size() > held.weights_size()
+told["partly"] = held.partially_unload(held.offload_device, 1) > 0 and not held.sessions
+host.session(held, precision="auto", size=(64, 64)).prepare(pictures[:1])
 memory.unload_all_models()
+told["ended"] = not held.sessions and held.model_size() == held.weights_size()
 told["unloaded"] = not memory.loaded_models()
 again = host.session(held, precision="bfloat16", size=(64, 64))
 told["again"] = len(again.detect(torch.rand(2, 3, 64, 64)))
@@ -108,6 +129,12 @@ def told(inside) -> dict[str, Any]:
         ("cut: frames", 4),
         ("managed", True),
         ("dtype", "torch.float32"),
+        ("stays", True),
+        ("found again", True),
+        ("others are looked for", True),
+        ("counted", True),
+        ("partly", True),
+        ("ended", True),
         ("unloaded", True),
         ("again", 2),
         ("weights kept", "torch.float32"),

@@ -81,6 +81,9 @@ class FakeHost:
         with FileStream(video) as stream:
             yield stream
 
+    def remember(self, held: Held, values: Any, key: Any, make: Any) -> Any:
+        return make()
+
     def read_sound(self, file: Path) -> Any:
         return f"the sound of {file.name}"
 

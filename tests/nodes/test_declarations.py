@@ -12,6 +12,7 @@ import pytest
 from fomm_nodes.nodes.declarations import ALL, BY_ID
 from fomm_nodes.nodes.declarations.animate import Settings
 from fomm_nodes.nodes.spec import NodeSpec
+from PIL import Image
 
 SNAPSHOT = Path(__file__).with_name("ports.json")
 each = pytest.mark.parametrize("spec", ALL, ids=lambda spec: spec.id)
@@ -93,3 +94,17 @@ def test_run_takes_what_the_ports_give(spec: NodeSpec) -> None:
     rest = bound.arguments.get("settings")
     if rest is not None:
         assert set(rest) == {field.name for field in dataclasses.fields(Settings)}
+
+
+REGIONS = [spec.id for spec in ALL if spec.category.endswith("/Region")] + ["FOMM_Hold", "FOMM_TransferDetail"]
+
+
+@pytest.mark.parametrize("block", REGIONS)
+def test_the_help_pages_of_regions_show_a_picture(block: str, root: Path) -> None:
+    folder = root / "web" / "docs"  # where ComfyUI's front end takes the paths of pictures from
+    (shown,) = re.findall(
+        r"^!\[[^\]]{10,}\]\((.+?)\)$", (folder / block / "en.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    with Image.open(folder / shown) as picture:
+        assert picture.width >= 400
+    assert (folder / shown).stat().st_size < 60_000

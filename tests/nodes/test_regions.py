@@ -280,3 +280,28 @@ def test_auto_frames_as_the_command_does(name: str) -> None:
     model: Any = SimpleNamespace(config=preset(name), name=name)
     assert chosen_framing("auto", model) == (framing_of(preset(name), name) or FRAMINGS[USUAL])
     assert chosen_framing("vox", model) == FRAMINGS["vox"]
+
+
+def test_all_faces_come_from_left_to_right(run: Run, photograph: Tensor, tmp_path: Path) -> None:
+    two = photograph.clone()
+    two[:, 140:310, 60:260] = photograph[:, 125:295, 400:600]
+    made = run("FindRegion", images=two, which="all")
+    left, right = made["region"]
+    assert float(left.centre[0, 0]) < 200 < 400 < float(right.centre[0, 0])
+    assert (made["found"], made["report"].split(",")[0]) == (2, "2 faces")
+    assert [len(boxes) for boxes in made["bounds"]] == [2]
+    assert made["area"].shape == (1, 360, 640)
+    assert made["preview"].shape == (1, 360, 640, 3)
+    for word, face in (("left", left), ("right", right)):
+        assert torch.equal(run("FindRegion", images=two, which=word)["region"].centre, face.centre)
+    assert len(run("FindRegion", images=photograph, which="all")["region"]) == 1
+    clip = tmp_path / "two.mp4"
+    with VideoWriter(clip, fps=10) as writer:
+        for shift in range(4):
+            writer.write((two.roll(shift, 2) * 255).round().byte().numpy())
+    followed = run("FindRegion", images=clip, which="all", movement="follow")
+    assert [len(face) for face in followed["region"]] == [4, 4]
+    assert followed["found"] == 2
+    assert float(followed["region"][0].centre[0, 0]) < float(followed["region"][1].centre[0, 0])
+    assert [len(boxes) for boxes in followed["bounds"]] == [2] * 4
+    assert isinstance(run("FindRegion", images=clip, which="all")["bounds"][0], list)
