@@ -73,7 +73,7 @@ def measure(*, frames: int, rounds: int, threads: int, model: str, picture: Path
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         photo = picture or example_photo(here / "photo.png")
-        driving = str(driving_clip(here / "clip.mp4", frames, clip))
+        driving = str(clip if clip and _has_the_size(clip) else driving_clip(here / "clip.mp4", frames, clip))
         short = str(driving_clip(here / "short.mp4", HELD, clip))
         shown, result, alone = (str(here / name) for name in ("shown.mp4", "result.mp4", "alone.mp4"))
         print(_said(run([model, str(photo), short, shown], threads=threads, work=ANIMATE).printed, "said"), flush=True)
@@ -124,6 +124,11 @@ def driving_clip(path: Path, frames: int, clip: Path | None) -> Path:
                 frame = np.asarray(cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.uint8)
             writer.write(frame)
     return path
+
+
+def _has_the_size(clip: Path) -> bool:
+    with VideoReader(clip) as reader:
+        return (reader.info.height, reader.info.width) == (HEIGHT, WIDTH)
 
 
 def _ground() -> np.ndarray:
