@@ -62,6 +62,11 @@ def main() -> None:
     whole.add_argument(
         "--clip", type=Path, help="another driving clip; one of 1920x1080 is taken whole, others like the example's"
     )
+    tracking = commands.add_parser(
+        "tracking", parents=[shared], help="CPU time of following a face through frames of 1920x1080"
+    )
+    tracking.add_argument("--frames", type=int, default=120, help="of the clip (default: %(default)s)")
+    tracking.add_argument("--clip", type=Path, help="another clip than the example's")
     detail = commands.add_parser("detail", help="Transfer Detail against plain upscaling, by perceptual distance")
     detail.add_argument(
         "clips", type=Path, help="a folder of clips that the model was not trained on, each of one face"
@@ -82,6 +87,9 @@ def main() -> None:
     )
     crops.add_argument("--model", default="demo-128", help="its name or file (default: %(default)s)")
     crops.add_argument("--frames", type=int, default=12, help="of each clip (default: %(default)s)")
+    cuts = commands.add_parser("cuts", help="which cuts are found, in sequences made from clips")
+    cuts.add_argument("clips", type=Path, help="a folder of clips of one face each, two seconds and longer")
+    cuts.add_argument("--each", type=int, default=5, help="sequences of a kind from a clip (default: %(default)s)")
     commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
@@ -115,10 +123,14 @@ def main() -> None:
         from .pipeline import measure
     elif command == "whole":
         from .whole import measure
+    elif command == "tracking":
+        from .whole import measure_tracking as measure
     elif command == "detail":
         from .detail import measure
     elif command == "crops":
         from .crops import measure
+    elif command == "cuts":
+        from .cuts import measure
     elif command == "start":
         from .pipeline import measure_start as measure
     elif command == "farm":

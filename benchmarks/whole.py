@@ -67,6 +67,22 @@ print("to", time.perf_counter())
 print("cpu", time.process_time() - began)
 """
 
+TRACK = """
+import statistics, time
+from fomm_nodes.fomm_core.faces import FaceTracker
+from fomm_nodes.fomm_core.video import VideoReader
+clip, count = sys.argv[1:]
+tracker, spent = FaceTracker(), []
+with VideoReader(clip, length=int(count)) as reader:
+    for frame in reader.stored():
+        began = time.process_time()
+        tracker.add(frame)
+        spent.append(1e3 * (time.process_time() - began))
+tenth = statistics.quantiles(spent, n=10)
+print(f"ms {statistics.median(spent):.1f} ms a frame (median), {tenth[0]:.1f} to {tenth[-1]:.1f} (deciles); "
+      f"{tracker.finish().summary()}")
+"""
+
 
 def measure(*, frames: int, rounds: int, threads: int, model: str, picture: Path | None, clip: Path | None) -> None:
     """Print both figures of each round, and the peak."""
@@ -95,6 +111,15 @@ def measure(*, frames: int, rounds: int, threads: int, model: str, picture: Path
                 flush=True,
             )
         print(f"CPU time beside the networks: {sorted(ratios)[len(ratios) // 2]:.3f}x of decoding and encoding alone")
+
+
+def measure_tracking(*, frames: int, rounds: int, threads: int, clip: Path | None) -> None:
+    """Print the median CPU time of following a face through frames of 1920x1080, decoding aside."""
+    with tempfile.TemporaryDirectory() as folder:
+        driving = str(clip if clip and _has_the_size(clip) else driving_clip(Path(folder) / "clip.mp4", frames, clip))
+        for _ in range(rounds):
+            ran = run([driving, str(frames)], threads=threads, work=TRACK)
+            print(_said(ran.printed, "ms"), flush=True)
 
 
 def example_photo(path: Path) -> Path:

@@ -27,7 +27,7 @@ CLOSE = (0.6, 1.5)
 """A square picture is a close crop where the square that the model wants has a side of so many of its own."""
 PEEK = 5
 """Frames of a square clip that are looked at to see whether it is a close crop."""
-JUMP, TURN = 0.2, 0.25
+JUMP, TURN = 0.1, 0.15
 """A cut is one where the face jumps by more than this share of its side, grows or turns by more than that."""
 
 
