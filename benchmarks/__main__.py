@@ -59,7 +59,37 @@ def main() -> None:
     whole.add_argument("--frames", type=int, default=240, help="of the clip, over and over (default: %(default)s)")
     whole.add_argument("--model", default="demo", help="a weights file (default: the built-in model)")
     whole.add_argument("--picture", type=Path, help="another photograph of 1920x1080")
-    whole.add_argument("--clip", type=Path, help="another driving clip, brought to 1920x1080")
+    whole.add_argument(
+        "--clip", type=Path, help="another driving clip; one of 1920x1080 is taken whole, others like the example's"
+    )
+    tracking = commands.add_parser(
+        "tracking", parents=[shared], help="CPU time of following a face through frames of 1920x1080"
+    )
+    tracking.add_argument("--frames", type=int, default=120, help="of the clip (default: %(default)s)")
+    tracking.add_argument("--clip", type=Path, help="another clip than the example's")
+    detail = commands.add_parser("detail", help="Transfer Detail against plain upscaling, by perceptual distance")
+    detail.add_argument(
+        "clips", type=Path, help="a folder of clips that the model was not trained on, each of one face"
+    )
+    detail.add_argument("--model", default="demo-128", help="its name or file (default: %(default)s)")
+    detail.add_argument("--size", type=int, default=128, help="of the model's frames (default: %(default)s)")
+    detail.add_argument("--times", type=int, default=4, help="as large is the source (default: %(default)s)")
+    detail.add_argument("--frames", type=int, default=24, help="of each clip (default: %(default)s)")
+    detail.add_argument("--show", type=Path, help="a folder for pictures of each clip")
+    crops = commands.add_parser("crops", help="automatic crops against crops by hand, by what comes out")
+    crops.add_argument("files", type=Path, nargs="+", help="clips and pictures of faces")
+    crops.add_argument("--hand", type=Path, required=True, help="JSON: the name of each to the face's [x, y, side]")
+    crops.add_argument(
+        "--room",
+        type=float,
+        default=1.15,
+        help="of automatic squares, as where results are pasted (default: %(default)s)",
+    )
+    crops.add_argument("--model", default="demo-128", help="its name or file (default: %(default)s)")
+    crops.add_argument("--frames", type=int, default=12, help="of each clip (default: %(default)s)")
+    cuts = commands.add_parser("cuts", help="which cuts are found, in sequences made from clips")
+    cuts.add_argument("clips", type=Path, help="a folder of clips of one face each, two seconds and longer")
+    cuts.add_argument("--each", type=int, default=5, help="sequences of a kind from a clip (default: %(default)s)")
     commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
@@ -93,6 +123,14 @@ def main() -> None:
         from .pipeline import measure
     elif command == "whole":
         from .whole import measure
+    elif command == "tracking":
+        from .whole import measure_tracking as measure
+    elif command == "detail":
+        from .detail import measure
+    elif command == "crops":
+        from .crops import measure
+    elif command == "cuts":
+        from .cuts import measure
     elif command == "start":
         from .pipeline import measure_start as measure
     elif command == "farm":

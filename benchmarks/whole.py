@@ -67,13 +67,29 @@ print("to", time.perf_counter())
 print("cpu", time.process_time() - began)
 """
 
+TRACK = """
+import statistics, time
+from fomm_nodes.fomm_core.faces import FaceTracker
+from fomm_nodes.fomm_core.video import VideoReader
+clip, count = sys.argv[1:]
+tracker, spent = FaceTracker(), []
+with VideoReader(clip, length=int(count)) as reader:
+    for frame in reader.stored():
+        began = time.process_time()
+        tracker.add(frame)
+        spent.append(1e3 * (time.process_time() - began))
+tenth = statistics.quantiles(spent, n=10)
+print(f"ms {statistics.median(spent):.1f} ms a frame (median), {tenth[0]:.1f} to {tenth[-1]:.1f} (deciles); "
+      f"{tracker.finish().summary()}")
+"""
+
 
 def measure(*, frames: int, rounds: int, threads: int, model: str, picture: Path | None, clip: Path | None) -> None:
     """Print both figures of each round, and the peak."""
     with tempfile.TemporaryDirectory() as folder:
         here = Path(folder)
         photo = picture or example_photo(here / "photo.png")
-        driving = str(driving_clip(here / "clip.mp4", frames, clip))
+        driving = str(clip if clip and _has_the_size(clip) else driving_clip(here / "clip.mp4", frames, clip))
         short = str(driving_clip(here / "short.mp4", HELD, clip))
         shown, result, alone = (str(here / name) for name in ("shown.mp4", "result.mp4", "alone.mp4"))
         print(_said(run([model, str(photo), short, shown], threads=threads, work=ANIMATE).printed, "said"), flush=True)
@@ -95,6 +111,15 @@ def measure(*, frames: int, rounds: int, threads: int, model: str, picture: Path
                 flush=True,
             )
         print(f"CPU time beside the networks: {sorted(ratios)[len(ratios) // 2]:.3f}x of decoding and encoding alone")
+
+
+def measure_tracking(*, frames: int, rounds: int, threads: int, clip: Path | None) -> None:
+    """Print the median CPU time of following a face through frames of 1920x1080, decoding aside."""
+    with tempfile.TemporaryDirectory() as folder:
+        driving = str(clip if clip and _has_the_size(clip) else driving_clip(Path(folder) / "clip.mp4", frames, clip))
+        for _ in range(rounds):
+            ran = run([driving, str(frames)], threads=threads, work=TRACK)
+            print(_said(ran.printed, "ms"), flush=True)
 
 
 def example_photo(path: Path) -> Path:
@@ -124,6 +149,11 @@ def driving_clip(path: Path, frames: int, clip: Path | None) -> Path:
                 frame = np.asarray(cv2.resize(frame, (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC), np.uint8)
             writer.write(frame)
     return path
+
+
+def _has_the_size(clip: Path) -> bool:
+    with VideoReader(clip) as reader:
+        return (reader.info.height, reader.info.width) == (HEIGHT, WIDTH)
 
 
 def _ground() -> np.ndarray:

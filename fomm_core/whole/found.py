@@ -19,7 +19,7 @@ FAR, NEARER = 0.3, 2.0
 people, which move well, had up to 0.27; profiles and pictures of something else more."""
 CUT_OFF, OFTEN = 0.2, 0.1
 """A face is cut off where so much of its side is outside; told where that is so in this share of the frames."""
-JUMP, TURN = 0.2, 0.25
+JUMP, TURN = 0.1, 0.15
 """A cut is one where the face jumps by more than this share of its side, grows or turns by more than that."""
 
 
