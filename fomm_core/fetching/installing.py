@@ -163,9 +163,15 @@ def _converted(path: Path, record: Record) -> Installed:
         return Installed(path, record)
     stem = path.name.removesuffix(".tar").rsplit(".", 1)[0]
     target = path.with_name(f"{stem}.safetensors")
-    checkpoint = convert(path, target, metadata={"source": record.source, "source_sha256": record.sha256})
-    made = _record(target, record.kind, record.source)
-    write_record(target, made)
+    part = part_of(target)
+    try:
+        with naming_full_disk(target):
+            checkpoint = convert(path, part, metadata={"source": record.source, "source_sha256": record.sha256})
+        made = _record(part, record.kind, record.source)
+        write_record(target, made)
+        os.replace(part, target)  # last, so that what is broken off before begins anew
+    finally:
+        part.unlink(missing_ok=True)
     path.unlink()
     record_path(path).unlink(missing_ok=True)
     return Installed(target, made, checkpoint.left_out)

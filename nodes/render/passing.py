@@ -38,6 +38,9 @@ class PassingFolder:
                 return
             except Timeout:  # a sweep came in between
                 continue
+            except OSError:  # without its lock nobody would know whose it is
+                shutil.rmtree(self.path, ignore_errors=True)
+                raise
 
     def __enter__(self) -> Path:
         return self.path
