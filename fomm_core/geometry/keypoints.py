@@ -131,7 +131,7 @@ class Motion:
     def __len__(self) -> int:
         return self.flow.shape[0]
 
-    def __getitem__(self, frames: slice) -> Motion:
+    def __getitem__(self, frames: slice | Sequence[int]) -> Motion:
         return Motion(
             self.flow[frames],
             None if self.occlusion is None else self.occlusion[frames],

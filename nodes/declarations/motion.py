@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -118,11 +119,30 @@ def _warp_image(
         layers = mask.float()[:, None] if mask.ndim == 3 else mask.float()[None, None]
         moved_mask = warp_clip(host, layers, motion, darken_hidden)[:, 0]
     if latent is not None:
-        samples = latent["samples"]
-        if samples.ndim != 4:
-            raise ImageError(f"“latent”: expected picture latents [B, C, H, W]; got {list(samples.shape)}.")
-        moved_latent = {"samples": warp_clip(host, samples, motion, darken_hidden)}
+        moved_latent = {"samples": _moved_latent(host, latent["samples"], motion, darken_hidden)}
     return moved_image, moved_mask, moved_latent
+
+
+def _moved_latent(host: Host, samples: Tensor, motion: MotionClip, hide: bool) -> Tensor:
+    """Of pictures [B, C, H, W], one for each frame; of a video model [1, C, T, H, W], moved at T moments of the motion,
+    the first and the last frame among them. One moment stays for as many as the motion has frames.
+    """
+    if samples.ndim == 4:
+        return warp_clip(host, samples, motion, hide)
+    if samples.ndim != 5 or len(samples) != 1:
+        raise ImageError(
+            "“latent”: expected latents of pictures, [B, C, H, W], or of one video, [1, C, T, H, W]; got "
+            f"{list(samples.shape)}."
+        )
+    layers = samples[0].movedim(1, 0)  # [T, C, H, W]
+    if len(layers) > 1:
+        motion = replace(motion, motion=motion.motion[_spread(len(layers), len(motion))])
+    return warp_clip(host, layers, motion, hide).movedim(0, 1)[None]
+
+
+def _spread(count: int, length: int) -> list[int]:
+    """`count` of `length` frames, as evenly as it goes."""
+    return [round(place * (length - 1) / max(count - 1, 1)) for place in range(count)]
 
 
 def warp_clip(host: Host, layers: Tensor, clip: MotionClip, hide: bool = False) -> Tensor:
@@ -223,7 +243,13 @@ WARP_IMAGE = NodeSpec(
         ),
         socket("image", IMAGE, "image", "One picture, or one for each frame; of any size.", optional=True),
         socket("mask", MASK, "mask", "One mask, or one for each frame; of any size.", optional=True),
-        socket("latent", LATENT, "latent", "One latent, or one for each frame.", optional=True),
+        socket(
+            "latent",
+            LATENT,
+            "latent",
+            "One latent, or one for each frame; or that of a video model, which is moved at as many moments as it has.",
+            optional=True,
+        ),
     ),
     outputs=(
         socket("moved_image", IMAGE, "image", "The moved picture for each frame."),

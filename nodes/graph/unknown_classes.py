@@ -8,7 +8,7 @@ from typing import Any
 
 from .saved import SavedNode
 from .widget_kinds import BOX, BOX_SIDES, COMPARISON, CURVE, NEW, UNSENT
-from .widgets import CONTROLS, ON_CANVAS, Input, named_values
+from .widgets import CONTROLS, Input, is_on_canvas, named_values
 
 CUSTOM_COMBO = "CustomCombo"
 """A choice whose options are texts on the node; a server is told which of them by number too."""
@@ -65,7 +65,7 @@ def guessed_values(node: SavedNode, *, names_values: bool) -> Guess:
     if isinstance(saved, Mapping) or (names_values and not saved):
         return Guess(_by_name(node, dict(saved)))
     widgets = [slot.name for slot in node.inputs if slot.widget]
-    values = named_values(node.type, [Input(name, "INT", {}, False) for name in widgets], saved)
+    values = named_values(node.type, [Input(name, "INT", {}, True) for name in widgets], saved)
     return Guess({} if values.surplus or values.missing else values.inputs, is_incomplete=True)
 
 
@@ -78,7 +78,13 @@ def _by_name(node: SavedNode, saved: Mapping[str, Any]) -> Mapping[str, Any]:
         name: wrapped(kinds.get(name, ""), value)
         for name, value in saved.items()
         if name in kinds
-        or not (name in ON_CANVAS or name in sides or name in grouped or _is_made_up(name, value, saved))
+        or not (
+            is_on_canvas(name)
+            or (value == "" and name == node.type)  # an editor that a pack draws
+            or name in sides
+            or name in grouped
+            or _is_made_up(name, value, saved)
+        )
         if not (kinds.get(name, "").endswith("UPLOAD") or kinds.get(name) in UNSENT)
     }
     compared = {name: NEW[COMPARISON] for name, kind in kinds.items() if kind == COMPARISON}

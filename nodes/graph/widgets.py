@@ -54,7 +54,8 @@ class Input:
     @cached_property
     def is_placed(self) -> bool:
         """Whether a canvas draws something for it."""
-        return self.kind in WIDGET_TYPES and not self.options.get("forceInput") and not self.options.get("defaultInput")
+        known = self.kind in WIDGET_TYPES or (self.kind != self.type and self.type in WIDGET_TYPES)  # a pack's own
+        return known and not self.options.get("forceInput") and not self.options.get("defaultInput")
 
     @cached_property
     def is_file(self) -> bool:
@@ -198,10 +199,17 @@ BUTTONS_3D = tuple(
 ON_CANVAS = frozenset(
     {
         *("control_after_generate", "control_filter_list", "Auto-refresh after generation", "refresh"),
-        *("upload", "audioUI", "videopreview", "choose file to upload", *(button.name for button in BUTTONS_3D)),
+        *(
+            "upload",
+            "audioUI",
+            "videopreview",
+            "audiopreview",
+            "editor_buttons",
+            *(button.name for button in BUTTONS_3D),
+        ),
     }
 )
-"""Names of what a canvas adds to nodes of any class."""
+"""Names of what a canvas, or the part of it that Video Helper Suite or KJNodes brings, adds to nodes of any class."""
 
 _REPEATED = re.compile(r"#\d+$|\.\d+\.[^.]+\.\d+$")
 """How a second widget of one name is saved, and what the canvas adds within the rows of a group."""
@@ -268,7 +276,8 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
     """
     places = list(widgets_of(kind, inputs))
     if isinstance(saved, Mapping):
-        return _by_name(places, saved)
+        editor = {kind} if saved.get(kind) == "" else set()  # one that a pack draws has its class's name
+        return _by_name(places, {name: value for name, value in saved.items() if name not in editor})
     read = list(_by_position(places, saved))
     if not all(value in CONTROLS for place, value in read if place.control):
         plain = list(_by_position([place for place in places if place.of], saved))
@@ -322,12 +331,17 @@ def _by_name(places: Sequence[Widget], saved: Mapping[str, Any]) -> Values:
     return Values({**values, **more}, tuple(missing), unknown=tuple(more))
 
 
+def is_on_canvas(name: str) -> bool:
+    """Whether a widget of that name is one that only a canvas knows."""
+    return name in ON_CANVAS or re.fullmatch(r"choose \w+ to upload|\$\$.*", name) is not None
+
+
 def plain_values(saved: Mapping[str, Any]) -> Mapping[str, Any]:
     """Of values by name, those that an input may have: texts, numbers, yes or no; nothing that a canvas adds."""
     return {
         name: value
         for name, value in saved.items()
-        if isinstance(value, (str, int, float)) and name not in ON_CANVAS and not _REPEATED.search(name)
+        if isinstance(value, (str, int, float)) and not (is_on_canvas(name) or _REPEATED.search(name))
     }
 
 

@@ -16,6 +16,7 @@ from ..declarations import ALL
 from ..spec import Absent, NodeInputError, NodeSpec, Port
 from .comfyui_files import register_folders
 from .comfyui_host import ComfyUIHost
+from .requirements import lacking
 
 COMFYUI_TYPES = {
     s.IMAGE: io.Image,
@@ -31,6 +32,8 @@ COMFYUI_TYPES = {
     **{name: io.Custom(name) for name in (*s.OWN, *s.BOXES)},
 }
 WITH_RANGE = (s.INT, s.FLOAT)
+CHECKS_CHOICES = hasattr(io, "DynamicCombo")
+"""Whether the server itself refuses what is not among a block's choices; both came with ComfyUI 0.8."""
 
 
 def input_of(port: Port) -> Any:
@@ -104,23 +107,36 @@ def node_of(spec: NodeSpec) -> type[io.ComfyNode]:
         "define_schema": classmethod(define_schema),
         "execute": classmethod(execute),
     }
-    if choices := [port for port in spec.inputs if port.types == (s.COMBO,)]:
-        members["validate_inputs"] = classmethod(_validation(spec, choices))
+    if checked := _checked_here(spec):
+        members["validate_inputs"] = classmethod(_validation(spec, checked))
     if spec.fingerprint is not None:
         members["fingerprint_inputs"] = classmethod(_fingerprint(spec))
     return type(spec.id, (io.ComfyNode,), members)
 
 
-def _validation(spec: NodeSpec, choices: list[Port]) -> Callable[..., bool | str]:
-    """Check choices before anything runs, since the server does not for V3 nodes.
+def _checked_here(spec: NodeSpec) -> list[Port]:
+    """The inputs whose values this pack checks before anything runs.
 
-    The server asks only for arguments that the signature names, and skips its own range checks for those; None is what
-    it passes for a linked input, which `NodeSpec.check` sees when its value is there.
+    These are choices that the server leaves alone, and lists of files, of which there is more to say than that.
+    The server marks all of them where one is wrong, so there are no more than needed. A block that lacks a library has
+    one at least, to be asked at all.
+    """
+    choices = [port for port in spec.inputs if port.types == (s.COMBO,)]
+    found = [port for port in choices if isinstance(port.options, str) or not CHECKS_CHOICES]
+    return found or ([port for port in spec.inputs if port.is_widget][:1] if lacking(spec.id) else [])
+
+
+def _validation(spec: NodeSpec, checked: list[Port]) -> Callable[..., bool | str]:
+    """What the server calls for the inputs that the signature names; it skips its own checks of those.
+
+    None is what it passes for a linked input, which `NodeSpec.check` sees when its value is there.
     """
 
     def validate_inputs(cls: Any, /, **values: Any) -> bool | str:
+        if missing := lacking(spec.id):
+            return missing
         host = ComfyUIHost()
-        for port in choices:
+        for port in checked:
             value = values.get(port.id)
             if value is None:
                 continue
@@ -132,7 +148,7 @@ def _validation(spec: NodeSpec, choices: list[Port]) -> Callable[..., bool | str
         return True
 
     keyword = inspect.Parameter.POSITIONAL_OR_KEYWORD
-    names = [inspect.Parameter("cls", keyword), *(inspect.Parameter(p.id, keyword, default=None) for p in choices)]
+    names = [inspect.Parameter("cls", keyword), *(inspect.Parameter(p.id, keyword, default=None) for p in checked)]
     validate_inputs.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
     return validate_inputs
 

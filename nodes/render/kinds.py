@@ -12,6 +12,7 @@ from ..declarations import BY_ID
 from ..graph.model import Graph, Link, Node
 from ..hosts.core_nodes import CORE_NODES, UPLOADS, CoreNode
 from ..hosts.headless import HeadlessHost
+from ..hosts.requirements import lacking
 from ..spec import NodeSpec
 from .engine import JobError
 
@@ -100,6 +101,8 @@ def kinds_of(graph: Graph, *, previews: bool = False) -> tuple[tuple[str, ...], 
         raise JobError("expected a node that saves something, such as Save Video; there is none.", retryable=False)
     for name in order:
         _check_wires(graph.nodes[name], found)
+        if missing := lacking(graph.nodes[name].type):
+            raise JobError(f"{graph.nodes[name].name}: {missing}", retryable=False, node=graph.nodes[name].title)
     return order, {name: found[name] for name in order}
 
 

@@ -60,11 +60,18 @@ def frames_of(path: Path) -> np.ndarray:
 
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=lambda path: path.stem)
-def test_frames_equal_those_of_a_real_server(path: Path, server, as_graph, engine: LocalEngine, tmp_path: Path) -> None:
+def test_frames_equal_those_of_a_real_server(
+    path: Path, server, as_graph, blocks, engine: LocalEngine, tmp_path: Path
+) -> None:
     with Image.open(ASSETS / "source.png") as picture:
         picture.convert("RGB").save(server.base / "input" / "face.jpg")
+        picture.convert("RGB").save(server.base / "input" / "face.png")
     shutil.copyfile(ASSETS / "driving.mp4", server.base / "input" / "talk.mp4")
     graph = with_pictures(as_graph(json.loads(path.read_text("utf-8"))))
+    if "ResizeImageMaskNode" not in blocks:  # older ones decode JPEG in another way than 0.33 and we do
+        for node in graph.values():
+            if node["class_type"] == "LoadImage":
+                node["inputs"]["image"] = "face.png"
     run = server.run(graph)
     assert run.outcome == "success", run.error
     shown = {node: entries["images"] for node, entries in run.outputs.items() if "images" in entries}

@@ -204,9 +204,39 @@ def test_saved_performances_can_be_chosen(server) -> None:
     assert server.run(replay).outcome == "success"
 
 
-def test_a_choice_that_is_none_is_refused(server) -> None:
-    with pytest.raises(server.Refused, match="expected one of crop, pad, stretch; got 'squash'"):
+def refused(server, graph: dict) -> dict[str, list[str]]:
+    """What the server says of a graph that it does not take: the inputs that it marks, by node."""
+    with pytest.raises(server.Refused) as problem:
+        server.queue(graph)
+    told = json.loads(str(problem.value))["node_errors"]
+    return {node: [error["extra_info"]["input_name"] for error in entry["errors"]] for node, entry in told.items()}
+
+
+def test_a_choice_that_is_none_is_refused(server, blocks) -> None:
+    with pytest.raises(server.Refused, match=r"expected one of crop, pad, stretch; got 'squash'|not in list"):
         server.queue(detection(fit="squash"))
+    if "ResizeImageMaskNode" in blocks:  # 0.33 checks choices itself, one by one
+        graph = detection(fit="squash")
+        graph["1"] = load_model("nothing.safetensors")
+        assert refused(server, graph) == {"1": ["model"], "3": ["fit"]}
+
+
+def test_training_without_its_library_says_how_to_get_it(inside) -> None:
+    told = inside(WITHOUT_FABRIC)
+    assert told["says"].startswith("expected the library lightning-fabric, which training needs; it is not installed.")
+    assert told["says"].endswith(f"{told['python']} -m pip install lightning-fabric")
+    assert told["asked"]
+
+
+WITHOUT_FABRIC = """
+import importlib, inspect
+importlib.import_module("pack.nodes.hosts.requirements").find_spec = lambda name: None
+adapter = importlib.import_module("pack.nodes.hosts.comfyui")
+node = adapter.node_of(next(spec for spec in adapter.ALL if spec.id == "FOMM_Train"))
+told["says"] = node.validate_inputs(steps=1)
+told["python"] = sys.executable
+told["asked"] = list(inspect.signature(node.validate_inputs).parameters)
+"""
 
 
 def test_a_number_out_of_range_is_refused(server) -> None:

@@ -13,6 +13,10 @@ from fomm_nodes.fomm_core import FommError
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 from fomm_nodes.fomm_core.errors import DataError, SizeError
 from fomm_nodes.nodes.declarations import BY_ID
+from fomm_nodes.nodes.graph.model import Graph, Link, Node
+from fomm_nodes.nodes.hosts import requirements
+from fomm_nodes.nodes.render.engine import JobError
+from fomm_nodes.nodes.render.kinds import kinds_of
 from torch import Tensor
 
 pytest.importorskip("lightning_fabric")
@@ -129,3 +133,17 @@ def test_evaluation(run: Run, small: Any, dataset: Any) -> None:
     assert "SSIM" in made["table"]
     assert made["strips"].ndim == 4
     assert made["strips"].shape[0] == 2
+
+
+def test_a_missing_library_is_told_before_anything_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None)
+    graph = Graph(
+        {
+            "1": Node("1", "FOMM_NewModel", "New Motion Model", {}),
+            "2": Node("2", "FOMM_Train", "Train Motion Model", {"model": Link("1", 0)}),
+            "3": Node("3", "FOMM_SaveModel", "Save Motion Model", {"model": Link("2", 0)}),
+        }
+    )
+    with pytest.raises(JobError, match=r"Train Motion Model.* -m pip install lightning-fabric"):
+        kinds_of(graph)
+    assert requirements.lacking("FOMM_Evaluate") is None

@@ -63,3 +63,33 @@ def test_frames_and_sources_that_do_not_fit_are_refused(run: Run, motion: Motion
         run("TransferDetail", frames=pictures[:3], motion=motion, source=pictures[:1])
     with pytest.raises(ImageError, match="“source”: expected one picture"):
         run("TransferDetail", frames=pictures, motion=motion, source=pictures[:2])
+
+
+def moving() -> MotionClip:
+    """Nine frames of 64x64; each comes from a 16th further right than the one before."""
+    steps = torch.arange(9)[:, None, None, None] * torch.tensor([0.125, 0.0])
+    return MotionClip(Motion(identity_flow(9, 32, 32, like=torch.zeros(1)) + steps), (64, 64), "crop", True)
+
+
+def test_a_video_latent_is_moved_at_as_many_moments_as_it_has(run: Run) -> None:
+    video = torch.rand(1, 16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    made = run("WarpImage", motion=moving(), latent={"samples": video})["moved_latent"]["samples"]
+    assert made.shape == video.shape
+    for moment, frame in enumerate((0, 4, 8)):
+        still = {"samples": video[:, :, moment]}
+        alone = run("WarpImage", motion=moving(), latent=still)["moved_latent"]["samples"]
+        near(made[:, :, moment], alone[frame][None])
+
+
+def test_the_latent_of_one_moment_becomes_a_video(run: Run) -> None:
+    picture = torch.rand(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    made = run("WarpImage", motion=moving(), latent={"samples": picture[:, :, None]})["moved_latent"]["samples"]
+    alone = run("WarpImage", motion=moving(), latent={"samples": picture})["moved_latent"]["samples"]
+    assert made.shape == (1, 4, 9, 8, 8)
+    assert torch.equal(made[0].movedim(1, 0), alone)
+
+
+@pytest.mark.parametrize("shape", [(2, 4, 3, 8, 8), (4, 8, 8), (1, 1, 4, 3, 8, 8)])
+def test_other_latents_are_refused(run: Run, shape: tuple[int, ...]) -> None:
+    with pytest.raises(ImageError, match="of one video"):
+        run("WarpImage", motion=moving(), latent={"samples": torch.zeros(shape)})

@@ -15,6 +15,7 @@ NAMES = (
     "animate-files",
     "animate-step-by-step",
     "crop-restore-paste",
+    "flow-as-control",
     "occlusion-to-inpaint",
     "reuse-a-performance",
     "train",
@@ -36,7 +37,7 @@ CORE = {
         "SaveVideo",
         "ThresholdMask",
     ),
-    *("VAEDecode", "VAEEncodeForInpaint"),
+    *("TrimVideoLatent", "VAEDecode", "VAEEncodeForInpaint", "WanVaceToVideo"),
 }
 each = pytest.mark.parametrize("name", NAMES)
 

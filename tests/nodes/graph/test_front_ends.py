@@ -72,6 +72,15 @@ def test_a_graph_of_ours_that_a_newer_comfyui_has_saved() -> None:
     assert not [problem for problem in check(graph, known) if problem.node in of_core]
 
 
+@pytest.mark.parametrize("name", sorted(load("templates-0.33")))
+def test_our_templates_as_comfyui_0_33_saves_them(name: str) -> None:
+    """Equal to what front end 1.58.1 sends, without a warning; with the titles that it writes, too."""
+    case = load("templates-0.33")[name]
+    graph = converted(case["saved"], local_schemas(None))
+    assert graph.problems == ()
+    assert sent(graph) == case["prompt"]
+
+
 def real_workflows() -> list[Path]:
     """Of the folders that FOMM_WORKFLOWS names, one or several."""
     named = os.environ.get("FOMM_WORKFLOWS", "")
