@@ -240,16 +240,20 @@ class _Rebuilt:
         stills = [metric.look(first.to(self.session.device)) for metric in self.metrics]
         model: dict[str, Mean] = {}
         baseline: dict[str, Mean] = {}
+        looks: list[tuple[list[Any], list[Any]]] = [([], []) for _ in self.metrics]
         shown = {round(row * (length - 1) / ROWS) for row in range(1, ROWS + 1)}
         done = 0
         for truth in _grouped(frames, BATCH):
             keypoints = self.session.detect(truth)
             made = torch.cat([rendered.images for rendered in self.session.render(self.source, keypoints)])
             device_truth = truth.to(self.session.device)
-            for metric, still in zip(self.metrics, stills, strict=True):
-                looked = metric.look(device_truth)
-                _add(model, metric.compare(metric.look(made), looked))
+            for metric, still, (ours, theirs) in zip(self.metrics, stills, looks, strict=True):
+                result, looked = metric.look(made), metric.look(device_truth)
+                _add(model, metric.compare(result, looked))
                 _add(baseline, metric.compare(still, looked))
+                if metric.of_clips:
+                    ours.append(result)
+                    theirs.append(looked)
             pairs = [(truth[index : index + 1], keypoints[index]) for index in range(len(truth))]
             self.kept += [pair for number, pair in enumerate(pairs, done + 1) if number in shown]
             self.last = pairs[-1]
@@ -257,6 +261,10 @@ class _Rebuilt:
             told(done)
         if not done:
             raise ImageError(f"expected at least two whole frames in {clip.name}; got one.")
+        for metric, still, (ours, theirs) in zip(self.metrics, stills, looks, strict=True):
+            if metric.of_clips:
+                _add(model, metric.over(ours, theirs))
+                _add(baseline, metric.over([still] * done, theirs))
         return Score(clip.name, done, model, baseline, clip.group)
 
     def strip(self) -> Tensor:

@@ -15,7 +15,7 @@ from .terminal import progress_display, say
 if TYPE_CHECKING:
     from ...fomm_core.training.evaluate import Evaluation
 
-METRIC_NAMES = ("pixels", "lpips", "faces")
+METRIC_NAMES = ("pixels", "lpips", "faces", "acting")
 
 EPILOG = """\
 examples:
@@ -29,8 +29,8 @@ examples:
       one video, and the figures of each clip as JSON
 
 Each clip is rebuilt from its first frame and the keypoints of the others. Beside the model stands the first frame
-copied: a ratio below 1 is the model's gain. L1, PSNR and SSIM are always there; LPIPS, and AKD, MKR and AED of faces,
-where their packages are (pip install "fomm-nodes[metrics]").
+copied: a ratio below 1 is the model's gain. L1, PSNR, SSIM and what mouth and eyes do are always there; LPIPS, and AKD,
+MKR and AED of faces, where their packages are (pip install "fomm-nodes[metrics]").
 """
 
 

@@ -153,7 +153,7 @@ EVALUATE = NodeSpec(
         choice(
             "metrics",
             "metrics",
-            "quick: L1, PSNR and SSIM. all: also those whose optional packages are installed (LPIPS, AKD, MKR, AED).",
+            "quick: L1, PSNR and SSIM. all: also mouth, eyes and blinks, and what optional packages measure.",
             ("quick", "all"),
         ),
         PRECISION_IN,

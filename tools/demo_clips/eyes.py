@@ -11,13 +11,13 @@ import numpy.typing as npt
 from .faces import Floats
 
 Doubles = npt.NDArray[np.float64]
-MARGIN_ABOVE, MARGIN_BELOW, MARGIN_ASIDE = 0.17, 0.07, 0.06
-"""Around the contour, what is painted over with skin: lashes, mostly. In widths of the eye."""
-FILL_ABOVE, FILL_BELOW, FILL_ASIDE = 0.26, 0.13, 0.1
-"""How far away the skin is looked for: the crease and the lashes' shadow are nearer."""
-MEETS = 0.05
+MARGIN_ABOVE, MARGIN_BELOW, MARGIN_ASIDE = 0.3, 0.07, 0.06
+"""Around the contour, what is painted over with skin: lashes and the crease. In widths of the eye."""
+FILL_ABOVE, FILL_BELOW, FILL_ASIDE = 0.38, 0.13, 0.1
+"""How far away the skin is looked for: their shadows are nearer."""
+MEETS = 0.0
 """Where the lids meet, against the opening from the lower one."""
-LASH, LASH_OPACITY = 0.05, 0.92
+LASH, LASH_OPACITY = 0.06, 0.92
 LASH_SHADE = 35
 """Percentile of the upper lid's edge that is the colour of lashes."""
 TAKES_OVER = 0.3

@@ -22,6 +22,8 @@ RAISE, DROP = 0.1, 0.1
 UPPER_SHARE, CORNERS_SINK = 0.14, 0.3
 """Of an opening mouth: how much the upper lip does, and how far the corners follow the lower one."""
 CLOSING_SHARE = 0.35
+LIP_ARCH = 0.6
+"""Of the lips' edges when the mouth opens: 0.5 would make half an ellipse of each."""
 BROW_HEIGHT = 0.04
 JAW_WEIGHTS = (0.25, 0.6, 0.9, *(1.0,) * 11, 0.9, 0.6, 0.25)
 LONGEST_LEVER, SHORTEST_LEVER = 0.8, 0.35
@@ -31,7 +33,7 @@ LONGEST_LEVER, SHORTEST_LEVER = 0.8, 0.35
 class Expression:
     """What a face does in one frame.
 
-    mouth: the gap between the lips over the mouth's width, from 0 to about 0.85.
+    mouth: the gap between the lips over the mouth's width, from 0 to about 0.8.
     width: lips from rounded, -1, to spread, 1. smile: of the corners, 0 to 1. raised, dropped: the upper and the lower
     lip by itself, 0 to 1. tongue: its height in the mouth, 0 to 1.
     lids: how far each eye is shut, 0 to 1, the left one in the picture first. gaze: right and down, in widths of the
@@ -97,22 +99,26 @@ class Rig:
         angle = np.arcsin(np.clip(drop / lever, -0.5, 0.7))
         swung = _about_x(self.shape, self.hinge, angle)
         held = self._jaw[:, None] * (swung - self.shape)
-        sideways = np.linspace(-1, 1, len(LIPS[0][0]))
-        arch = 1 - np.abs(sideways) ** 2.2
         sink = CORNERS_SINK * lower
-        across = (width / self.width - 1) * sideways * self.width / 2
-        forward = PUCKER * np.clip(-expression.width, 0, 1) * (0.4 + 0.6 * arch)
-        back = 0.35 * np.clip(expression.width + expression.smile, 0, 1) * np.abs(sideways) ** 2 * SPREAD * self.width
-        lifted = SMILE * self.width * expression.smile * np.abs(sideways) ** 1.5
-        for uppers, lowers in LIPS:
-            for lip, middle in ((uppers, -upper), (lowers, lower)):
-                down = sink + (middle - sink) * (arch**0.8 if middle == lower else arch) - lifted
-                held[list(lip)] = np.stack([across, down, back - forward + 0.12 * np.maximum(down, 0)], 1)
+        rounded, spread = np.clip(-expression.width, 0, 1), np.clip(expression.width + expression.smile, 0, 1)
+        for lips in LIPS:
+            for lip, middle in zip(lips, (-upper, lower), strict=True):
+                sideways = self._sideways(lip)
+                arch = (1 - sideways**2) ** LIP_ARCH
+                across = (width / self.width - 1) * sideways * self.width / 2
+                down = sink + (middle - sink) * arch - SMILE * self.width * expression.smile * np.abs(sideways) ** 1.5
+                back = 0.35 * spread * sideways**2 * SPREAD * self.width - PUCKER * rounded * (0.4 + 0.6 * arch)
+                held[list(lip)] = np.stack([across, down, back + 0.12 * np.maximum(down, 0)], 1)
         moved = self._lower_face(held)
         heights = np.zeros((LANDMARKS, 3))
         for brow, height in zip(BROWS, expression.brows, strict=True):
             heights[list(brow), 1] = -BROW_HEIGHT * height
         return moved + self._upper_face(heights)
+
+    def _sideways(self, lip: tuple[int, ...]) -> Doubles:
+        """[11], where the points of a lip are between its corners, from -1 to 1."""
+        x = self.shape[list(lip), 0]
+        return np.asarray(np.clip(2 * (x - x[0]) / (x[-1] - x[0]) - 1, -1, 1))
 
     def _parts(self, expression: Expression) -> tuple[float, float, float, float]:
         """(how far the upper lip goes up, the lower one down, the jaw down; the mouth's width)."""

@@ -8,11 +8,11 @@ import numpy as np
 
 from .head import Doubles
 
-MANNERS = {"talking": 0.5, "lively": 0.25, "wide": 0.13, "quiet": 0.12}
+MANNERS = {"talking": 0.47, "lively": 0.33, "wide": 0.12, "quiet": 0.08}
 """How often: everyday speech, speech with wide vowels, one long opening (a yawn, a call, a held note), lips that hardly
 part.
 """
-PEAKS = {"talking": (0.35, 0.62), "lively": (0.5, 0.75), "wide": (0.6, 0.85), "quiet": (0.08, 0.2)}
+PEAKS = {"talking": (0.42, 0.65), "lively": (0.55, 0.75), "wide": (0.6, 0.8), "quiet": (0.08, 0.2)}
 """The widest opening of a clip, over the mouth's width. The mesh network sees little more than half of it, so that its
 measure spans what it does in real clips of talking people, 0.25 to 0.5.
 """

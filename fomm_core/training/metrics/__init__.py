@@ -1,5 +1,6 @@
 """How near a picture comes to the one it should be: by pixels, by features, and by the face in it."""
 
+from .acting import Acting
 from .base import Column, Metric, MetricMissing
 from .build import METRICS, build_metrics
 from .faces import Faces
@@ -8,6 +9,7 @@ from .pixels import PixelDistance
 
 __all__ = [
     "METRICS",
+    "Acting",
     "Column",
     "Faces",
     "Metric",

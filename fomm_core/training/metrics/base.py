@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -26,9 +27,13 @@ class Column:
 
 
 class Metric(ABC):
-    """Compares pictures in two steps, so that what does not change (the truth, a still) is looked at once only."""
+    """Compares pictures in two steps, so that what does not change (the truth, a still) is looked at once only.
+
+    of_clips: whether there are figures of whole clips besides, for which all that `look` gave is kept until its end.
+    """
 
     columns: ClassVar[tuple[Column, ...]]
+    of_clips: ClassVar[bool] = False
 
     @abstractmethod
     def look(self, pictures: Tensor) -> Any:
@@ -36,7 +41,14 @@ class Metric(ABC):
 
     @abstractmethod
     def compare(self, result: Any, truth: Any) -> dict[str, Tensor]:
-        """For each column a float32 [n] on the CPU, NaN where it has nothing to say.
+        """For each column of single frames a float32 [n] on the CPU, NaN where it has nothing to say.
 
         result: `look` of n pictures, or of one that stands for all. truth: `look` of n pictures.
         """
+
+    def over(self, result: Sequence[Any], truth: Sequence[Any]) -> dict[str, Tensor]:
+        """For each column of whole clips a float32 [m] on the CPU whose mean counts, NaN likewise; m may be 0.
+
+        result, truth: what `look` gave of one clip, in the order of its frames; each frame of one is in the other.
+        """
+        return {}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ...errors import DataError
+from .acting import Acting
 from .base import Metric, MetricMissing
 from .faces import Faces
 from .perceptual import PerceptualDistance
@@ -16,8 +17,9 @@ METRICS: dict[str, Callable[[torch.device], Metric]] = {
     "pixels": lambda device: PixelDistance(),
     "lpips": PerceptualDistance,
     "faces": lambda device: Faces(),
+    "acting": Acting,
 }
-"""pixels: L1, PSNR, SSIM. lpips: LPIPS. faces: AKD, MKR, AED."""
+"""pixels: L1, PSNR, SSIM. lpips: LPIPS. faces: AKD, MKR, AED. acting: mouth, eyes, blinks, and the mesh."""
 
 
 def build_metrics(

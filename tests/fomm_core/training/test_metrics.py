@@ -10,6 +10,7 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.errors import DataError
 from fomm_nodes.fomm_core.training.metrics import (
+    Acting,
     Faces,
     MetricMissing,
     PerceptualDistance,
@@ -138,7 +139,7 @@ def test_metrics_whose_packages_are_missing(monkeypatch):
     monkeypatch.setattr(perceptual, "find_spec", lambda name: None)
     monkeypatch.setattr(faces_module, "find_spec", lambda name: None)
     built, left_out = build_metrics()
-    assert [type(metric) for metric in built] == [PixelDistance]
+    assert [type(metric) for metric in built] == [PixelDistance, Acting]
     assert len(left_out) == 2
     assert all("pip install" in reason for reason in left_out)
     with pytest.raises(MetricMissing, match="stlpips-pytorch"):
@@ -148,5 +149,5 @@ def test_metrics_whose_packages_are_missing(monkeypatch):
 
 
 def test_unknown_metrics():
-    with pytest.raises(DataError, match="pixels, lpips, faces; got fid"):
+    with pytest.raises(DataError, match="pixels, lpips, faces, acting; got fid"):
         build_metrics(["fid"])
