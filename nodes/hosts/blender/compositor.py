@@ -36,17 +36,32 @@ def bring_in(scene: Any, name: str, files: Sequence[Path], start: int, mark: str
 
 def compositor_tree(scene: Any) -> Any:
     """The scene's compositor tree; a new one passes the rendered picture on."""
-    if not hasattr(scene, "compositing_node_group"):  # Blender < 5
+    if bpy.app.version < (5, 0):
         scene.use_nodes = True
         return scene.node_tree
-    if scene.compositing_node_group is None:
+    shown = _shown_tree(scene)
+    if shown is None:
         tree = bpy.data.node_groups.new(f"{scene.name} compositing", "CompositorNodeTree")
         tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
         layers, output = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("NodeGroupOutput")
         output.location = (400, 0)
         tree.links.new(layers.outputs["Image"], output.inputs["Image"])
+        _show_tree(scene, tree)
+        return tree
+    return shown
+
+
+def _shown_tree(scene: Any) -> Any:
+    if not hasattr(scene, "compositor_effects"):  # Blender < 5.3
+        return scene.compositing_node_group
+    return next((effect.node_group for effect in scene.compositor_effects if effect.node_group is not None), None)
+
+
+def _show_tree(scene: Any, tree: Any) -> None:
+    if hasattr(scene, "compositor_effects"):
+        scene.compositor_effects.new(tree.name).node_group = tree
+    else:
         scene.compositing_node_group = tree
-    return scene.compositing_node_group
 
 
 def _sequence(files: Sequence[Path], name: str) -> Any:

@@ -15,10 +15,11 @@ from .held import Held, strip_id, strip_of
 from .session import client
 from .span import StripError
 from .strip_graph import Look, Request, animation
-from .strip_inputs import Driving, driving_of, ends, strips_of
+from .strip_inputs import Driving, driving_of, strips_of
 from .strip_render import lossless_clip, still_of
-from .strip_results import Place, made_from, put, sound_for
+from .strip_results import Place, bring_in, made_from, sound_for
 from .strip_settings import FOMM_PG_strips
+from .strip_times import ends, get
 from .takes import numbered
 
 
@@ -89,7 +90,7 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
 
     def finish(self, context: Any, result: Result) -> str:
         movie = _files(result, ".mp4")[0]
-        strip = put(movie, self._place)
+        strip = bring_in(movie, self._place)
         if strip is None:
             return f"The scene is gone; the result is {movie}"
         self._bring_in(result)
@@ -129,7 +130,7 @@ def _placed(scene: Any, source: Any, driving: Any, found: Driving, settings: Any
         source=source.name,
         driving=driving.name,
         ids=(strip_id(source, strips), strip_id(driving, strips)),
-        begin=driving.frame_start,
+        begin=get(driving, "content_start"),
         clip=found.clip,
         span=ends(driving),
         channel=_top(source, driving),

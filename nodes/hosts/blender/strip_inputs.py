@@ -11,6 +11,7 @@ from typing import Any
 import bpy
 
 from .span import Clip, StripError, clip_of, pace
+from .strip_times import ends, get
 
 PICTURES = (".png", ".bmp")
 """Stills that the worker reads just as Blender does. Others go through Blender, which leaves a phone's JPEG lying."""
@@ -45,13 +46,6 @@ def scene_fps(scene: Any) -> float:
     return float(scene.render.fps / scene.render.fps_base)
 
 
-def ends(strip: Any) -> tuple[int, int]:
-    """The strip's span [start, end) on the timeline."""
-    if hasattr(strip, "left_handle"):
-        return int(strip.left_handle), int(strip.right_handle)
-    return int(strip.frame_final_start), int(strip.frame_final_end)
-
-
 def driving_of(strip: Any, scene: Any) -> Driving:
     """The moving frames of a strip.
 
@@ -76,10 +70,10 @@ def _movie(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
     _check_plain(strip)
     path = existing(strip.filepath, strip.name)
     media, fps = _movie_length(path), float(strip.fps)
-    offset = int(strip.animation_offset_start)
-    usable = media - int(strip.animation_offset_end)
+    offset = int(get(strip, "content_trim_start"))
+    usable = media - int(get(strip, "content_trim_end"))
     start, end = ends(strip)
-    length = end + _offset_end(strip) - strip.frame_start
+    length = end + get(strip, "right_handle_offset") - get(strip, "content_start")
     constant = float(getattr(strip, "speed_factor", 1.0))  # of movies in Blender 3.4 and 3.5
     shown = pace(usable, offset, length * constant, fps, scene_fps(scene))
     if shown is None:
@@ -87,7 +81,7 @@ def _movie(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
             f"“{strip.name}” plays its {usable - offset} frames over {length:g} frames of the scene, which is neither "
             f"frame by frame nor at its own rate. Add it anew (Add > Movie). Or: {RENDER_IT}."
         )
-    clip = clip_of(usable, offset, strip.frame_start, shown * constant, (start, end), strip.name)
+    clip = clip_of(usable, offset, get(strip, "content_start"), shown * constant, (start, end), strip.name)
     if speed != 1.0:
         return Driving(strip.name, _faster(clip, speed, usable), fps, path)
     return Driving(strip.name, clip, fps, path)
@@ -101,9 +95,9 @@ def _sequence(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
             f"“{strip.name}” is a single picture, which moves nothing. Choose a movie or an image sequence as the "
             "driving strip, and this one as the source."
         )
-    offset = int(strip.animation_offset_start)
-    usable = count - int(strip.animation_offset_end)
-    clip = clip_of(usable, offset, strip.frame_start, 1.0, ends(strip), strip.name)
+    offset = int(get(strip, "content_trim_start"))
+    usable = count - int(get(strip, "content_trim_end"))
+    clip = clip_of(usable, offset, get(strip, "content_start"), 1.0, ends(strip), strip.name)
     clip = clip if speed == 1.0 else _faster(clip, speed, usable)
     names = [strip.elements[index].filename for index in range(clip.first, clip.first + clip.count)]
     pictures = tuple(existing(f"{strip.directory}{name}", strip.name) for name in names)
@@ -161,10 +155,6 @@ def _is_animated(strip: Any, scene: Any) -> bool:
         ]
     where = strip.path_from_id("speed_factor")
     return any(curve.data_path == where for curve in curves)
-
-
-def _offset_end(strip: Any) -> float:
-    return float(strip.frame_offset_end)
 
 
 def _movie_length(path: Path) -> int:

@@ -10,7 +10,8 @@ from typing import Any
 import bpy
 
 from .span import StripError
-from .strip_inputs import PICTURES, driving_of, ends, existing, strips_of
+from .strip_inputs import PICTURES, driving_of, existing, strips_of
+from .strip_times import ends, get, put
 
 
 def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
@@ -47,7 +48,7 @@ def lossless_clip(pictures: Sequence[Path], fps: float, folder: Path) -> Path:
         strip.directory = f"{pictures[0].parent}/"
         for picture in pictures[1:]:
             strip.elements.append(picture.name)
-        strip.frame_final_duration = len(pictures)
+        put(strip, "duration", len(pictures))
         stage.frame_end = len(pictures)
         _write_movie(stage, folder / "driving.mkv", fps)
     return folder / "driving.mkv"
@@ -77,7 +78,7 @@ def _camera(strip: Any, frame: int, folder: Path) -> Path:
         raise StripError(
             f"“{strip.name}”: its scene “{inner.name}” has no camera. Add one, or choose one in the strip."
         )
-    at = round(frame - strip.frame_start) + inner.frame_start
+    at = round(frame - get(strip, "content_start")) + inner.frame_start
     with _as_it_was(inner):
         inner.camera, inner.render.use_sequencer = camera, False
         return _write_picture(inner, at, folder)

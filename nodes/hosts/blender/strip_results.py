@@ -13,7 +13,8 @@ import bpy
 
 from .held import Held, strip_of
 from .span import Clip
-from .strip_inputs import MARK, Driving, ends, scene_fps, strips_of
+from .strip_inputs import MARK, Driving, scene_fps, strips_of
+from .strip_times import ends, get, put, set_ends
 
 log = logging.getLogger("fomm.blender")
 
@@ -71,7 +72,7 @@ def made_from(strip: Any) -> Mapping[str, Any] | None:
     return told if isinstance(told, dict) and {"source", "driving"} <= set(told) else None
 
 
-def put(path: Path, place: Place) -> Any:
+def bring_in(path: Path, place: Place) -> Any:
     """Show a finished movie on the timeline; returns its strip, or None where the scene is gone.
 
     A strip that an earlier run made for the pair stays, with all that was done to it, and gets the new file.
@@ -82,7 +83,7 @@ def put(path: Path, place: Place) -> Any:
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips = strips_of(editor)
     driving = strip_of(strips, place.ids[1], place.driving)
-    if driving is not None and (moved := round(driving.frame_start - place.begin)):
+    if driving is not None and (moved := round(get(driving, "content_start") - place.begin)):
         place = place.moved(moved)
     older = [strip for strip in strips if place.is_of(strip)]
     strip = next((strip for strip in older if strip.type == "MOVIE"), None)
@@ -113,7 +114,7 @@ def _new(strips: Any, path: Path, place: Place) -> Any:
         frame_start=place.clip.start,
         fit_method=place.fit,
     )
-    _trim(strip, place.span)
+    set_ends(strip, place.span)
     return strip
 
 
@@ -123,10 +124,10 @@ def _swap(strip: Any, path: Path, place: Place) -> None:
     """
     began, was_start, was_end = strip.get(SPAN) or (place.clip.start, *place.span)
     left, right = ends(strip)
-    begin = strip.frame_start + place.clip.start - began
+    begin = get(strip, "content_start") + place.clip.start - began
     strip.filepath = _relative(path)
-    strip.frame_start = begin
-    _trim(strip, (left + place.span[0] - was_start, right + place.span[1] - was_end))
+    put(strip, "content_start", begin)
+    set_ends(strip, (left + place.span[0] - was_start, right + place.span[1] - was_end))
 
 
 def sound_for(driving: Driving, scene: Any, marks: str) -> tuple[Path, float] | None:
@@ -162,19 +163,12 @@ def _add_sound(strips: Any, scene: Any, place: Place, channel: int) -> None:
     except RuntimeError as problem:  # a file without sound, or a Blender without
         log.info("no sound strip: %s", problem)
         return
-    if strip.frame_duration <= 1:
+    if (frames := int(get(strip, "content_duration"))) <= 1:
         strips.remove(strip)
         return
-    strip.frame_start = begin
-    _trim(strip, (place.clip.start, min(place.clip.end, round(begin + strip.frame_duration))))
+    put(strip, "content_start", begin)
+    set_ends(strip, (place.clip.start, min(place.clip.end, round(begin + frames))))
     strip[MARK], strip[SPAN] = place.mark, [place.clip.start, *place.span]
-
-
-def _trim(strip: Any, span: tuple[int, int]) -> None:
-    if hasattr(strip, "left_handle"):
-        strip.left_handle, strip.right_handle = span
-    else:
-        strip.frame_final_start, strip.frame_final_end = span
 
 
 def _free_channel(strips: Any, channel: int, span: tuple[int, int]) -> int:

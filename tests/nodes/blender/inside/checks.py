@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import traceback
+import warnings
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -41,7 +42,10 @@ def refusal(call: Any, **arguments: Any) -> str:
 
 
 def main(checks: dict[str, Any], prepare: Any) -> None:
-    """Run the checks; bpy with own classes may hang or crash at its exit, so there is none."""
+    """Run the checks; what Blender is to drop, and we still use, fails them. bpy with own classes may hang or crash at
+    its exit, so there is none.
+    """
+    warnings.filterwarnings("error", category=DeprecationWarning, module=rf"{NAME}\.")
     for name, check in list(checks.items()):
         if not name.startswith("check_"):
             continue

@@ -78,7 +78,7 @@ def animate(*chosen: Any) -> Any:
 
 
 def span(strip: Any) -> list[int]:
-    return list(addon("strip_inputs").ends(strip))
+    return list(addon("strip_times").ends(strip))
 
 
 def folder(name: str) -> Path:
@@ -146,7 +146,7 @@ def check_a_driver_that_is_moved_meanwhile_takes_its_result_along() -> None:
     place = sequencer._placed(bpy.context.scene, source, driving, found, bpy.context.scene.fomm_strips)
     driving.frame_start += 40
     driving.name = "another name"
-    made = results.put(FILES / "counted.mp4", place)
+    made = results.bring_in(FILES / "counted.mp4", place)
     assert span(made) == span(driving) == [55, 61]
 
 
