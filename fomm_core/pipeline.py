@@ -209,11 +209,11 @@ class Animator:
         else:
             picture = read_picture(source, warn=warn)
             in_picture = self._search(picture, path.name, crop)
-        moving = max(1, len(in_picture.regions))
+        moving = max(1, len(in_picture.regions)) if crop.paste else 1
         if len(driving) > 1 and len(driving) != moving:
             raise RegionError(
                 f"expected one clip, or one for each face that moves, from left to right; got {len(driving)} clips, "
-                f"and {counted(moving, 'face')} in {path.name}."
+                f"and {counted(moving, 'face')} in {path.name}{'' if crop.paste else ', as nothing is pasted back'}."
             )
         for message in in_picture.warnings:
             warn(message)

@@ -154,6 +154,10 @@ def test_a_clip_for_each_face(fomm: Run) -> None:
     assert len(frames) == 4  # as long as the longest
     moved = np.abs(frames[3] - frames[0]).mean((0, 2))
     assert moved[:300].max() < 0.1 * moved[340:].max()  # the left clip stands still, and so does the left face
+    code, _, err = fomm("animate", "pair.png", *still, "--face", "all", "--no-paste", "-o", "alone", *SMALL)
+    assert (code, "as nothing is pasted back" in err) == (1, True)
+    assert fomm("animate", "pair.png", *still, "--face", "all", "--preview", "look.png", *SMALL)[0] == 0
+    assert read_image("look.png").shape[0] > 700  # a row of crops for each clip
     assert fomm("animate", "pair.png", *still[::-1], "--face", "all", "-o", "turned", *SMALL, "--compare")[0] == 0
     frames = np.stack([read_image(path) for path in sorted(Path("turned").iterdir())]).astype(int)
     assert frames.shape == (4, 360, 640 + 2 * 360 + 640, 3)
