@@ -245,7 +245,7 @@ class ComfyUIEngine:
 
     def _render(self, server: _Server, job: Job, progress: Report) -> Outcome:
         began = time.monotonic()
-        prompt = Prompt(uuid.uuid4().hex, job, server.client, server.uploads)
+        prompt = Prompt(str(uuid.uuid4()), job, server.client, server.uploads)
 
         def tell(node: str = "", done: int = 0, total: int = 0) -> None:
             self._check_open()

@@ -151,9 +151,14 @@ def refusal(job: Job, error: RefusedError, server: str) -> JobError:
     """A server's words about a graph that it does not take."""
     overall = error.reply.get("error")
     says = [f"{title(job, node)}: {_words(problem)}" for node, problem in _problems(error.reply)]
+    first = next((title(job, node) for node, _ in _problems(error.reply)), "")
     if not says and isinstance(overall, Mapping):
         says = [_words(overall)]
-    first = next((title(job, node) for node, _ in _problems(error.reply)), "")
+        about = overall.get("extra_info")
+        if isinstance(about, Mapping) and (kind := about.get("class_type")):
+            first = first or title(job, str(about.get("node_id", "")))
+            if str(kind) not in says[0]:  # ComfyUI 0.33 names the title alone
+                says = [f"{says[0]} (class {kind})"]
     return JobError(
         f"{server} refuses the graph: {'; '.join(says) or overall or error}",
         retryable=False,

@@ -12,6 +12,7 @@ import struct
 import sys
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -27,6 +28,10 @@ OBJECT_INFO = {
     "LoadImage": {"input": {"required": {"image": _FILE}}, "output": ["IMAGE", "MASK"], "display_name": "Load Image"},
     "Slow": {"input": {}, "output": [], "display_name": "Slow", "output_node": True},
 }
+
+
+NO_ID = {"error": {"type": "invalid_prompt_id", "message": "prompt_id must be a valid UUID"}, "node_errors": {}}
+"""Of ComfyUI 0.33, which takes only the canonical form."""
 
 
 class Ended(Exception):
@@ -334,7 +339,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         value = json.loads(body)
         if self.path == "/prompt":
-            refusal = fake.check(value["prompt"])
+            refusal = fake.check(value["prompt"]) if str(uuid.UUID(value["prompt_id"])) == value["prompt_id"] else NO_ID
             if refusal is None:
                 fake.submit(value["prompt_id"], value["prompt"], value["client_id"])
             self.reply(refusal or {"prompt_id": value["prompt_id"], "node_errors": {}}, 400 if refusal else 200)

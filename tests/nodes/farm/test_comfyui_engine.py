@@ -15,8 +15,9 @@ pytest.importorskip("websockets")
 
 from fomm_nodes.fomm_core import FommError
 from fomm_nodes.nodes.render.comfyui import ComfyUIEngine
-from fomm_nodes.nodes.render.comfyui_client import normal_url
+from fomm_nodes.nodes.render.comfyui_client import RefusedError, normal_url
 from fomm_nodes.nodes.render.comfyui_process import Checkout
+from fomm_nodes.nodes.render.comfyui_prompt import refusal
 from fomm_nodes.nodes.render.engine import CancelledError, JobError, NoWorkersError, WorkerLostError
 
 
@@ -286,6 +287,21 @@ def test_a_graph_that_no_server_takes_fails_for_good(comfy, make_job, told) -> N
     ):
         engine.run(job, told)
     assert not caught.value.retryable
+
+
+def test_a_class_that_comfyui_0_33_does_not_name_is_named(make_job) -> None:
+    job = make_job("1", "Unheard")
+    (node,) = (name for name, entry in job.graph.items() if entry["class_type"] == "Unheard")
+    error = {
+        "type": "missing_node_type",
+        "message": "Node 'My Unheard' not found. The custom node may not be installed.",
+        "details": f"Node ID '#{node}'",
+        "extra_info": {"node_id": node, "class_type": "Unheard", "node_title": "My Unheard"},
+    }
+    told = refusal(job, RefusedError("no", 400, {"error": {**error, "message": "Node 'Mine' not found."}}), "here")
+    assert str(told).endswith(f"Node 'Mine' not found.: Node ID '#{node}' (class Unheard)")
+    assert told.node == "My Unheard"
+    assert "(class" not in str(refusal(job, RefusedError("no", 400, {"error": error}), "here"))
 
 
 def test_a_value_out_of_range_is_told_with_its_node(comfy, make_job, told) -> None:
