@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import RegionError
 from .feather import DEFAULT_FEATHER, check_feather, coverage
 from .region import Region
-from .resampling import Sampling, crop_sampling, paste_sampling
+from .resampling import Sampling, check_crop_size, crop_sampling, paste_sampling
 
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.float32]
@@ -53,8 +53,7 @@ def crop_pixels(frame: Frame, region: Region, size: int) -> Pixels:
         RegionError: the region is not one square, was made for another size, or `size` is below 1.
     """
     _check(frame, region)
-    if size < 1:
-        raise RegionError(f"expected a crop of 1 or more pixels; got {size}")
+    check_crop_size(size)
     return _sample_crop(frame, crop_sampling(region, size, grid=_grid(frame)), size)
 
 
@@ -65,8 +64,7 @@ class Cropper:
     """
 
     def __init__(self, region: Region, size: int) -> None:
-        if size < 1:
-            raise RegionError(f"expected a crop of 1 or more pixels; got {size}")
+        check_crop_size(size)
         self.region, self.size = region, size
         self._fixed: tuple[int, Sampling] | None = None
 

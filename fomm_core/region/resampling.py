@@ -11,11 +11,14 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
+from ..errors import RegionError
 from .matrices import crop_from_whole, index_matrix, scaling, whole_from_crop
 from .region import Region
 
 SAME = 1e-9
 """Matrices that differ by less are the same: far below what a float32 coordinate of a large picture resolves."""
+MOST_SIDE = 16_384
+"""Pixels of a crop: 0.8 GB of bytes. A region's own side may be as long as its file says."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +42,16 @@ class Sampling:
             return False
         whole = index_matrix(scaling(target[1] / source[1], target[0] / source[0]))
         return bool(((self.matrix - whole).abs() < SAME).all())
+
+
+def check_crop_size(size: int) -> None:
+    """Raises RegionError for a crop without pixels, or with more than memory has room for."""
+    if not 1 <= size <= MOST_SIDE:
+        got = size if size < 10**9 else "far more"
+        raise RegionError(
+            f"expected a crop of 1 to {MOST_SIDE:,} pixels a side; got {got}. Ask for a smaller size, or a smaller "
+            "square."
+        )
 
 
 def crop_sampling(region: Region, size: int, *, grid: int = 1) -> Sampling:

@@ -8,7 +8,7 @@ from torch import Tensor
 from ..errors import RegionError
 from .feather import DEFAULT_FEATHER, coverage
 from .region import Region
-from .resampling import Sampling, area_weights, crop_sampling, paste_sampling
+from .resampling import Sampling, area_weights, check_crop_size, crop_sampling, paste_sampling
 
 
 def crop(images: Tensor, region: Region, size: int) -> Tensor:
@@ -93,8 +93,7 @@ def _check(images: Tensor, region: Region, size: int) -> None:
     if images.ndim != 4 or 0 in images.shape or not images.is_floating_point():
         raise RegionError(f"expected float pictures [B, C, H, W]; got {images.dtype} {list(images.shape)}")
     region.check_size(*images.shape[-2:])
-    if size < 1:
-        raise RegionError(f"expected a crop of 1 or more pixels; got {size}")
+    check_crop_size(size)
 
 
 def _sample_crop(images: Tensor, sampling: Sampling, size: int) -> Tensor:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import BinaryIO
+
 from PIL import Image
 
 from ..errors import ImageError
@@ -24,6 +27,8 @@ def open_heif(media: MediaSource, most: int) -> Image.Image:
         ) from error
     try:
         with media.open() as file:
+            _check_texts(file)
+            file.seek(0)
             opened = pi_heif.open_heif(file, convert_hdr_to_8bit=True)
         picture = opened[opened.primary_index]
         width, height = picture.size
@@ -37,3 +42,31 @@ def open_heif(media: MediaSource, most: int) -> Image.Image:
             "as a JPEG or PNG."
         ) from error
     raise too_large(media.name, width, height, most)
+
+
+MOST_HEADER = 16 << 20
+"""Bytes of the part that names what is in a file."""
+
+
+def _check_texts(file: BinaryIO) -> None:
+    """Raise ValueError where the kind or name of an item is no text, over which pi-heif takes the process down."""
+    while len(head := file.read(8)) == 8:
+        size, kind, read = int.from_bytes(head[:4], "big"), head[4:], 8
+        if size == 1:
+            size, read = int.from_bytes(file.read(8), "big"), 16
+        if kind == b"meta":
+            _check_items(file.read(MOST_HEADER if size == 0 else min(size - read, MOST_HEADER)))
+        elif size < read:  # the last one, to the end of the file; or it is damaged, which others say better
+            return
+        else:
+            file.seek(size - read, 1)
+
+
+def _check_items(header: bytes) -> None:
+    for found in re.finditer(rb"infe(.)...", header, re.DOTALL):
+        end = found.start() - 4 + int.from_bytes(header[max(0, found.start() - 4) : found.start()], "big")
+        number = 4 if found[1] == b"\3" else 2
+        for text in header[found.end() + number + 2 : max(end, found.end() + 10)].split(b"\0"):
+            text.decode()
+    for found in re.finditer(rb"auxC....", header, re.DOTALL):
+        header[found.end() :].partition(b"\0")[0].decode()

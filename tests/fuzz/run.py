@@ -8,12 +8,14 @@ import logging
 import os
 import random
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,8 +95,11 @@ def peak(who: int = resource.RUSAGE_SELF) -> int:
     return resource.getrusage(who).ru_maxrss * 1024
 
 
-def fuzz(count: int, seed: int, folder: Path, only: str = "") -> Found:
-    """Read `count` changed files; the same for the same seed. Files that appear beside them are faults too."""
+def fuzz(count: int, seed: int, folder: Path, only: str = "", note: Callable[[str], None] = str) -> Found:
+    """Read `count` changed files; the same for the same seed. Files that appear beside them are faults too.
+
+    note: hears of each input before it is read.
+    """
     from fomm_nodes.fomm_core.errors import FommError
 
     from .inputs import kinds_of
@@ -121,6 +126,7 @@ def fuzz(count: int, seed: int, folder: Path, only: str = "") -> Found:
         which = f"{name} {file}, seed {seed}, input {number}"
         path = tried / file
         path.write_bytes(kind.mutate(content, rng))
+        note(which)
         began = time.perf_counter()
         faulthandler.dump_traceback_later(SECONDS, exit=True)
         try:
@@ -148,15 +154,34 @@ def fuzz(count: int, seed: int, folder: Path, only: str = "") -> Found:
     return found
 
 
+def watched(arguments: list[str]) -> int:
+    """The same in a process of its own, which a library may take down."""
+    with tempfile.TemporaryDirectory() as folder:
+        last = Path(folder) / "last"
+        code = subprocess.run([sys.executable, "-m", "tests.fuzz.run", *arguments, "--last", str(last)]).returncode
+        if code not in (0, 1):
+            print(f"ended with {code} at {last.read_text().strip()}", file=sys.stderr)
+        return code
+
+
 def main() -> int:
     """Exit code 1 where there is a fault."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=2000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kind", default="", help="one kind alone")
+    parser.add_argument("--last", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        found = fuzz(arguments.count, arguments.seed, Path(folder), arguments.kind)
+    if arguments.last is None:
+        return watched(sys.argv[1:])
+    faulthandler.enable()
+    with tempfile.TemporaryDirectory() as folder, arguments.last.open("wb", buffering=0) as last:
+
+        def note(which: str) -> None:
+            last.seek(0)
+            last.write(f"{which:200}\n".encode())
+
+        found = fuzz(arguments.count, arguments.seed, Path(folder), arguments.kind, note)
         os.chdir("/")
     if max(found.peak) > MOST_MEMORY:
         found.faults.append(f"more than {MOST_MEMORY >> 20} MiB of memory; see the peak below")

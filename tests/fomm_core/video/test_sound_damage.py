@@ -16,9 +16,8 @@ from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
 from fomm_nodes.fomm_core.video.sound import read_sound
 from nearness import within_seconds
 
-MILLISECOND = 0.001
-"""Matroska states times in whole ones."""
-
+TICK = 0.001
+"""Matroska's times are whole milliseconds."""
 MOST = 1 << 30
 """Bytes: what may be filled, and as much again while it is joined."""
 
@@ -70,7 +69,7 @@ def test_a_part_of_sound_that_begins_late_is_read(tmp_path: Path) -> None:
     path = stamped(tmp_path / "a.mkv", [5000, 5000.021])
     part = read_sound(path, start=Fraction(4999), stop=Fraction(5001))
     assert part is not None
-    within_seconds(part.samples.shape[1] / part.rate, 1.042, MILLISECOND)
+    within_seconds(part.samples.shape[1] / part.rate, 1.042, TICK)
     quarter = read_sound(stamped(tmp_path / "b.mkv", [0, 0.021, 900]))
     assert quarter is not None
-    within_seconds(quarter.samples.shape[1] / quarter.rate, 900.021, MILLISECOND)
+    within_seconds(quarter.samples.shape[1] / quarter.rate, 900.021, TICK)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
 import sys
 
 import heic_files as heic
@@ -118,3 +120,22 @@ def test_without_the_library_the_message_names_it(picture, monkeypatch) -> None:
     monkeypatch.setitem(sys.modules, "pi_heif", None)
     with pytest.raises(ImageError, match="pip install pi-heif"):
         read_picture(io.BytesIO(file.bytes()))
+
+
+@pytest.mark.parametrize("kind", ["hvc1", "Exif", "grid"])
+def test_items_whose_kind_is_no_text(picture, kind: str, tmp_path) -> None:
+    """In a process of its own: a decoder that does not survive it would end this one."""
+    file = heic.Heic()
+    file.primary = file.grid(picture[:60, :90], 32, AS_STATED)
+    file.exif(file.primary, 6)
+    whole = file.bytes()
+    at = whole.index(b"infe")
+    at = whole.index(kind.encode(), at)
+    (tmp_path / "a.heic").write_bytes(whole[:at] + b"\xc3P" + whole[at + 2 :])
+    script = "import sys; from fomm_nodes.fomm_core.video import read_picture; read_picture(sys.argv[1])"
+    (tmp_path / "fomm_nodes").symlink_to(PLACE.parents[3])
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    command = [sys.executable, "-c", script, str(tmp_path / "a.heic")]
+    ran = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ran.returncode == 1
+    assert "ImageError: expected a whole HEIC picture; a.heic is damaged" in ran.stderr

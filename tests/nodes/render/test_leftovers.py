@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -160,3 +161,25 @@ def test_a_broken_line_ends_a_worker_cleanly(last, closed, tmp_path) -> None:
             worker.wait(30)
         for pipe in (worker.stdin, worker.stdout, worker.stderr):
             pipe.close()
+
+
+def test_a_folder_that_gets_no_lock_does_not_stay(tmp_path, monkeypatch) -> None:
+    """As on a full disk: nobody would know later whose it is."""
+
+    def full(lock: object, *arguments: object, **more: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("fomm_nodes.nodes.render.passing.FileLock.acquire", full)
+    with pytest.raises(OSError, match="No space left"):
+        PassingFolder(JOB_PREFIX, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_goes_with_the_next_folder(tmp_path) -> None:
+    left = left_by_a_killed_process(tmp_path)
+    PassingFolder(JOB_PREFIX, tmp_path, tidy=False).remove()
+    assert left.is_dir()
+    with PassingFolder(JOB_PREFIX, tmp_path) as held:
+        assert not left.exists()
+        PassingFolder(JOB_PREFIX, tmp_path).remove()
+        assert held.is_dir(), "whose process lives"
