@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +10,21 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from demo_clips import acting, clips, eyes, glances, head, mouth, points, portraits, puppet, speech, stills, topology
+from demo_clips import (
+    acting,
+    clips,
+    eyes,
+    glances,
+    head,
+    measure,
+    mouth,
+    points,
+    portraits,
+    puppet,
+    speech,
+    stills,
+    topology,
+)
 from demo_clips import landmarks as places
 from demo_clips.rig import Expression
 from demo_clips.verify import Seen, fault
@@ -304,3 +319,29 @@ def test_triangles_are_read_off_the_list_of_edges(tmp_path: Path) -> None:
     (tmp_path / "c.py").write_text("OTHER = frozenset([])\n")
     with pytest.raises(DataError, match="not there"):
         topology.face_triangles(tmp_path / "c.py")
+
+
+# The table
+
+
+def test_a_table_says_how_far_mouths_and_eyes_went() -> None:
+    eyes = np.full((50, 2), 0.3)
+    eyes[10:13] = 0.06
+    talking = measure.measure(Seen(np.linspace(0, 0.5, 50), eyes))
+    assert talking is not None
+    near(talking.mouth, 0.48, 0.01)  # without the ends
+    near(talking.shut, 0.2)
+    assert talking.blinks == 1
+    assert measure.measure(Seen(np.full(50, np.nan), eyes)) is None
+    still = measure.Measured(0.02, 0.9, 0)
+    assert measure.row("a", [talking, still]) == "| a | 2 | 0.07 / 0.25 / 0.43 | 50% | 0.27 / 0.55 / 0.83 | 0.50 |"
+    assert measure.row("b", []) == "| b | 0 | | | | |"
+
+
+def test_a_folder_of_clips_is_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(shipped.ASSETS / "driving.mp4", tmp_path / "a.mp4")
+    assert measure.main([str(tmp_path), str(tmp_path / "a.mp4"), "--limit", "1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 4
+    assert lines[2].split("|")[2:] == lines[3].split("|")[2:]
+    assert lines[2].split("|")[2].strip() == "1"

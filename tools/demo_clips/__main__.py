@@ -72,8 +72,9 @@ def _parser() -> argparse.ArgumentParser:
 def run(options: argparse.Namespace) -> None:
     """Fetch what is needed, then make the parts that are asked for."""
     from .clips import Folder, make_all
-    from .workers import make_side_by_side
+    from .workers import make_side_by_side, on_one_thread
 
+    on_one_thread()
     cache = options.cache or options.out.with_name(f"{options.out.name}-sources")
     folders = fetch_for(options.only, cache)
     settings = {name: getattr(options, name) for name in ("size", "seed", "test_share", "limit")}

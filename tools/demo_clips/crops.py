@@ -27,7 +27,7 @@ RAISE = 0.06
 
 def shown_files(folders: Sequence[Path], seed: int) -> list[Path]:
     """The template pictures and animations that are used, each name once, in an order that the seed decides."""
-    found = [path for folder in folders for path in sorted(folder.glob("*.webp"))]
+    found = [path for folder in folders for path in sorted(folder.glob("*.*"))]
     by_name = {path.name: path for path in found if path.name not in LOOKS_LIKE_A_FILM}
     return [by_name[name] for name in sorted(by_name, key=lambda name: seed_at(seed, "order", name))]
 

@@ -6,6 +6,7 @@ LOOKS_LIKE_A_FILM = frozenset(
         "api_bria_video_green_screen-2.webp",
         "api_bytedance_seedance1_5_image_to_video-1.webp",
         "api_ltx2_5_t2v-1.webp",
+        "api_runway_gen4_turbo_image_to_video-1.webp",
         "api_runway_gen4_turo_image_to_video-1.webp",
         "api_topaz_image_enhance-1.webp",  # a photograph of 1917
         "api_topaz_image_enhance-2.webp",
@@ -39,10 +40,13 @@ NO_PORTRAIT = frozenset(
         "gsl_creator_2-2.webp",
         "image_anima_lllite_any_control_to_image-1.webp",
         "image_qwen_image_instantx_controlnet-2.webp",
+        "template_sferro21_product_ad.app-1.webp",
+        "templates-subject_holding_product.app-1.webp",
         "templates-subject_product_swap.app-1.webp",
+        "templates_mjm_looped_restyler-1.webp",
         "video_ltx2_i2v_lora-1.webp",
         "video_wan2.1_alpha_t2v_14B-1.webp",
         "video_wan2_2_14B_flf2v-2.webp",
     }
 )
-"""Collages, drawings over the face, bars, depth maps, half a face, a cat and a dog."""
+"""Collages, drawings over the face, bars, hands at the mouth, depth maps, half a face, a cat and a dog."""

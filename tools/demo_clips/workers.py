@@ -18,7 +18,7 @@ def make_side_by_side(folder: Folder, planned: Iterable[Planned], jobs: int, lim
     """
     batches = (list(clips) for _, clips in groupby(planned, lambda clip: clip.origin))
     count = 0
-    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_quiet)
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=on_one_thread)
     try:
         for entries in _in_order(pool, folder, batches, 2 * jobs):
             for entry in entries:
@@ -51,8 +51,8 @@ def _make(path: Path, settings: dict[str, Any], batch: list[Planned]) -> list[En
     return [folder.make(planned) for planned in batch]
 
 
-def _quiet() -> None:
-    """One thread for each process."""
+def on_one_thread() -> None:
+    """So that processes do not wait for each other, and pixels do not depend on how work is shared out in OpenCV."""
     import cv2
     import torch
 

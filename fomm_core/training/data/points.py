@@ -1,7 +1,8 @@
 """Where mouth and eyes are in each frame of a clip, in a small file beside it: `a.mp4` has `a.points.safetensors`.
 
-The file holds one array, `points`, float32 [frames, 64, 2]: x and y in pixels of the clip, edge-aligned (a pixel's
-centre is at + 0.5); they may lie outside of the picture. "Left" is left in the picture.
+The file holds two arrays: `size`, int64 [2], the clip's height and width; and `points`, float32 [frames, 64, 2]: x and
+y in pixels of the clip, edge-aligned (a pixel's centre is at + 0.5). They may lie outside of the picture. "Left" is
+left in the picture.
 
 0, 1     corners of the mouth, left and right, on the outer edge of the lips
 2-12     inner edge of the upper lip from the left corner to the right one
@@ -11,13 +12,14 @@ centre is at + 0.5); they may lie outside of the picture. "Left" is left in the 
 54-58    left iris: its centre and four points on its edge
 59-63    right iris
 
-The metadata say `format` (fomm-points-1), `width` and `height` of the clip.
+The metadata say `format`: fomm-points-1.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +48,11 @@ def write_points(path: Path, points: Points, height: int, width: int) -> None:
     """
     _check(points, path)
     with atomic_path(path) as temporary:
-        kept = np.ascontiguousarray(points, np.float32)
-        save_file({"points": kept}, temporary, {"format": FORMAT, "width": str(width), "height": str(height)})
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "points": np.ascontiguousarray(points, np.float32),
+            "size": np.array([height, width], np.int64),
+        }
+        save_file(arrays, temporary, {"format": FORMAT})
 
 
 def read_points(path: Path) -> tuple[Points, tuple[int, int]]:
@@ -57,15 +62,14 @@ def read_points(path: Path) -> tuple[Points, tuple[int, int]]:
     """
     try:
         with safe_open(path, framework="numpy") as file:
-            said = file.metadata() or {}
-            if said.get("format") != FORMAT or "points" not in file.keys():  # noqa: SIM118 - not a dict
-                raise DataError(f"expected the points of a clip ({FORMAT}); {path} holds {said.get('format')}.")
-            points = file.get_tensor("points")
-            size = (int(said["height"]), int(said["width"]))
-    except (SafetensorError, OSError, KeyError, ValueError) as problem:
+            said = (file.metadata() or {}).get("format")
+            if said != FORMAT:
+                raise DataError(f"expected the points of a clip ({FORMAT}); {path} says that it is {said}.")
+            points, (height, width) = file.get_tensor("points"), file.get_tensor("size").tolist()
+    except (SafetensorError, OSError, TypeError, ValueError) as problem:
         raise DataError(f"expected the points of a clip ({FORMAT}); {path} cannot be read: {problem}") from problem
     _check(points, path)
-    return points, size
+    return points, (int(height), int(width))
 
 
 def _check(points: Points, path: Path) -> None:

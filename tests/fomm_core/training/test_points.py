@@ -20,6 +20,9 @@ def test_points_come_back_as_they_were(tmp_path: Path) -> None:
     assert (read == points[:, :, ::-1]).all()
     assert read.dtype == np.float32
     assert size == (160, 192)
+    before = points_file(clip).read_bytes()
+    write_points(points_file(clip), read, 160, 192)
+    assert points_file(clip).read_bytes() == before
 
 
 @pytest.mark.parametrize("bad", [np.zeros((7, 63, 2)), np.zeros((64, 2)), np.full((1, 64, 2), np.nan)])
@@ -36,14 +39,15 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path.write_bytes(b"no safetensors")
     with pytest.raises(DataError, match="cannot be read"):
         read_points(path)
-    points = np.zeros((2, 64, 2), np.float32)
-    for said in ({}, {"format": "other", "width": "8", "height": "8"}):
-        save_file({"points": points}, path, said)
+    points, size = np.zeros((2, 64, 2), np.float32), np.array([8, 8])
+    for said in ({}, {"format": "other"}):
+        save_file({"points": points, "size": size}, path, said)
         with pytest.raises(DataError, match="fomm-points-1"):
             read_points(path)
-    save_file({"points": points}, path, {"format": "fomm-points-1", "width": "eight", "height": "8"})
-    with pytest.raises(DataError, match="cannot be read"):
-        read_points(path)
-    save_file({"points": points[:, :3]}, path, {"format": "fomm-points-1", "width": "8", "height": "8"})
+    for arrays in ({"points": points}, {"size": size}, {"points": points, "size": np.array([8, 8, 8])}):
+        save_file(arrays, path, {"format": "fomm-points-1"})
+        with pytest.raises(DataError, match="cannot be read"):
+            read_points(path)
+    save_file({"points": points[:, :3].copy(), "size": size}, path, {"format": "fomm-points-1"})
     with pytest.raises(DataError, match="64"):
         read_points(path)
