@@ -49,7 +49,7 @@ MOST_HEADER = 16 << 20
 
 
 def _check_texts(file: BinaryIO) -> None:
-    """Raise ValueError where the kind or name of an item is no text, over which pi-heif takes the process down."""
+    """Raise ValueError for damaged names of items, which pi-heif does not survive."""
     while len(head := file.read(8)) == 8:
         size, kind, read = int.from_bytes(head[:4], "big"), head[4:], 8
         if size == 1:

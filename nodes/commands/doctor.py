@@ -25,7 +25,7 @@ LIBRARIES = {
     "safetensors>=0.4.3": "safetensors",
     "kornia>=0.8.3,<0.10": "kornia",
     "einops>=0.7": "einops",
-    "av>=14.2": "av",
+    "av>=17.1": "av",
     "pyyaml>=6.0": "yaml",
     "rich>=13.0": "rich",
     "pillow>=10.0": "PIL",
@@ -188,7 +188,7 @@ def _video(problems: list[str]) -> dict[str, Any]:
             codecs[purpose] = True
         except Exception:  # PyAV's versions differ in what they raise for a codec that is not there
             codecs[purpose] = False
-            problems.append(f'PyAV can\'t {purpose}: install its usual build, pip install --force-reinstall "av>=14.2"')
+            problems.append(f'PyAV can\'t {purpose}: install its usual build, pip install --force-reinstall "av>=17.1"')
     return {"ffmpeg": getattr(av, "ffmpeg_version_info", "unknown"), "codecs": codecs}
 
 
