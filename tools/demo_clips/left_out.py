@@ -51,4 +51,6 @@ NO_PORTRAIT = frozenset(
         "video_wan2_2_14B_flf2v-2.webp",
     }
 )
-"""Collages, two faces side by side, drawings over the face, bars, hands at the mouth, depth maps, blur, half a face, a cat and a dog."""
+"""Collages, two faces side by side, drawings over the face, bars, hands at the mouth, depth maps, blur,
+half a face, a cat and a dog.
+"""
