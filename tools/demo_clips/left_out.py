@@ -31,6 +31,7 @@ NO_PORTRAIT = frozenset(
         "api_elevenlabs_v4_text_to_speech-1.webp",
         "api_hailuo_minimax_i2v-1.webp",
         "api_ideogram_v4_5_t2i-1.webp",
+        "api_kling_dual_characters_effects-1.webp",
         "api_openai_image_1_inpaint-2.webp",
         "api_sync_so_talking_image-1.webp",
         "api_veed_clean_audio_video-1.webp",
@@ -39,6 +40,7 @@ NO_PORTRAIT = frozenset(
         "api_wavespeed_image_upscale-2.webp",
         "gsl_creator_2-2.webp",
         "image_anima_lllite_any_control_to_image-1.webp",
+        "image_boogu_image_0_1_turbo_t2i-1.webp",
         "image_qwen_image_instantx_controlnet-2.webp",
         "template_sferro21_product_ad.app-1.webp",
         "templates-subject_holding_product.app-1.webp",
@@ -49,4 +51,6 @@ NO_PORTRAIT = frozenset(
         "video_wan2_2_14B_flf2v-2.webp",
     }
 )
-"""Collages, drawings over the face, bars, hands at the mouth, depth maps, half a face, a cat and a dog."""
+"""Collages, two faces side by side, drawings over the face, bars, hands at the mouth, depth maps, blur,
+half a face, a cat and a dog.
+"""
