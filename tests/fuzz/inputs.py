@@ -46,8 +46,8 @@ from PIL import Image, features
 from ..nodes.graph.test_carried import SAVERS
 from .mutations import archive, bits, boxes, chunks, either, graph_carrier, json_text, lines, safetensors, words
 
-sys.path.append(str(Path(__file__).parents[1] / "fomm_core" / "video"))
-import heic
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+import heic_files
 
 CONFIG = MotionModelConfig(
     frame_size=(32, 32),
@@ -156,9 +156,9 @@ def _heics() -> dict[str, bytes]:
     """One picture; tiles as phones write them, with opacity, a turn and EXIF; ten bits."""
     y, x = np.mgrid[0:48, 0:64]
     soft = np.stack([40 + 2 * x, 30 + 3 * y, 200 - x - y], -1).astype(np.uint8)
-    plain, tiled, deep = heic.Heic(), heic.Heic(), heic.Heic()
-    plain.picture(soft, heic.colours(1, 13))
-    tiled.primary = tiled.grid(soft, 32, heic.turned(1), heic.mirrored(1), heic.colours(12, 13))
+    plain, tiled, deep = heic_files.Heic(), heic_files.Heic(), heic_files.Heic()
+    plain.picture(soft, heic_files.colours(1, 13))
+    tiled.primary = tiled.grid(soft, 32, heic_files.turned(1), heic_files.mirrored(1), heic_files.colours(12, 13))
     tiled.alpha(tiled.primary, soft[..., 0])
     tiled.exif(tiled.primary, 6)
     deep.picture(soft.astype(np.uint16) * 257, ten_bit=True)

@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from ....fomm_core.errors import FommError
-from ....fomm_core.video.images import EXIF_ORIENTATION
+from ....fomm_core.video.images import DAMAGED, EXIF_ORIENTATION
 from ..headless_frames import Pictures
 
 MIRRORED = (2, 4, 5, 7)
@@ -46,7 +46,7 @@ def decoded(path: Path, allow: Allow) -> tuple[Tensor, Tensor | None] | None:
                 masks.append(1.0 - picture[..., 3])
     except FommError:
         raise
-    except (FFmpegError, OSError, ValueError):
+    except (FFmpegError, *DAMAGED):
         return None
     if not pictures:
         return None
@@ -62,7 +62,7 @@ def _taken(path: Path, allow: Allow) -> bool:
             return file.getexif().get(EXIF_ORIENTATION, 1) not in MIRRORED
     except FommError:
         raise
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except DAMAGED:
         return False
 
 
