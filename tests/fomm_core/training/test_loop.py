@@ -69,6 +69,12 @@ def same(a: Any, b: Any) -> bool:
     return bool(a == b)
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Runs are held to each other bit by bit, whatever FOMM_TEST_THREADS says."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     """A run of 12 steps with its log, kept for comparison."""
