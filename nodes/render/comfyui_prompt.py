@@ -99,15 +99,12 @@ class Prompt:
         try:
             self._client.submit(self.graph(), self.id, self.id, tick)
         except RefusedError as error:
-            plain = {
-                (node, _named_input(problem))
-                for node, problem in _problems(error.reply)
-                if problem.get("type") == "value_not_in_list"
-            }
-            self._plain = plain & {(file.node, file.port) for file in self.job.inputs}
-            if not self._plain:
+            refused = {(node, _named_input(problem)): problem.get("type") for node, problem in _problems(error.reply)}
+            files = {(file.node, file.port) for file in self.job.inputs}.intersection(refused)
+            if not files:
                 raise
-            self.send_inputs(tick)
+            self._plain = {place for place in files if refused[place] == "value_not_in_list"}
+            self.send_inputs(tick)  # under plain names, or once more where the server has lost them since
             self._client.submit(self.graph(), self.id, self.id, tick)
 
     def position(self, event: Mapping[str, Any]) -> tuple[str, int, int]:

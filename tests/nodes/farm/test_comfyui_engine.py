@@ -326,6 +326,23 @@ def test_a_loader_that_lists_no_folders_gets_its_file_outside_of_them(comfy, mak
     assert [name.count("/") for name in server.uploads] == [1, 0]
 
 
+def test_inputs_that_a_server_has_lost_since_are_sent_again(comfy, make_job, told, monkeypatch) -> None:
+    """As one does that is started anew, with an empty folder, between upload and prompt."""
+    server, job = comfy(), make_job()
+    check, lost = server.check, []
+
+    def after_a_loss(graph: dict) -> dict | None:
+        if not lost:
+            lost.extend(server.inputs)
+            server.inputs.clear()
+        return check(graph)
+
+    monkeypatch.setattr(server, "check", after_a_loss)
+    with engine_of(server) as engine:
+        engine.run(job, told)
+    assert server.uploads == lost * 2
+
+
 def test_an_upload_that_is_too_large_says_what_to_do(comfy, make_job, told) -> None:
     server = comfy()
     server.max_upload = 1000
