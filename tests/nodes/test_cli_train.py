@@ -23,6 +23,12 @@ SMALL = [
 ]
 
 
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    """Runs are held to each other bit by bit, whatever FOMM_TEST_THREADS says."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="module")
 def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four clips of a moving square, and a file that is none."""
