@@ -39,7 +39,9 @@ def _copy(source: InputContainer, path: Path, metadata: Mapping[str, str], kinds
             if stream.type in kinds and getattr(stream, "codec_context", None) is not None
         }
         for packet in with_decoding_times(packet for packet in source.demux() if packet.stream.index in streams):
-            pictures += packet.stream.type == "video"
+            if packet.stream.type == "video":
+                pictures += 1
+                packet.duration = packet.duration or _length(packet)  # MP4 drops a last picture that lasts no time
             packet.stream = streams[packet.stream.index]
             target.mux(packet)
     return pictures
@@ -75,10 +77,13 @@ def with_decoding_times(packets: Iterable[av.Packet]) -> Iterator[av.Packet]:
 
 def _counted_back(packets: list[av.Packet], known: int) -> list[av.Packet]:
     """Packets before the one whose time is known, each a picture's length (at least a tick) before the next."""
-    last = packets[-1]
-    length = last.duration or 0
-    if not length and (rate := getattr(last.stream, "average_rate", None)) and last.time_base:
-        length = round(1 / (Fraction(rate) * last.time_base))
+    length = packets[-1].duration or _length(packets[-1])
     for number, packet in enumerate(reversed(packets)):
         packet.dts = known - number * max(length, 1)
     return packets
+
+
+def _length(packet: av.Packet) -> int:
+    """Of a picture at its stream's rate, in the packet's ticks; 0 where no rate is known."""
+    rate = getattr(packet.stream, "average_rate", None)
+    return round(1 / (Fraction(rate) * packet.time_base)) if rate and packet.time_base else 0
