@@ -14,7 +14,7 @@ def is_fast(dtype: torch.dtype, device: torch.device) -> bool:
     """Whether convolutions in `dtype` have instructions of their own on `device`; asked of the processor alone.
 
     Without them, one 3x3 convolution of 256 channels takes 340 (bfloat16) to 650 (float16) times as long as in float32,
-    or 2.3 times where oneDNN plays bfloat16 by AVX-512 alone (torch 2.14, one thread of an AMD EPYC). bfloat16 needs
+    or 2.3 times where oneDNN plays bfloat16 by AVX-512 alone (torch 2.13, one thread of an AMD EPYC). bfloat16 needs
     AVX512_BF16 or AMX on x86, BF16 on ARM; float16 AMX-FP16, AVX512_FP16 or ARM's FP16.
     """
     if dtype == torch.float32 or device.type != "cpu":

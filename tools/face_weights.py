@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -91,10 +91,9 @@ def parameters(path: Path) -> Iterator[np.ndarray]:
         yield from walk(output)
 
 
-def filled(network: nn.Module, path: Path) -> dict[str, Tensor]:
-    """The network's state, each entry checked against its shape."""
+def filled(network: nn.Module, path: Path, values: Sequence[np.ndarray]) -> dict[str, Tensor]:
+    """The network's state from the weights of a file, in its order, each entry checked against its shape."""
     names = network.state_dict()
-    values = list(parameters(path))
     if len(values) != len(names):
         raise SystemExit(f"{path} has {len(values)} weights, the network {len(names)}")
     state = {}
@@ -125,7 +124,7 @@ def main() -> None:
     weights, numbers = {}, {}
     for part, network in networks().items():
         path = folder / f"{FILES[part]}.tflite"
-        state = filled(network, path)
+        state = filled(network, path, list(parameters(path)))
         network.load_state_dict(state)
         weights |= {f"{part}.{name}": value.half().contiguous() for name, value in state.items()}
         x, y, side = CUTS[part]

@@ -22,7 +22,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 sys.path.insert(0, str(Path(__file__).parent))
-from face_weights import PACKAGE, ROOT, litert, networks
+from face_weights import PACKAGE, ROOT, filled, litert, networks
 
 WEIGHTS = ROOT / "fomm_core/assets/persons/persons.safetensors"
 NUMBERS = ROOT / "tests/data/persons/litert.npz"
@@ -59,15 +59,7 @@ def main() -> None:
     path = parser.parse_args().file
     networks()
     network = importlib.import_module(f"{PACKAGE}.fomm_core.persons.network").PersonMask()
-    names = network.state_dict()
-    values = list(parameters(path))
-    if len(values) != len(names):
-        raise SystemExit(f"{path} has {len(values)} weights, the network {len(names)}")
-    state = {}
-    for (name, like), value in zip(names.items(), values, strict=True):
-        if value.shape != like.shape:
-            raise SystemExit(f"{path}: {name} has shape {list(like.shape)} in the network, {list(value.shape)} there")
-        state[name] = torch.from_numpy(value.astype(np.float32))
+    state = filled(network, path, list(parameters(path)))
     network.load_state_dict(state)
     picture = np.asarray(Image.open(PICTURE).convert("RGB")).astype(np.float32) / np.float32(255)
     (expected,) = litert(path, picture)

@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 import torch
+from clip_files import frames_of, written
 from fomm_nodes.fomm_core.errors import ImageError, RegionError
 from fomm_nodes.fomm_core.region import Region, region_at
-from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
+from fomm_nodes.fomm_core.video import VideoWriter
 from fomm_nodes.nodes.declarations import source_clip
 from fomm_nodes.nodes.declarations.source_clip import in_order, played
 from nearness import NETWORK, PICTURE, near
@@ -21,17 +22,6 @@ Run = Callable[..., dict]
 LEFT = region_at(30, 40, 48, height=80, width=72)
 RIGHT = region_at(42, 38, 56, height=80, width=72)
 MOVING = region_at([30, 31, 32, 33, 34], 40, 48, height=80, width=72)
-
-
-def written(path: Path, images: Tensor, fps: int = 12) -> Path:
-    with VideoWriter(path, fps=fps, quality=100) as writer:
-        writer.write((images * 255).round().byte().numpy())
-    return path
-
-
-def frames_of(path: Path) -> Tensor:
-    with VideoReader(path) as reader:
-        return torch.stack([torch.from_numpy(frame.copy()) for frame in reader]).float() / 255
 
 
 @pytest.fixture

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 import torch
+from clip_files import frames_of, written
 from fomm_nodes.fomm_core.errors import ImageError, RegionError
 from fomm_nodes.fomm_core.region import Region, region_at
-from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
+from fomm_nodes.fomm_core.video import VideoWriter
 from nearness import PICTURE, near
 from torch import Tensor
 
@@ -25,17 +26,6 @@ def square(x: Any, y: Any, side: Any, angle: float = 0.0) -> Region:
 
 STILL = square(36, 40, 32)
 MOVING = square([30, 31, 32, 33, 34], 40, 32)
-
-
-def written(path: Path, images: Tensor, fps: int = 12) -> Path:
-    with VideoWriter(path, fps=fps, quality=100) as writer:
-        writer.write((images * 255).round().byte().numpy())
-    return path
-
-
-def frames_of(path: Path) -> Tensor:
-    with VideoReader(path) as reader:
-        return torch.stack([torch.from_numpy(frame.copy()) for frame in reader]).float() / 255
 
 
 def test_a_crop_on_whole_pixels_is_a_slice(run: Run, clip: Tensor, held: Any) -> None:

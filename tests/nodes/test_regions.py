@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from clip_files import frames_of
 from fomm_nodes.fomm_core.config import PRESETS, preset
 from fomm_nodes.fomm_core.errors import ImageError, RegionError
 from fomm_nodes.fomm_core.region import FRAMINGS, Region, region_at
 from fomm_nodes.fomm_core.shipped import ASSETS
-from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
+from fomm_nodes.fomm_core.video import VideoWriter
 from fomm_nodes.fomm_core.whole import USUAL, framing_of
 from fomm_nodes.nodes.declarations import region_ports
 from fomm_nodes.nodes.declarations.find_region import chosen_framing
@@ -47,11 +48,6 @@ def filmed(photograph: Tensor, tmp_path: Path) -> Path:
         for shift in range(5):
             writer.write((photograph.roll(2 * shift, 2) * 255).round().byte().numpy())
     return path
-
-
-def frames_of(path: Path) -> Tensor:
-    with VideoReader(path) as reader:
-        return torch.stack([torch.from_numpy(frame.copy()) for frame in reader]).float() / 255
 
 
 def test_a_face_is_found_framed_as_wished(run: Run, photograph: Tensor, held: Any) -> None:
