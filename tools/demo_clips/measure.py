@@ -14,8 +14,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.__main__ import bind_checkout
-
 if TYPE_CHECKING:
     from .verify import Seen
 
@@ -39,7 +37,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("folders", nargs="+", type=Path, metavar="CLIPS", help="a folder of clips, or one clip")
     parser.add_argument("--limit", type=int, metavar="N", help="at most N clips of each, evenly over them")
     options = parser.parse_args(arguments)
-    bind_checkout()
     print("| where | " + " | ".join(HEADS) + " |")
     print("|---" * (len(HEADS) + 1) + "|")
     for folder in options.folders:
@@ -95,4 +92,7 @@ def row(name: str, clips: Sequence[Measured]) -> str:
 
 
 if __name__ == "__main__":
+    from benchmarks.__main__ import bind_checkout
+
+    bind_checkout()
     sys.exit(main())
