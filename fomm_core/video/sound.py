@@ -64,13 +64,11 @@ def opened_sound(media: MediaSource) -> Iterator[tuple[InputContainer, AudioStre
     Raises NoSound where there is none, ImageError where none can be decoded, or the file can't be read.
     """
     with opened_container(media) as container:
-        tracks = _tracks(container, media.name)
-        index = tracks[0].index
-    if len(tracks) > 1:
+        indices = [track.index for track in _tracks(container, media.name)]  # a closed file's streams tell nothing true
+    index = indices[0]
+    if len(indices) > 1:
         with opened_container(media) as container:
-            index = _first_heard(
-                {track.index: _track(container, track.index, media.name) for track in tracks}, container
-            )
+            index = _first_heard({each: _track(container, each, media.name) for each in indices}, container)
     with opened_container(media) as container:
         yield container, _track(container, index, media.name)
 
