@@ -38,7 +38,7 @@ def unregister() -> None:
 async def comfy_entrypoint() -> Any:
     """ComfyUI's door: the extension that holds our blocks."""
     try:
-        from .nodes.hosts.comfyui import extension
+        from .nodes.hosts.comfyui.extension import extension
 
         return extension()
     except Exception:
@@ -64,12 +64,12 @@ def _version() -> str:
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("fomm_core", "nodes"):
+    if name in ("batch", "cli", "fomm_core", "graph", "nodes"):
         from importlib import import_module
 
         return import_module(f".{name}", __name__)
     if name == "render":
-        from .nodes.render.batch import render
+        from .batch.render import render
 
         return render
     if name == "__version__":

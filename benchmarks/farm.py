@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from fomm_nodes.batch.engine import InputFile, Job
+from fomm_nodes.batch.local.options import LocalOptions
+from fomm_nodes.batch.ray.engine import RayEngine, RayOptions
 from fomm_nodes.fomm_core.checkpoints import ASSETS
-from fomm_nodes.nodes.hosts.headless_files import Folders
-from fomm_nodes.nodes.render.engine import InputFile, Job
-from fomm_nodes.nodes.render.options import LocalOptions
-from fomm_nodes.nodes.render.ray import RayEngine, RayOptions
+from fomm_nodes.nodes.hosts.headless.files import Folders
 from PIL import Image
 
 GRAPH: dict[str, Any] = {

@@ -32,7 +32,7 @@ def peak():
 {work}
 print("peak", peak())
 """
-COMMAND = "from fomm_nodes.nodes.cli import program\nif code := program(): sys.exit(code)"
+COMMAND = "from fomm_nodes.cli.main import program\nif code := program(): sys.exit(code)"
 
 
 @dataclass(frozen=True)

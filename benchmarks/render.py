@@ -32,10 +32,10 @@ GRAPH: dict[str, Any] = {
 OVERHEAD = """
 import time
 from pathlib import Path
-from fomm_nodes.nodes.hosts.headless_files import Folders
-from fomm_nodes.nodes.render import batch as b
-from fomm_nodes.nodes.render.engine import Outcome
-from fomm_nodes.nodes.render.manifest import PENDING, Manifest
+from fomm_nodes.nodes.hosts.headless.files import Folders
+from fomm_nodes.batch import render as b
+from fomm_nodes.batch.engine import Outcome
+from fomm_nodes.batch.manifest import PENDING, Manifest
 folder = Path(sys.argv[1])
 folders = Folders((folder,))
 schemas = b.local_schemas(folders)

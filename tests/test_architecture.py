@@ -102,25 +102,41 @@ ARROWS: dict[str, set[str]] = {
         | ({"fomm_core"} if allowed == EVERYTHING else {f"fomm_core.{other}" for other in allowed})
         for name, allowed in CORE.items()
     },
-    "nodes.spec": set(),
-    "nodes.dynamic_types": set(),
-    "nodes.declarations": {"nodes.spec", "fomm_core"},
-    "nodes.hosts": {"nodes.declarations", "nodes.spec", "nodes.dynamic_types", "fomm_core"},
-    "nodes.hosts.blender": set(),  # runs inside Blender's Python, which has none of our libraries
-    "nodes.graph": {"nodes.spec", "nodes.dynamic_types", "fomm_core.errors", "fomm_core.files", "fomm_core.wording"},
-    "nodes.render": {"nodes.graph", "nodes.declarations", "nodes.hosts", "nodes.spec", "fomm_core"},
-    "nodes.commands": {"nodes.graph", "nodes.render", "nodes.declarations", "nodes.hosts", "fomm_core"},
-    "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
+    "graph": {"fomm_core.errors", "fomm_core.files", "fomm_core.wording"},  # of the core, what needs no library
     "nodes": set(),
-    "": {"nodes", "fomm_core"},  # the doors
+    "nodes.spec": set(),
+    "nodes.declarations": {"nodes.spec", "fomm_core"},
+    "nodes.hosts": {"nodes.spec", "nodes.declarations", "fomm_core"},
+    "nodes.hosts.blender": {"graph"},  # runs inside Blender's Python, which has none of our libraries
+    "nodes.hosts.comfyui": {"nodes.hosts", "nodes.spec", "nodes.declarations", "fomm_core"},
+    "nodes.hosts.headless": {"nodes.hosts", "nodes.spec", "nodes.declarations", "graph", "fomm_core"},
+    "nodes.block_table": {"nodes.hosts", "nodes.spec", "nodes.declarations"},
+    "batch": {"graph", "nodes", "fomm_core"},
+    "cli": {"batch", "graph", "nodes", "fomm_core"},
+    "": {"batch", "cli", "fomm_core", "graph", "nodes"},  # the doors
 }
 # Imports under `if TYPE_CHECKING:` are arrows like any other; only these are let through.
 TYPES_ONLY = {"nodes.spec": {"torch", "fomm_core"}}
-STDLIB_ONLY = {"nodes.spec", "nodes.dynamic_types", "nodes", "", "nodes.hosts.blender"}
+ONLY_THEMSELVES = ("", "fomm_core", "nodes")
+"""Rows of an `__init__.py` alone."""
+STDLIB_ONLY = {
+    "",
+    "fomm_core.errors",
+    "fomm_core.files",
+    "fomm_core.wording",
+    "graph",
+    "nodes",
+    "nodes.hosts.blender",
+    "nodes.spec",
+}
 HOSTS = {"bpy", "comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "server"}
-BESIDES = {"nodes.hosts.blender": {"bpy", "nodeitems_utils"}}
+BESIDES = {
+    "graph": {"PIL", "av"},  # loaded where a picture or clip carries a graph, and nowhere else
+    "nodes.hosts.blender": {"bpy", "nodeitems_utils"},
+}
 SCREEN = {"rich", "tqdm"}
-OUR_NAMES = {"nodes", "fomm_core", "fomm_nodes"}  # `nodes` is ComfyUI's own file besides
+TOPS = ("batch", "cli", "fomm_core", "graph", "nodes")
+OUR_NAMES = {*TOPS, "fomm_nodes"}  # `nodes` is ComfyUI's own file besides
 
 
 def module_name(path: Path) -> str:
@@ -129,20 +145,18 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-SOURCES = [ROOT / "__init__.py", *sorted(ROOT.glob("fomm_core/**/*.py")), *sorted(ROOT.glob("nodes/**/*.py"))]
+SOURCES = [ROOT / "__init__.py", *(path for top in TOPS for path in sorted(ROOT.glob(f"{top}/**/*.py")))]
 PACKAGES = {module_name(path) for path in SOURCES if path.name == "__init__.py"}
 MODULES = {module_name(path) for path in SOURCES}
 
 
 def part_of(module: str) -> str | None:
     """The longest entry of the table that holds the module; the nameless ones hold only their own `__init__.py`."""
-    if module in ("", "fomm_core", "nodes"):
+    if module in ONLY_THEMSELVES:
         return module
     parts = module.split(".")
-    for end in range(len(parts), 1, -1):
-        if (name := ".".join(parts[:end])) in ARROWS:
-            return name
-    return None
+    names = (".".join(parts[:end]) for end in range(len(parts), 0, -1))
+    return next((name for name in names if name in ARROWS and name not in ONLY_THEMSELVES), None)
 
 
 def imports(tree: ast.AST, module: str, *, is_package: bool) -> Iterator[tuple[int, str, bool]]:
@@ -180,7 +194,7 @@ def import_faults(source: str, module: str, *, is_package: bool = False) -> list
                 faults.append(
                     f"{where} imports {target} by an absolute name: inside the package, relative imports only"
                 )
-            if top in HOSTS and part not in ("nodes.hosts", "nodes.hosts.blender"):
+            if top in HOSTS and part not in ("nodes.hosts.comfyui", "nodes.hosts.blender"):
                 faults.append(f"{where} imports {target}: only nodes/hosts knows a host")
             if top in SCREEN and part.startswith("fomm_core"):
                 faults.append(f"{where} imports {target}: the core shows nothing on a screen")
@@ -270,9 +284,15 @@ def test_each_row_of_the_table_has_its_module() -> None:
         ("nodes.spec", "if TYPE_CHECKING:\n    import torch\nelse:\n    import torch"),
         ("nodes.declarations.model", "from ..hosts import comfyui"),
         ("nodes.declarations.model", "import folder_paths"),
-        ("nodes.cli", "from .declarations import model"),
-        ("nodes.hosts.comfyui", "import nodes"),
-        ("nodes.hosts.comfyui", "from fomm_nodes.fomm_core import config"),
+        ("cli.main", "from ..nodes.hosts.blender.somewhere import it\nfrom ..tests import support"),
+        ("graph.check", "from ..nodes.spec import COMBO"),
+        ("graph.check", "import numpy"),
+        ("graph.check", "from ..fomm_core.video import VideoReader"),
+        ("batch.jobs", "from ..cli import main"),
+        ("nodes.declarations.flow", "from ...batch import jobs"),
+        ("nodes.hosts.headless.host", "import folder_paths"),
+        ("nodes.hosts.comfyui.host", "import nodes"),
+        ("nodes.hosts.comfyui.host", "from fomm_nodes.fomm_core import config"),
         ("", "import torch"),
     ],
 )
@@ -287,10 +307,11 @@ def test_a_wrong_import_is_seen(module: str, source: str) -> None:
         ("fomm_core.motion.transfer", "from .scale import movement_scale\nfrom ..geometry import Keypoints"),
         ("fomm_core.session", "import torch\nfrom ..fomm_core import geometry"),
         (
-            "nodes.hosts.comfyui",
-            "import folder_paths\nfrom ..declarations import model\nfrom ...fomm_core import config",
+            "nodes.hosts.comfyui.host",
+            "import folder_paths\nfrom ...declarations import flow\nfrom ....fomm_core import config",
         ),
-        ("nodes.cli", "from .. import __version__\nfrom ..fomm_core import session\nimport rich"),
+        ("cli.main", "from .. import __version__\nfrom ..fomm_core import session\nimport rich"),
+        ("batch.local.engine", "from ...graph.model import Graph\nfrom ...nodes.declarations import BY_ID"),
     ],
 )
 def test_a_right_import_passes(module: str, source: str) -> None:
@@ -348,3 +369,23 @@ print(*sorted(other for other in set(sys.modules) - before if other.split(".")[0
 """
     ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
     assert ran.stdout.split() == []
+
+
+def test_graphs_are_read_without_any_library() -> None:
+    script = f"""
+import importlib, importlib.util, json, sys
+root = {str(ROOT)!r}
+spec = importlib.util.spec_from_file_location("fomm_nodes", root + "/__init__.py", submodule_search_locations=[root])
+sys.modules["fomm_nodes"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+for name in {sorted(name for name in MODULES if name.startswith("graph"))!r}:
+    importlib.import_module("fomm_nodes." + name)
+from fomm_nodes.graph.check import check
+from fomm_nodes.graph.reading import read_graph
+from fomm_nodes.graph.schemas import schemas_of
+from fomm_nodes.nodes.block_table import known_blocks
+schemas = schemas_of(known_blocks())
+print(check(read_graph(root + "/workflows/animate.json", schemas), schemas))
+"""
+    ran = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, timeout=120)
+    assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "[]", "")

@@ -21,6 +21,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+FOLDERS = ("batch", "cli", "fomm_core", "graph", "nodes")
 DATA_FOLDERS = {"fomm_nodes": ["workflows", "web", "locales"], "fomm_nodes.fomm_core": ["assets"]}
 
 
@@ -41,13 +42,13 @@ def load_as_comfyui_does(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Modul
 
 
 def test_each_package_is_listed(root: Path, pyproject: dict[str, Any]) -> None:
-    folders = [path.parent for top in ("fomm_core", "nodes") for path in root.glob(f"{top}/**/__init__.py")]
+    folders = [path.parent for top in FOLDERS for path in root.glob(f"{top}/**/__init__.py")]
     names = {".".join(("fomm_nodes", *folder.relative_to(root).parts)) for folder in [root, *folders]}
     assert set(pyproject["tool"]["setuptools"]["packages"]) == names
 
 
 def test_each_folder_of_modules_is_a_package(root: Path) -> None:
-    folders = {path.parent for top in ("fomm_core", "nodes") for path in root.glob(f"{top}/**/*.py")}
+    folders = {path.parent for top in FOLDERS for path in root.glob(f"{top}/**/*.py")}
     bare = sorted(str(folder.relative_to(root)) for folder in folders if not (folder / "__init__.py").is_file())
     assert bare == []
 
@@ -75,7 +76,7 @@ def test_version_is_stated_once(root: Path, pyproject: dict[str, Any]) -> None:
     assert fomm_nodes.__version__ == version
     assert f"## [{version}]" in (root / "CHANGELOG.md").read_text(encoding="utf-8")
     literal = re.compile(rf"version\w*\W+['\"]{re.escape(version)}['\"]", re.IGNORECASE)
-    sources = [root / "__init__.py", *root.glob("fomm_core/**/*.py"), *root.glob("nodes/**/*.py")]
+    sources = [root / "__init__.py", *(file for folder in FOLDERS for file in root.glob(f"{folder}/**/*.py"))]
     assert [path.name for path in sources if literal.search(path.read_text(encoding="utf-8"))] == []
 
 

@@ -16,10 +16,10 @@ from fomm_nodes.fomm_core import load_builtin
 from fomm_nodes.fomm_core.shipped import ASSETS
 from fomm_nodes.fomm_core.video import VideoReader
 from fomm_nodes.nodes.declarations import BY_ID
-from fomm_nodes.nodes.hosts.headless import HeadlessHost, JobSetting
-from fomm_nodes.nodes.hosts.headless_files import Folders
-from fomm_nodes.nodes.hosts.headless_video import FileVideo
-from fomm_nodes.nodes.hosts.limits import Limits
+from fomm_nodes.nodes.hosts.headless.files import Folders
+from fomm_nodes.nodes.hosts.headless.host import HeadlessHost, JobSetting
+from fomm_nodes.nodes.hosts.headless.limits import Limits
+from fomm_nodes.nodes.hosts.headless.video import FileVideo
 from PIL import Image
 from torch import Tensor
 

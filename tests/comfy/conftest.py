@@ -19,9 +19,9 @@ import pytest
 from children import INTERRUPTIBLE
 from fomm_nodes.fomm_core import convert
 from fomm_nodes.fomm_core.checkpoints import builtin_models
-from fomm_nodes.nodes.graph.convert import convert as convert_canvas
-from fomm_nodes.nodes.graph.saved import saved_graph
-from fomm_nodes.nodes.graph.schemas import schemas_in
+from fomm_nodes.graph.convert import convert as convert_canvas
+from fomm_nodes.graph.saved import saved_graph
+from fomm_nodes.graph.schemas import schemas_in
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_TIMEOUT, RUN_TIMEOUT = 180, 300

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from fomm_nodes.nodes.dynamic_types import DYNAMIC_COMBO
-from fomm_nodes.nodes.hosts.core_nodes import CORE_NODES, UPLOADS, object_info
+from fomm_nodes.graph.types import DYNAMIC_COMBO
+from fomm_nodes.nodes.hosts.headless.comfy_nodes import CORE_NODES, UPLOADS, object_info
 from nearness import ROUNDING
 
 CLIPS = {
@@ -25,10 +25,10 @@ import nodes, torch, random
 import numpy as np
 from PIL import Image
 asyncio.run(nodes.init_builtin_extra_nodes())
-core = importlib.import_module("pack.nodes.hosts.core_nodes").CORE_NODES
-headless = importlib.import_module("pack.nodes.hosts.headless")
-files = importlib.import_module("pack.nodes.hosts.headless_files")
-clips = importlib.import_module("pack.nodes.hosts.headless_video")
+core = importlib.import_module("pack.nodes.hosts.headless.comfy_nodes").CORE_NODES
+headless = importlib.import_module("pack.nodes.hosts.headless.host")
+files = importlib.import_module("pack.nodes.hosts.headless.files")
+clips = importlib.import_module("pack.nodes.hosts.headless.video")
 inputs = Path(folder_paths.get_input_directory()); inputs.mkdir(parents=True, exist_ok=True)
 (base / "made").mkdir(); (base / "temporary").mkdir()
 kept = []

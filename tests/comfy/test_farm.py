@@ -22,13 +22,13 @@ from PIL import Image
 pytest.importorskip("httpx")
 pytest.importorskip("websockets")
 
+from fomm_nodes.batch.comfyui.engine import ComfyUIEngine
+from fomm_nodes.batch.comfyui.process import Checkout, ComfyProcess
+from fomm_nodes.batch.engine import CancelledError, InputFile, Job, JobError, Progress, WorkerLostError
+from fomm_nodes.batch.local.engine import LocalEngine
+from fomm_nodes.batch.local.options import LocalOptions
 from fomm_nodes.fomm_core.video import VideoReader
-from fomm_nodes.nodes.hosts.headless_files import Folders
-from fomm_nodes.nodes.render.comfyui import ComfyUIEngine
-from fomm_nodes.nodes.render.comfyui_process import Checkout, ComfyProcess
-from fomm_nodes.nodes.render.engine import CancelledError, InputFile, Job, JobError, Progress, WorkerLostError
-from fomm_nodes.nodes.render.local import LocalEngine
-from fomm_nodes.nodes.render.options import LocalOptions
+from fomm_nodes.nodes.hosts.headless.files import Folders
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 PORTRAITS = ("source.png", "source-redhead.png", "source-mouse.png")
@@ -162,8 +162,8 @@ def test_a_server_whose_driver_is_killed_ends_too(checkout, tmp_path) -> None:
 import sys, time
 sys.path.insert(0, {str(tmp_path)!r})
 from pathlib import Path
-from fomm_nodes.nodes.render.comfyui_client import ComfyClient
-from fomm_nodes.nodes.render.comfyui_process import Checkout, ComfyProcess
+from fomm_nodes.batch.comfyui.client import ComfyClient
+from fomm_nodes.batch.comfyui.process import Checkout, ComfyProcess
 process = ComfyProcess(Checkout(Path({str(checkout.folder)!r}), {checkout.python!r}, {checkout.arguments!r}))
 while not process.ready(ComfyClient(process.url), 120):
     time.sleep(0.2)

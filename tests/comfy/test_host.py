@@ -11,9 +11,9 @@ import importlib
 import av, torch
 import comfy.model_management as memory
 from comfy_api.latest import InputImpl, Types, io
-host_module = importlib.import_module("pack.nodes.hosts.comfyui_host")
-videos = importlib.import_module("pack.nodes.hosts.comfyui_video")
-files = importlib.import_module("pack.nodes.hosts.comfyui_files")
+host_module = importlib.import_module("pack.nodes.hosts.comfyui.host")
+videos = importlib.import_module("pack.nodes.hosts.comfyui.video")
+files = importlib.import_module("pack.nodes.hosts.comfyui.files")
 core = importlib.import_module("pack.fomm_core")
 
 (base / "models").mkdir()
@@ -99,7 +99,7 @@ try:
 except memory.InterruptProcessingException:
     told["cancelled"] = "yes"
 
-adapter = importlib.import_module("pack.nodes.hosts.comfyui")
+adapter = importlib.import_module("pack.nodes.hosts.comfyui.extension")
 class Schema(io.Schema):
     pass
 import dataclasses

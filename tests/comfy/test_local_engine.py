@@ -11,11 +11,11 @@ import av
 import numpy as np
 import pytest
 import torch
-from fomm_nodes.nodes.hosts.headless_files import Folders
-from fomm_nodes.nodes.render.engine import Job
-from fomm_nodes.nodes.render.local import LocalEngine
-from fomm_nodes.nodes.render.options import LocalOptions
-from fomm_nodes.nodes.render.outputs import labels
+from fomm_nodes.batch.engine import Job
+from fomm_nodes.batch.local.engine import LocalEngine
+from fomm_nodes.batch.local.options import LocalOptions
+from fomm_nodes.batch.outputs import labels
+from fomm_nodes.nodes.hosts.headless.files import Folders
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]

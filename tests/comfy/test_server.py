@@ -231,7 +231,7 @@ def test_training_without_its_library_says_how_to_get_it(inside) -> None:
 WITHOUT_FABRIC = """
 import importlib, inspect
 importlib.import_module("pack.nodes.hosts.requirements").find_spec = lambda name: None
-adapter = importlib.import_module("pack.nodes.hosts.comfyui")
+adapter = importlib.import_module("pack.nodes.hosts.comfyui.extension")
 node = adapter.node_of(next(spec for spec in adapter.ALL if spec.id == "FOMM_Train"))
 told["says"] = node.validate_inputs(steps=1)
 told["python"] = sys.executable

@@ -74,7 +74,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (folder / "fomm_nodes").symlink_to(ROOT, target_is_directory=True)
     models = tmp_path_factory.mktemp("models")
     shutil.copyfile(DATA / "parity" / "first-order.pth.tar", models / "vox-cpk.pth.tar")
-    program = "import sys; from fomm_nodes.nodes.cli import program; sys.exit(program())"
+    program = "import sys; from fomm_nodes.cli.main import program; sys.exit(program())"
     for name, line in (("fomm", f"'{sys.executable}' -c '{program}'"), ("python", f"'{sys.executable}'")):
         path = folder / "bin" / name
         path.write_text(f'#!/bin/sh\nexec {line} "$@"\n')

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from children import INTERRUPTIBLE
 from documents import Block, blocks, documents, spans, unfenced
-from fomm_nodes.nodes.cli import build_parser
+from fomm_nodes.cli.main import build_parser
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 400
@@ -33,7 +33,7 @@ NOT_RUN = {
     r"^curl http://127\.0\.0\.1:8188": "needs a ComfyUI that runs",
     r"^fomm render .*--(server|comfyui) ": "needs a ComfyUI",
     r"^fomm render .*--ray ": "needs a Ray cluster",
-    r"^fomm models get ": "downloads, or takes a model of full size; see tests/nodes/models",
+    r"^fomm models get ": "downloads, or takes a model of full size; see tests/cli/models",
     r"^ray start ": "makes a Ray cluster",
     r"^python -m benchmarks ": "measures for minutes",
     r"^python -m tools\.demo_clips ": "fetches 1.3 GB from the network",

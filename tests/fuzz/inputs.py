@@ -17,6 +17,9 @@ from typing import Any
 import av
 import numpy as np
 import torch
+from fomm_nodes.batch.render import local_schemas
+from fomm_nodes.batch.tables import table_rows
+from fomm_nodes.cli.inspect import describe
 from fomm_nodes.fomm_core.checkpoints import convert, load_model, save_model
 from fomm_nodes.fomm_core.config import (
     DenseMotionConfig,
@@ -34,16 +37,13 @@ from fomm_nodes.fomm_core.training.presets import training_preset
 from fomm_nodes.fomm_core.training.state import RunState
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_picture
 from fomm_nodes.fomm_core.video.sound import read_sound
-from fomm_nodes.nodes.commands.inspect import describe
-from fomm_nodes.nodes.graph.check import check
-from fomm_nodes.nodes.graph.reading import read_graph
-from fomm_nodes.nodes.hosts.core_nodes.files import _load as load_image_block
-from fomm_nodes.nodes.hosts.limits import Limits
-from fomm_nodes.nodes.render.batch import local_schemas
-from fomm_nodes.nodes.render.tables import table_rows
+from fomm_nodes.graph.check import check
+from fomm_nodes.graph.reading import read_graph
+from fomm_nodes.nodes.hosts.headless.comfy_nodes.files import _load as load_image_block
+from fomm_nodes.nodes.hosts.headless.limits import Limits
 from PIL import Image, features
 
-from ..nodes.graph.test_carried import SAVERS
+from ..graph.test_carried import SAVERS
 from .mutations import archive, bits, boxes, chunks, either, graph_carrier, json_text, lines, safetensors, words
 
 sys.path.append(str(Path(__file__).parents[1] / "support"))

@@ -122,7 +122,7 @@ class Block:
 @lru_cache(maxsize=1)
 def blocks() -> dict[str, Block]:
     """By class name, in the order of the menu; without those whose inputs depend on their own values."""
-    table = json.loads((Path(__file__).parents[1] / "blocks.json").read_text(encoding="utf-8"))
+    table = json.loads((Path(__file__).parents[2] / "blocks.json").read_text(encoding="utf-8"))
     return {name: _block(name, entry) for name, entry in table.items() if entry["inputs"] or "now" not in entry}
 
 

@@ -27,7 +27,7 @@ def main() -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules[NAME] = module
         spec.loader.exec_module(module)
-        worker = importlib.import_module(NAME + ".nodes.render.worker")
+        worker = importlib.import_module(NAME + ".batch.local.worker")
     except ImportError as problem:
         refuse("missing", problem.name or str(problem))
     worker.main()

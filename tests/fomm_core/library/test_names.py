@@ -13,7 +13,7 @@ import pytest
 from fomm_nodes.fomm_core import FommError, load_builtin, load_model
 from fomm_nodes.fomm_core.checkpoints import builtin_models, read_checkpoint
 from fomm_nodes.fomm_core.library import find_model, known_as, model_folders, models_in, places
-from fomm_nodes.nodes.hosts.headless_files import Folders
+from fomm_nodes.nodes.hosts.headless.files import Folders
 
 DEMO = builtin_models()["demo-128"]
 
@@ -140,7 +140,7 @@ def test_comfyui_offers_them(folder: Path, tmp_path: Path, monkeypatch: pytest.M
         get_folder_paths=lambda name: told[name],
     )
     monkeypatch.setitem(sys.modules, "folder_paths", fake)
-    name = "fomm_nodes.nodes.hosts.comfyui_files"
+    name = "fomm_nodes.nodes.hosts.comfyui.files"
     spec = importlib.util.spec_from_file_location(name, root / "nodes" / "hosts" / "comfyui_files.py")
     assert spec is not None
     assert spec.loader is not None

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from fomm_nodes.cli.main import main
 from fomm_nodes.fomm_core.errors import RegionError
 from fomm_nodes.fomm_core.region import Cropper, Region, crop, crop_pixels, load_region, save_region
 from fomm_nodes.fomm_core.video import write_image
-from fomm_nodes.nodes.cli import main
 
 
 def square(side: float, at: float = 32.0) -> Region:

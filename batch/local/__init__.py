@@ -1,0 +1,1 @@
+"""The local engine: graphs of our blocks and of ComfyUI's core nodes, run without ComfyUI."""

@@ -1,0 +1,1 @@
+"""The local engine spread over a Ray cluster."""

@@ -1,0 +1,238 @@
+"""Batches from end to end: plan, skip what is done, render the rest, report. For the command and for Python."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..fomm_core.errors import FommError
+from ..graph.model import Graph
+from ..graph.reading import read_graph
+from ..graph.schemas import Schemas, schemas_of
+from ..nodes.block_table import known_blocks
+from ..nodes.hosts.headless.files import Folders
+from ..nodes.hosts.headless.limits import Limits
+from .driver import Runner, Tries, Watch
+from .engine import Engine
+from .jobs import Batch, Digests, plan
+from .local.options import LocalOptions
+from .manifest import DONE, FAILED, PENDING, UNFINISHED, Counts, Entry, Manifest
+from .passing import JOB_PREFIX, sweep
+from .report import write_report
+from .tables import Row
+
+REPORT = "report.html"
+MakeEngine = Callable[[Path], Engine]
+"""From a folder on the output's disk, for files that are not finished."""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How a batch stands. before: of those done, how many were done by an earlier call.
+
+    seconds: of this call. failures: the jobs that failed, with their errors.
+    """
+
+    output: Path
+    done: int
+    failed: int
+    left: int
+    before: int
+    seconds: float
+    report: Path | None
+    failures: tuple[Entry, ...] = ()
+
+    @property
+    def complete(self) -> bool:
+        """Whether every job is done."""
+        return self.failed == 0 and self.left == 0
+
+
+def local_schemas(folders: Folders | None) -> Schemas:
+    """The classes that the local engine runs. Without folders, lists of files are open to any choice."""
+    return schemas_of(known_blocks(), None if folders is None else folders.choices)
+
+
+def run_batch(
+    batch: Batch,
+    make_engine: MakeEngine,
+    *,
+    tries: Tries | None = None,
+    watch: Watch | None = None,
+    started: Callable[[Counts, Engine], None] = lambda counts, engine: None,
+    report: bool = True,
+) -> Summary:
+    """Render what is missing of a batch; `started` hears what there is to do, before the engine begins.
+
+    Raises:
+        FommError: The batch can't be planned, another driver is at work there, or no worker is left.
+        KeyboardInterrupt: Stopped by the user; the report says what is done.
+    """
+    name, began = uuid.uuid4().hex, time.monotonic()
+    page = batch.output / REPORT if report else None
+    with Manifest(batch.output) as manifest:
+        digests = Digests(manifest.digest, manifest.learn)
+        counts = manifest.register(plan(batch, digests), name)
+        reused = manifest.numbers(name, DONE)
+        with contextlib.ExitStack() as stack:
+            engine = None
+            if counts.pending:
+                for place in manifest.folders():
+                    sweep(place, JOB_PREFIX)
+                folder = stack.enter_context(_passing_folder(manifest.folder))
+                engine = stack.enter_context(_closing(make_engine(folder)))
+                started(counts, engine)
+            manifest.keep()
+            try:
+                if engine is not None:
+                    runner = Runner(engine, manifest, name, tries or Tries(), watch or Watch())
+                    runner.run(plan(batch, digests, only=manifest.numbers(name, PENDING)))
+            finally:
+                if page is not None:
+                    write_report(manifest, name, page, title=f"{batch.name}: batch render", reused=reused)
+        return _summary(manifest, name, batch.output, page, len(reused), time.monotonic() - began)
+
+
+@contextlib.contextmanager
+def _passing_folder(parent: Path) -> Iterator[Path]:
+    """For files that are not finished. What drivers left that were killed goes first: we hold the lock."""
+    folder = parent / UNFINISHED
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _closing(engine: Engine) -> Iterator[Engine]:
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _summary(manifest: Manifest, name: str, output: Path, page: Path | None, before: int, seconds: float) -> Summary:
+    counts, failures = manifest.counts(name), tuple(manifest.entries(name, state=FAILED))
+    return Summary(output, counts.done, counts.failed, counts.pending, before, seconds, page, failures)
+
+
+@dataclass(frozen=True)
+class LocalSetting:
+    """The local engine of a batch. workers: processes, which may die without harm; 0 for this one, which may not."""
+
+    workers: int = 1
+    device: str = "auto"
+    limits: Limits = field(default_factory=Limits)
+    memory: int = 2 << 30
+
+    def options(self, folders: Folders) -> LocalOptions:
+        """Of each worker."""
+        return LocalOptions(folders, self.device, self.limits, self.memory)
+
+    def engine(self, folders: Folders) -> MakeEngine:
+        """What makes it; the networks' libraries are loaded with the first one."""
+
+        def make(folder: Path) -> Engine:
+            options = self.options(folders)
+            if self.workers:
+                from .local.pool import LocalPool
+
+                return LocalPool(options, self.workers, folder)
+            from .local.engine import LocalEngine
+
+            return LocalEngine(options)
+
+        return make
+
+
+def render(
+    graph: str | Path | Mapping[str, Any] | Graph,
+    inputs: Mapping[str, Any] | str | Path | Sequence[Row] = (),
+    *,
+    output: str | Path = "output",
+    engine: Engine | str = "local",
+    input_folder: str | Path | Sequence[str | Path] = ".",
+    models: str | Path | Sequence[str | Path] = (),
+    workers: int = 1,
+    device: str = "auto",
+    name: str = "",
+    zipped: bool = False,
+    retries: int = 1,
+    timeout: float | None = None,
+    watch: Watch | None = None,
+    report: bool = True,
+) -> Summary:
+    """Render a saved graph over many inputs: what `fomm render` does.
+
+    Args:
+        graph: a file as ComfyUI saves it (see `graph.reading.read_graph`), or its API form.
+        inputs: values or lists of values by "NODE.PORT", of which all combinations are rendered; of a port that loads
+            a file, patterns below the input folder. Or a job table: a file, or its rows.
+        output: folder of the results; a second call renders only what is missing or has changed.
+        engine: "local", or an engine such as `ComfyUIEngine`; one that is given is closed at the end.
+        input_folder, models: folders that the graph may read. models: laid out as ComfyUI's.
+        workers: processes of the local engine, which may die without harm; 0 for this one.
+        name: template of output names: {NODE.PORT}, {job}, {graph}.
+        zipped: the lists side by side, not all combinations.
+        retries, timeout: of each job; seconds.
+        watch: hears how it goes.
+
+    Raises:
+        FommError: Something does not fit, said before anything is rendered; or no worker is left.
+    """
+    folders = Folders(existing(input_folder), existing(models))
+    schemas = local_schemas(folders)
+    read, title = read_any(graph, schemas)
+    settings, table = _inputs(inputs)
+    batch = Batch(
+        graph=read,
+        name=title,
+        schemas=schemas,
+        folders=folders,
+        output=Path(output),
+        settings=settings,
+        zipped=zipped,
+        table=table,
+        template=name,
+    )
+    if isinstance(engine, str) and engine != "local":
+        raise FommError(f"expected the engine 'local', or one that was made; got {engine!r}.")
+    make = LocalSetting(workers, device).engine(folders) if isinstance(engine, str) else lambda folder: engine
+    return run_batch(batch, make, tries=Tries(retries, timeout), watch=watch, report=report)
+
+
+def read_any(graph: str | Path | Mapping[str, Any] | Graph, schemas: Schemas) -> tuple[Graph, str]:
+    """A graph however it is given, and a name for it."""
+    if isinstance(graph, Graph):
+        return graph, "graph"
+    if isinstance(graph, Mapping):
+        return Graph.from_api(graph), "graph"
+    return read_graph(graph, schemas), Path(graph).stem
+
+
+def _inputs(
+    inputs: Mapping[str, Any] | str | Path | Sequence[Row],
+) -> tuple[dict[str, Sequence[Any]], Path | Sequence[Row] | None]:
+    if isinstance(inputs, Mapping):
+        return {name: list(v) if isinstance(v, (list, tuple)) else [v] for name, v in inputs.items()}, None
+    if isinstance(inputs, (str, Path)):
+        return {}, Path(inputs)
+    return {}, inputs or None
+
+
+def existing(folders: str | Path | Sequence[str | Path]) -> tuple[Path, ...]:
+    """Folders that are there; raises FommError for one that is not."""
+    several = (folders,) if isinstance(folders, (str, Path)) else folders
+    found = tuple(Path(folder) for folder in several)
+    for folder in found:
+        if not folder.is_dir():
+            raise FommError(f"expected a folder; there is no '{folder}'.")
+    return found

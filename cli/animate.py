@@ -1,0 +1,292 @@
+"""`fomm animate`: a picture and a driving video in, a video out."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..fomm_core.wording import counted
+from .cropping import add_crop_arguments, crop_options
+from .many import Inputs, animate_many, check_places, given_inputs
+from .models import add_config_arguments, hint_at_better_models, open_session
+from .moving import add_motion_arguments
+from .picturing import add_picture_arguments
+from .terminal import progress_display, say
+from .times import rate_or_keep
+
+if TYPE_CHECKING:
+    from ..fomm_core.pipeline import FileOptions, Report
+
+DTYPES = ("float32", "bfloat16", "float16")
+
+EPILOG = """\
+examples:
+  fomm animate --example
+      the bundled example on the built-in model; writes fomm-example.mp4
+
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox           after: fomm models get vox
+      a face that moves as the one in talk.mp4, with its sound
+
+  fomm animate face.jpg talk.mp4 -o out.mp4 --model vox --best-frame --smooth one-euro --compare
+      start from the driving frame most alike, take out jitter, show source | driving | result
+
+  fomm animate face.jpg talk.mp4 -o out.mp4 --save-keypoints talk.safetensors
+  fomm animate other.jpg --keypoints talk.safetensors -o other.mp4
+      find the movement once, use it for other pictures without the video
+
+  fomm animate face.jpg talk.mp4 -o frames/%05d.png --size 512
+      numbered PNG files, at 512x512
+
+  fomm animate group.jpg talk.mp4 -o out.mp4 --face 1
+      of several faces in a photograph the second from the left; --face all moves each of them
+
+  fomm animate pair.jpg left.mp4 right.mp4 -o out.mp4 --face all
+      a clip for each face, from left to right
+
+  fomm animate "portraits/*" "clips/*" -o out
+      each picture moved by each clip: out/PICTURE-CLIP.mp4; what is there already is left alone
+
+A photograph and a clip of any shape will do for models of faces: the face is found in both and followed in the clip,
+and what moves is pasted back into the whole photograph. For other models (bodies, animations) picture and clip should
+show the same in about the same place and size: choose a square of each with --crop and --crop-driving.
+"""
+
+
+def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
+    """Declare the subcommand."""
+    parser = commands.add_parser(
+        "animate",
+        parents=[common],
+        help="move a picture as a video moves",
+        description="Animate a picture by a driving video.",
+        usage="fomm animate SOURCE DRIVING [-o OUT] [options]\n"
+        "       fomm animate SOURCE DRIVING DRIVING ... --face all [-o OUT] [options]\n"
+        "       fomm animate SOURCE ... DRIVING ... [-o FOLDER] [options]\n"
+        "       fomm animate SOURCE --keypoints FILE [-o OUT] [options]\n"
+        "       fomm animate --example [-o OUT] [options]",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "source",
+        nargs="?",
+        metavar="SOURCE",
+        help="the picture: png, jpg, webp, tiff, ...; several names, or a pattern in quotes, for several results",
+    )
+    parser.add_argument(
+        "driving",
+        nargs="*",
+        metavar="DRIVING",
+        help="the clip that moves it: mp4, mov, webm, mkv, gif, animated webp; a folder or pattern of pictures; "
+        "several names, or a pattern of clips in quotes: each moves each picture, or with --face all one face of the "
+        "only one",
+    )
+    parser.add_argument("--example", action="store_true", help="use the bundled picture and clip")
+    _add_output_arguments(parser.add_argument_group("output"))
+    model = parser.add_argument_group("model")
+    model.add_argument(
+        "--model",
+        metavar="NAME|FILE",
+        help="a model that `fomm models` lists, or weights: .safetensors, .pth or .pth.tar (as downloaded, not "
+        "unpacked) (default: demo-128)",
+    )
+    add_config_arguments(model)
+    add_motion_arguments(parser.add_argument_group("motion"))
+    add_crop_arguments(parser.add_argument_group("squares"))
+    add_picture_arguments(parser.add_argument_group("pictures"))
+    add_computing_arguments(parser.add_argument_group("computing"))
+    parser.set_defaults(run=run, usage_error=parser.error)
+
+
+def _add_output_arguments(group: Any) -> None:
+    group.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        help="by its ending: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif; a pattern such as f-%%05d.png, or a name "
+        "without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current folder). For "
+        "several results their folder, or a name with * for theirs, such as out/*.webm",
+    )
+    group.add_argument("-y", "--overwrite", action="store_true", help="replace files that exist")
+    group.add_argument(
+        "--fps",
+        type=rate_or_keep,
+        metavar="N|keep",
+        help="frames per second (default: the driving clip's, of uneven frames the commonest); keep: each frame at the "
+        "time of its driving frame",
+    )
+    group.add_argument("--no-audio", action="store_true", help="leave the driving clip's sound out")
+    group.add_argument("--quality", type=int, default=80, metavar="0..100", help="of the video (default: 80)")
+    group.add_argument("--compare", action="store_true", help="show source | driving | result side by side")
+    group.add_argument(
+        "--preview",
+        metavar="FILE.png|.html",
+        type=Path,
+        help="write one picture of what would be done, and render nothing: the squares, and five frames that drive",
+    )
+    group.add_argument(
+        "--occlusion",
+        metavar="OUT2",
+        type=Path,
+        help="write a second video: white where the source does not show what is needed, a mask for inpainting",
+    )
+    group.add_argument(
+        "--save-keypoints", metavar="FILE", type=Path, help="save the driving movement as a small .safetensors file"
+    )
+
+
+def add_computing_arguments(group: Any) -> None:
+    """Where and how the networks run."""
+    group.add_argument(
+        "--device", default="auto", metavar="auto|cpu|cuda|mps", help="cuda:1 and so on, too (default: auto)"
+    )
+    group.add_argument(
+        "--dtype",
+        choices=("auto", *DTYPES),
+        default="auto",
+        help="auto: float16 on CUDA, else float32; keypoints and flow are float32 always",
+    )
+    group.add_argument("--chunk", type=positive, metavar="N", help="frames at once (default: 1 on a CPU, else 16)")
+    group.add_argument("--exact", action="store_true", help="use the plain networks instead of the fast ones")
+    group.add_argument("--compile", action="store_true", help="compile them: minutes at first, then faster frames")
+
+
+def positive(text: str) -> int:
+    """A whole number from 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 1; got {text!r}")
+    return int(text)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Animate; returns the exit code."""
+    inputs = _inputs(arguments)
+    from ..fomm_core.motion import load_keypoints
+    from ..fomm_core.pipeline import animate_files, check_files
+
+    options = _options(arguments)
+    one = _is_one(inputs, arguments)
+    source = inputs.sources[0]
+    output = arguments.output or _free_name(inputs, arguments.keypoints, example=arguments.example)
+    if one:
+        check_files([source, *inputs.clips, arguments.keypoints, arguments.hold], output, options)
+    else:
+        check_places(arguments, len(inputs.sources) * max(1, len(inputs.clips)))
+    performance = None if arguments.keypoints is None else load_keypoints(arguments.keypoints)
+    if arguments.model is None and not arguments.quiet:
+        hint_at_better_models()
+    session = open_session(arguments)
+    if not one:
+        return animate_many(session, inputs, arguments, options, performance, _summary)
+    if arguments.preview is not None:
+        from ..fomm_core.previewing import preview_files
+
+        found = preview_files(session, source, inputs.clips, arguments.preview, options, performance=performance)
+        if not arguments.quiet:
+            print(f"{arguments.preview.resolve()}: {found or 'picture and clip are taken as they are'}")
+        return 0
+    with progress_display(quiet=arguments.quiet) as progress:
+        report = animate_files(
+            session,
+            source,
+            inputs.clips,
+            output,
+            options,
+            performance=performance,
+            on_progress=progress,
+            on_found=None if arguments.quiet else say,
+        )
+    if not arguments.quiet:
+        print(_summary(report))
+    return 0
+
+
+def _inputs(arguments: argparse.Namespace) -> Inputs:
+    """The pictures and clips; usage errors end the program."""
+    source, driving, performance = arguments.source, arguments.driving, arguments.keypoints is not None
+    if arguments.example:
+        if source is not None or performance:
+            arguments.usage_error("--example brings its own SOURCE and DRIVING: leave them out")
+        from ..fomm_core.shipped import ASSETS
+
+        return Inputs((ASSETS / "source.png",), (ASSETS / "driving.mp4",))
+    if source is None:
+        arguments.usage_error("SOURCE and DRIVING are missing: a picture and a video (or try --example)")
+    if not driving and not performance:
+        arguments.usage_error("DRIVING is missing: a video, or --keypoints FILE for saved movement")
+    return given_inputs([source, *driving], performance=performance)
+
+
+def _is_one(inputs: Inputs, arguments: argparse.Namespace) -> bool:
+    """Whether there is one result: one clip moves one picture, or each face of a picture has a clip of its own."""
+    if len(inputs.sources) == 1 and (len(inputs.clips) < 2 or arguments.face == "all"):
+        return True
+    if len(inputs.clips) > 1 and arguments.face == "all":
+        arguments.usage_error(
+            "expected one picture, each of whose faces has a clip of its own, or one clip for all faces of several "
+            f"pictures with --face all; got {len(inputs.sources)} pictures and {len(inputs.clips)} clips"
+        )
+    return False
+
+
+def _options(arguments: argparse.Namespace) -> FileOptions:
+    from ..fomm_core.animation import AnimationOptions
+    from ..fomm_core.motion import TransferOptions
+    from ..fomm_core.pipeline import FileOptions
+
+    transfer = TransferOptions(
+        mode=arguments.mode,
+        relative_jacobian={"auto": None, "on": True, "off": False}[arguments.jacobians],
+        adapt_scale=not arguments.no_scale,
+        strength=arguments.strength,
+    )
+    return FileOptions(
+        animation=AnimationOptions(
+            transfer=transfer,
+            anchor=arguments.anchor,
+            smoothing=arguments.smooth,
+            smooth_sigma=arguments.smooth_sigma,
+        ),
+        crop=crop_options(arguments),
+        detail=None if arguments.detail == "off" else arguments.detail,
+        hold=arguments.hold,
+        size=arguments.size,
+        fit=arguments.fit,
+        background=arguments.background,
+        start=arguments.start,
+        frames=arguments.frames,
+        fps=arguments.fps,
+        audio=not arguments.no_audio,
+        quality=arguments.quality,
+        compare=arguments.compare,
+        occlusion=arguments.occlusion,
+        keypoints=arguments.save_keypoints,
+        overwrite=arguments.overwrite,
+    )
+
+
+def _free_name(inputs: Inputs, performance: Path | None, *, example: bool) -> Path:
+    """A name for the result that no file has yet."""
+    if example:
+        stem = "fomm-example"
+    else:
+        parts = [inputs.sources[0].stem, *(clip.stem or clip.name for clip in inputs.clips)]
+        parts += [performance.stem] if performance is not None and not inputs.clips else []
+        stem = "-".join(parts).replace("%", "").replace("*", "")  # of patterns
+    number, path = 1, Path(f"{stem}.mp4")
+    while path.exists():
+        number += 1
+        path = Path(f"{stem}-{number}.mp4")
+    return path
+
+
+def _summary(report: Report) -> str:
+    height, width = report.size
+    rate = report.frames / report.seconds if report.seconds > 0 else 0.0
+    best = "" if report.anchor in (None, 0) else f", anchor frame {report.anchor}"
+    return (
+        f"{report.output.resolve()}: {counted(report.frames, 'frame')} of {width}x{height}, {float(report.fps):.4g} "
+        f"frames per second{best}; took {report.seconds:.1f} s ({rate:.1f} fps)"
+    )
