@@ -141,7 +141,7 @@ OPTIONS["limits"] = {"frames": 10, "pixels": 10, "held": 10}
 def test_a_broken_line_ends_a_worker_cleanly(last, closed, tmp_path) -> None:
     if not closed and not last.endswith(b"\n"):
         pytest.skip("the rest of the line may still come")
-    worker = start("worker", subprocess.PIPE, {})
+    worker = start("local.worker", subprocess.PIPE, {})
     try:
         options = {**OPTIONS, "temporary": str(tmp_path)}
         worker.stdin.write(json.dumps({"options": options}).encode() + b"\n")
