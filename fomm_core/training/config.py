@@ -19,8 +19,10 @@ class LossWeights:
     """The weight of each loss; 0 or () switches it off, and what only that loss needs is not computed.
 
     perceptual: one for each layer of the backbone. feature_matching: one for each block of the discriminator, used
-    only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code). spread: keeps
-    keypoints apart (not in the published code).
+    only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code). Not in the
+    published code, and of use for clips with points (see `data.points`) the latter two: spread keeps keypoints apart;
+    landmarks ties the last keypoints to parts of mouth and eyes (see `landmarks.TIED`); acting is what l1 counts more
+    around mouth and eyes: 1 + acting times.
     """
 
     perceptual: tuple[float, ...]
@@ -31,12 +33,14 @@ class LossWeights:
     equivariance_jacobian: float
     l1: float
     spread: float = 0.0
+    landmarks: float = 0.0
+    acting: float = 0.0
 
     def __post_init__(self) -> None:
         bounds: Bounds = {
             **dict.fromkeys(("perceptual", "feature_matching"), _WEIGHTS),
             **dict.fromkeys(("generator_gan", "discriminator_gan", "l1", "spread"), _WEIGHT),
-            **dict.fromkeys(("equivariance_value", "equivariance_jacobian"), _WEIGHT),
+            **dict.fromkeys(("equivariance_value", "equivariance_jacobian", "landmarks", "acting"), _WEIGHT),
         }
         check_fields("the losses", self, bounds, TrainingError)
 
@@ -74,7 +78,9 @@ class AugmentationConfig:
 
     time_flip swaps source and driving, horizontal_flip mirrors both (never both flips at once). brightness, contrast,
     saturation: factors of 1 - x to 1 + x. hue: shift of -x to x of the whole circle. rotation_degrees: -x to x.
-    zoom: enlargement of 1 - x to 1 + x around the centre, moved as far as the enlarged picture allows.
+    zoom: enlargement of 1 - x to 1 + x around the centre, moved as far as the enlarged picture allows. choices: the
+    driving frame is the one of so many whose mouth and eyes differ most from the source's, in clips with points (see
+    `data.points`); 1 draws it like any other.
     """
 
     horizontal_flip: bool
@@ -85,12 +91,14 @@ class AugmentationConfig:
     hue: float
     rotation_degrees: float
     zoom: float
+    choices: int = 1
 
     def __post_init__(self) -> None:
         bounds: Bounds = {
             **dict.fromkeys(("horizontal_flip", "time_flip"), Flag()),
             **dict.fromkeys(("brightness", "contrast", "saturation"), Bound(0, 100)),
             **{"hue": Bound(0, 0.5), "rotation_degrees": Bound(0, 360), "zoom": Bound(0, 100)},
+            "choices": whole(1, 1000),
         }
         check_fields("the augmentation", self, bounds, TrainingError)
 

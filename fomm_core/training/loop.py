@@ -34,12 +34,14 @@ log = logging.getLogger("fomm.training")
 
 
 class Pairs(Protocol):
-    """Two frames of one clip each, [n, 3, H, W] in 0..1."""
+    """Two frames of one clip each, [n, 3, H, W] in 0..1; points: see `data.Pairs`."""
 
     @property
     def source(self) -> Tensor: ...  # noqa: D102
     @property
     def driving(self) -> Tensor: ...  # noqa: D102
+    @property
+    def points(self) -> Tensor | None: ...  # noqa: D102
 
 
 class Source(Protocol):
@@ -243,11 +245,12 @@ class Trainer:
         networks, config = self.networks, self.config
         sums: dict[str, Tensor] = {}
         passes: list[GeneratorPass] = []
-        frames = [(self._on_device(batch.source), self._on_device(batch.driving)) for batch in batches]
-        for places, (source, driving) in zip(self.passes, frames, strict=True):
+        for places, batch in zip(self.passes, batches, strict=True):
+            source, driving = self._on_device(batch.source), self._on_device(batch.driving)
+            points = None if batch.points is None else batch.points.to(self.fabric.device)
             transform = self._transform(places)
             with self.fabric.autocast():
-                passed = generator_losses(networks, source, driving, transform, config)
+                passed = generator_losses(networks, source, driving, transform, config, points)
             passes.append(passed)
             self._backward(passed.losses, sums)
         losses, stopped = self._reduced(sums, stop)

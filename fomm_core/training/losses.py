@@ -20,6 +20,11 @@ def mean_difference(a: Tensor, b: Tensor) -> Tensor:
     return at_least_float32(a - b).abs().mean()
 
 
+def weighted_difference(a: Tensor, b: Tensor, weights: Tensor) -> Tensor:
+    """Mean of weights * |a - b|, in float32 at least; a scalar. weights: anything that goes with [B, C, H, W]."""
+    return (weights * at_least_float32(a - b).abs()).mean()
+
+
 def layer_differences(generated: Sequence[Tensor], real: Sequence[Tensor], weights: Sequence[float]) -> Tensor:
     """Sum over layers of weight * mean |generated - real|, a scalar; layers of weight 0 are left out.
 

@@ -6,7 +6,7 @@ import hashlib
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -25,6 +25,9 @@ log = logging.getLogger("fomm.training")
 
 KERNEL = ".kernel"
 """Fixed filters: they follow from the configuration and are never carried over."""
+
+GROWN_BIAS = 3.0
+"""Of the mask of a keypoint that was added; the others, trained, are far above where they matter."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +97,7 @@ def build_networks(
         networks = TrainingNetworks.build(MotionModel(model_config, name="trained"), config, backbone=backbone)
     model, discriminator = networks.model, networks.discriminator
     if start is not None:
+        start = grown(start, model)
         wrong = _differences(model, start.model)
         if wrong:
             raise TrainingError(
@@ -107,6 +111,35 @@ def build_networks(
             else:
                 _load(discriminator, start.discriminator)
     return networks
+
+
+def grown(start: Start, model: MotionModel) -> Start:
+    """The weights of `start` for a model of more keypoints; `start` itself for one of as many or fewer.
+
+    Its keypoints stay the first. The new ones begin as `model` has them; dense motion does not look at them yet, and
+    prefers the others to them (GROWN_BIAS).
+    """
+    old, new = start.config.num_keypoints, model.config.num_keypoints
+    if new <= old:
+        return start
+    state = dict(start.model)
+    for name, fresh in model.state_dict().items():
+        if name in state and state[name].shape != fresh.shape and not name.endswith(KERNEL):
+            state[name] = _widened(state[name], fresh)
+    if "dense_motion.mask_head.bias" in state:
+        state["dense_motion.mask_head.bias"][old + 1 :] = GROWN_BIAS
+    return replace(start, model=state)
+
+
+def _widened(values: Tensor, fresh: Tensor) -> Tensor:
+    """`values` with more rows as `fresh` has them, and with what they read more (the second dimension) at 0."""
+    if values.ndim != fresh.ndim or any(a > b for a, b in zip(values.shape, fresh.shape, strict=True)):
+        return values
+    wide = fresh.detach().cpu().clone()
+    rows = slice(len(values))
+    wide[rows] = 0
+    wide[(rows, *(slice(length) for length in values.shape[1:]))] = values
+    return wide
 
 
 def _differences(module: nn.Module, state: Mapping[str, Tensor]) -> list[str]:

@@ -20,6 +20,7 @@ from ..model import Frames, MotionModel, build_discriminator
 from ..networks import MultiScaleDiscriminator, Verdict
 from . import losses
 from .config import TrainingConfig
+from .landmarks import acting_map, check_tied, tied_difference
 from .pyramid import Pyramid
 from .quick import quicken
 from .transform import RandomTransform
@@ -56,6 +57,8 @@ class TrainingNetworks(nn.Module):
             )
         if config.perceptual and backbone is None:
             raise TrainingError(f"expected the backbone '{config.backbone}' for the perceptual loss; got none.")
+        if config.losses.landmarks:
+            check_tied(model.config.num_keypoints)
         quicken(model)
         networks = TrainingNetworks(model, discriminator, backbone if config.perceptual else None).train()
         model.requires_grad_(True)
@@ -78,7 +81,7 @@ class TrainingNetworks(nn.Module):
 class GeneratorPass:
     """What the generator's part of a step leaves behind.
 
-    losses: scalars by name (perceptual, l1, spread, gen_gan, feature_matching, equivariance_value,
+    losses: scalars by name (perceptual, l1, spread, landmarks, gen_gan, feature_matching, equivariance_value,
     equivariance_jacobian), weighted already: their sum is what is differentiated. Losses that are off are absent.
     generated, real: the pictures at all scales, cut off from the generator. verdicts: on the real ones, where they stay
     the same in the discriminator's part.
@@ -94,11 +97,17 @@ class GeneratorPass:
 
 
 def generator_losses(
-    networks: TrainingNetworks, source: Tensor, driving: Tensor, transform: RandomTransform, config: TrainingConfig
+    networks: TrainingNetworks,
+    source: Tensor,
+    driving: Tensor,
+    transform: RandomTransform,
+    config: TrainingConfig,
+    points: Tensor | None = None,
 ) -> GeneratorPass:
     """Rebuild `driving` from `source` (both [B, C, H, W] in 0..1) and measure how far off it is.
 
-    With a frozen detector there is nothing that the equivariance losses could teach: they are left out.
+    With a frozen detector there is nothing that the equivariance losses could teach: they are left out. points: where
+    mouth and eyes are in both frames, [B, 2, 64, 2], see `data.Pairs`.
     """
     weights = config.losses
     at_source, at_driving, at_transformed = detect(networks.model, source, driving, transform, config)
@@ -108,9 +117,15 @@ def generator_losses(
     if config.perceptual:
         terms["perceptual"] = perceptual_loss(networks, generated, real, config)
     if weights.l1:
-        terms["l1"] = weights.l1 * losses.mean_difference(frames.images, driving)
+        difference = losses.mean_difference(frames.images, driving)
+        if weights.acting and points is not None:
+            more = weights.acting * acting_map(points, *driving.shape[-2:])
+            difference = difference + losses.weighted_difference(frames.images, driving, more)
+        terms["l1"] = weights.l1 * difference
     if weights.spread and not config.freeze_detector:
         terms["spread"] = weights.spread * (losses.crowding(at_source) + losses.crowding(at_driving)) / 2
+    if weights.landmarks and not config.freeze_detector:
+        terms["landmarks"] = weights.landmarks * landmarks_loss(at_source, at_driving, points)
     verdicts = None
     if weights.adversarial:
         adversarial, verdicts = adversarial_losses(networks, generated, real, at_driving, config)
@@ -153,6 +168,13 @@ def rebuild(model: MotionModel, source: Tensor, at_source: Keypoints, at_driving
     with torch.no_grad():
         warped = model.generator.warp_image(source, motion)
     return Frames(images, motion, warped)
+
+
+def landmarks_loss(at_source: Keypoints, at_driving: Keypoints, points: Tensor | None) -> Tensor:
+    """How far tied keypoints are from their points, over both frames; 0 where no clip tells."""
+    if points is None:
+        return at_source.position.new_zeros(())
+    return (tied_difference(at_source, points[:, 0]) + tied_difference(at_driving, points[:, 1])) / 2
 
 
 def perceptual_loss(networks: TrainingNetworks, generated: Pyramid, real: Pyramid, config: TrainingConfig) -> Tensor:

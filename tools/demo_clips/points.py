@@ -52,21 +52,6 @@ class Points:
         return np.concatenate([points[list(MOUTH)], *eyes, *irises])
 
 
-def mirrored(points: Floats, width: int) -> Floats:
-    """Points [frames, 64, 2] of a clip that is seen in a mirror."""
-    order = [
-        1,
-        0,
-        *range(12, 1, -1),
-        *range(21, 12, -1),
-        *range(38, 54),
-        *range(22, 38),
-        *range(59, 64),
-        *range(54, 59),
-    ]
-    return np.asarray(np.array([width, 0]) + points[:, order] * [-1, 1], np.float32)
-
-
 def opening(points: Floats) -> Floats:
     """[frames]: the gap between the lips over the mouth's width, as the mesh's `mouth_opening`."""
     gap, width = (np.linalg.norm(points[:, a] - points[:, b], axis=1) for a, b in (MOUTH_OPENING, MOUTH_CORNERS))

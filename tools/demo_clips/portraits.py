@@ -11,6 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
+from fomm_nodes.fomm_core.training.data.points import mirrored
 from fomm_nodes.fomm_core.training.seeds import seed_at
 
 from .acting import draw_act, draw_motion
@@ -18,7 +19,7 @@ from .clips import FPS, Planned, Take
 from .head import Motion
 from .left_out import NO_PORTRAIT
 from .mouth import Mouth
-from .points import mirrored, opening
+from .points import opening
 from .splits import Split, split_of
 from .stills import Still
 from .tracks import Tracker

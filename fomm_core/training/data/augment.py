@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ...geometry import coordinate_grid, warp
 from ..config import AugmentationConfig
+from .points import MIRRORED
 
 SMALLEST_CHROMA = 1e-8
 
@@ -78,6 +79,19 @@ def augment(pairs: Tensor, augmentations: list[Augmentation], config: Augmentati
     return pairs
 
 
+def augment_points(points: Tensor, augmentations: list[Augmentation], size: tuple[int, int]) -> Tensor:
+    """Points [n, 2, 64, 2] in -1..1 of pairs of `size` (height, width), where `augment` takes them; NaN stays NaN."""
+    time = _column(points, [a.time_flip for a in augmentations], torch.bool)
+    points = torch.where(time, points.flip(1), points)
+    mirror = _column(points, [a.horizontal_flip for a in augmentations], torch.bool)
+    points = torch.where(mirror, points[:, :, MIRRORED] * points.new_tensor([-1, 1]), points)
+    half = points.new_tensor([max(size[1] - 1, 1), max(size[0] - 1, 1)]) / 2
+    x, y = ((points - _room(augmentations, like=points)[:, None, None]) * half).unbind(-1)
+    cosine = _column(x, [math.cos(a.rotation) * a.zoom for a in augmentations], x.dtype)
+    sine = _column(x, [math.sin(a.rotation) * a.zoom for a in augmentations], x.dtype)
+    return torch.stack((cosine * x + sine * y, cosine * y - sine * x), -1) / half
+
+
 def _recoloured(pairs: Tensor, augmentations: list[Augmentation], config: AugmentationConfig) -> Tensor:
     """The two frames stand one below the other, so that they count as one picture."""
     pictures = rearrange(pairs, "n t c h w -> n c (t h) w")
@@ -121,8 +135,12 @@ def _flow(augmentations: list[Augmentation], height: int, width: int, *, like: T
     cosine = _column(x, [math.cos(a.rotation) / a.zoom for a in augmentations], x.dtype)
     sine = _column(x, [math.sin(a.rotation) / a.zoom for a in augmentations], x.dtype)
     turned = torch.stack((cosine * x - sine * y, sine * x + cosine * y), -1) / half
-    room = [[way * abs(1 - 1 / a.zoom) for way in a.shift] for a in augmentations]
-    return turned + torch.tensor(room).to(like)[:, None, None]
+    return turned + _room(augmentations, like=like)[:, None, None]
+
+
+def _room(augmentations: list[Augmentation], *, like: Tensor) -> Tensor:
+    """How far the picture is moved, [n, 2]."""
+    return torch.tensor([[way * abs(1 - 1 / a.zoom) for way in a.shift] for a in augmentations]).to(like)
 
 
 def _column(like: Tensor, values: list[bool] | list[float], dtype: torch.dtype) -> Tensor:

@@ -18,6 +18,7 @@ from ...files import atomic_path
 from ...video.pixels import Pixels
 from ...wording import counted
 from .clips import Clip, ClipSet, Label, Problem, gathered
+from .points import Points
 
 VERSION = 1
 """Of what is stored; a cache of another version is made anew."""
@@ -30,6 +31,7 @@ class PreparedClip(Clip):
     path: Path
     count: int
     size: tuple[int, int]
+    origin: Clip
 
     def __len__(self) -> int:
         return self.count
@@ -45,6 +47,10 @@ class PreparedClip(Clip):
     def frames(self, size: tuple[int, int]) -> Iterator[Pixels]:
         """See Clip."""
         yield from self._open(size)
+
+    def points(self, size: tuple[int, int]) -> Points | None:
+        """See Clip."""
+        return self.origin.points(size)
 
     def _open(self, size: tuple[int, int]) -> Pixels:
         if size != self.size:
@@ -124,7 +130,7 @@ def _prepared(clip: Clip, size: tuple[int, int], path: Path) -> Clip | Problem:
             count = _write(clip, size, path)
         except ImageError as problem:
             return Problem(clip.name, str(problem))
-    return PreparedClip(label, path, count, size)
+    return PreparedClip(label, path, count, size, clip)
 
 
 def _stored_frames(path: Path, size: tuple[int, int]) -> int | None:

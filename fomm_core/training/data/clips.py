@@ -18,6 +18,7 @@ from ...fitting import as_rgb, fit, fit_uint8, to_uint8
 from ...video import VideoReader, read_image
 from ...video.pixels import Pixels
 from ...wording import counted
+from .points import Points, fitted, points_file, read_points
 
 log = logging.getLogger("fomm.data")
 
@@ -79,6 +80,13 @@ class Clip(ABC):
     def frames(self, size: tuple[int, int]) -> Iterator[Pixels]:
         """All frames in order, uint8 [height, width, 3], one at a time; damaged ones are left out."""
 
+    def points(self, size: tuple[int, int]) -> Points | None:
+        """Where mouth and eyes are in each frame at `size`, [T, 64, 2] in -1..1 (see `points`); None where untold.
+
+        Raises DataError for a file of points that is damaged or of another clip.
+        """
+        return None
+
 
 @dataclass(frozen=True, eq=False)
 class VideoClip(Clip):
@@ -107,6 +115,10 @@ class VideoClip(Clip):
         """See Clip."""
         for frame in self.reader:
             yield _fitted(frame, size)
+
+    def points(self, size: tuple[int, int]) -> Points | None:
+        """See Clip."""
+        return points_of(self.path, len(self), size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,6 +173,17 @@ class TensorClip(Clip):
 
 def _fitted(picture: Pixels, size: tuple[int, int]) -> Pixels:
     return picture if picture.shape[:2] == size else to_uint8(fit_uint8(picture, *size))[0]
+
+
+def points_of(path: Path, count: int, size: tuple[int, int]) -> Points | None:
+    """The points beside the clip `path` of `count` frames, as `Clip.points` gives them."""
+    file = points_file(path)
+    if not file.is_file():
+        return None
+    points, own_size = read_points(file)
+    if len(points) != count:
+        raise DataError(f"expected points of {count} frames, as {path.name} has; {file} has {len(points)}.")
+    return fitted(points, own_size, size)
 
 
 def _file_key(paths: Sequence[Path]) -> str:

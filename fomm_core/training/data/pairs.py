@@ -18,8 +18,9 @@ from ...errors import DataError, ImageError
 from ...video.pixels import Pixels
 from ..config import AugmentationConfig
 from ..seeds import generator_at, seed_at
-from .augment import Augmentation, augment
+from .augment import Augmentation, augment, augment_points
 from .clips import Clip, ClipSet
+from .points import COUNT, Points, openings
 
 log = logging.getLogger("fomm.data")
 
@@ -29,10 +30,15 @@ ATTEMPTS = 8
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Two frames each of n clips: source and driving [n, 3, H, W] float32 in 0..1, varied alike."""
+    """Two frames each of n clips: source and driving [n, 3, H, W] float32 in 0..1, varied alike.
+
+    points: [n, 2, 64, 2] float32, where mouth and eyes are in both, in -1..1 (see `points`); NaN for a clip that does
+    not tell; None where none does.
+    """
 
     source: Tensor
     driving: Tensor
+    points: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.source)
@@ -44,7 +50,7 @@ class PairSource:
     A sample's clip, frames and augmentation follow from the seed, the step and the sample's index in the step's global
     batch alone: any number of processes, accumulation and a resumed run see the same pairs bit for bit. Clips are drawn
     without replacement, epoch by epoch; a batch may be larger than the set. Frames of a clip are drawn uniformly, two
-    different ones, in the order of time.
+    different ones, in the order of time; see `AugmentationConfig.choices`.
 
     clips: the set. size: (height, width) of the frames. augmentation: None leaves them as they are. seed: of the run.
     batch_size: samples of a step over all processes. by_identity: an epoch shows one clip of each identity, as the
@@ -77,6 +83,7 @@ class PairSource:
             members.setdefault(clip.identity if by_identity else index, []).append(clip)
         self._members = list(members.values())
         self._order = lru_cache(maxsize=2)(self._permutation)
+        self._points = lru_cache(maxsize=None)(self._read_points)
         self._complained: set[str] = set()
 
     def to(self, device: torch.device | str) -> PairSource:
@@ -98,28 +105,54 @@ class PairSource:
         """
         if not all(0 <= index < self.batch_size for index in indices):
             raise DataError(f"expected places 0 to {self.batch_size - 1} of the batch; got {list(indices)}.")
-        frames = torch.from_numpy(np.stack([self._frames(step, index) for index in indices]))  # [n, 2, H, W, 3]
+        drawn = [self._drawn(step, index) for index in indices]
+        frames = torch.from_numpy(np.stack([pictures for pictures, _ in drawn]))  # [n, 2, H, W, 3]
+        points = self._stacked([known for _, known in drawn])
         pairs = rearrange(frames.to(self.device), "n t h w c -> n t c h w").float() / 255
         if self.augmentation is not None:
-            drawn = [
+            changes = [
                 Augmentation.draw(self.augmentation, seed_at(self.seed, "augmentation", step, index))
                 for index in indices
             ]
-            pairs = augment(pairs, drawn, self.augmentation)
-        return Pairs(pairs[:, 0].contiguous(), pairs[:, 1].contiguous())
+            pairs = augment(pairs, changes, self.augmentation)
+            points = None if points is None else augment_points(points, changes, self.size)
+        return Pairs(pairs[:, 0].contiguous(), pairs[:, 1].contiguous(), points)
 
-    def _frames(self, step: int, index: int) -> Pixels:
-        """uint8 [2, H, W, 3]."""
+    def _drawn(self, step: int, index: int) -> tuple[Pixels, Points | None]:
+        """Two frames, uint8 [2, H, W, 3], and the points in them, [2, 64, 2]."""
         draw = random.Random(seed_at(self.seed, "pair", step, index))
         epoch, place = divmod(step * self.batch_size + index, len(self._members))
         clip = draw.choice(self._members[self._order(epoch)[place]])
         for _ in range(ATTEMPTS):
             try:
-                return clip.read(sorted(draw.sample(range(len(clip)), 2)), self.size)
+                points = self._points(clip)
+                places = self._places(draw, len(clip), points)
+                return clip.read(places, self.size), None if points is None else points[places]
             except (ImageError, OSError) as problem:
                 self._complain(clip, problem)
             clip = draw.choice(draw.choice(self._members))
         raise DataError(f"expected clips that can be read; {ATTEMPTS} in turn could not be, {clip.name} among them.")
+
+    def _places(self, draw: random.Random, count: int, points: Points | None) -> list[int]:
+        choices = 1 if self.augmentation is None or points is None else self.augmentation.choices
+        first, *others = draw.sample(range(count), min(1 + choices, count))
+        if points is None or len(others) == 1:
+            return sorted((first, others[0]))
+        acted = openings(points[[first, *others]])
+        return sorted((first, others[int(np.abs(acted[1:] - acted[0]).max(1).argmax())]))
+
+    def _read_points(self, clip: Clip) -> Points | None:
+        try:
+            return clip.points(self.size)
+        except DataError as problem:
+            self._complain(clip, problem)
+            return None
+
+    def _stacked(self, known: Sequence[Points | None]) -> Tensor | None:
+        if all(points is None for points in known):
+            return None
+        unknown = np.full((2, COUNT, 2), np.nan, np.float32)
+        return torch.from_numpy(np.stack([unknown if points is None else points for points in known])).to(self.device)
 
     def _permutation(self, epoch: int) -> tuple[int, ...]:
         shuffled = torch.randperm(len(self._members), generator=generator_at(self.seed, "epoch", epoch))
@@ -128,4 +161,4 @@ class PairSource:
     def _complain(self, clip: Clip, problem: Exception) -> None:
         if clip.name not in self._complained:
             self._complained.add(clip.name)
-            log.warning("%s can't be read, another clip takes its place: %s", clip.name, problem)
+            log.warning("%s can't be used, others take its place: %s", clip.name, problem)

@@ -35,6 +35,13 @@ SUFFIX = ".points.safetensors"
 
 Points = npt.NDArray[np.float32]
 
+MOUTH, EYES = slice(0, 22), (slice(22, 38), slice(38, 54))
+MIRRORED = (1, 0, *range(12, 1, -1), *range(21, 12, -1), *range(38, 54), *range(22, 38), *range(59, 64), *range(54, 59))
+"""Which point takes the place of each where the picture is seen in a mirror."""
+UPPER_LIP, LOWER_LIP, CORNERS = 7, 17, (0, 1)
+LIDS = ((22, 26, 30, 34), (38, 42, 46, 50))
+"""Of each eye: outer corner, middle of the lower lid, inner corner, middle of the upper lid."""
+
 
 def points_file(clip: str | os.PathLike[str]) -> Path:
     """The file that belongs to a clip's."""
@@ -70,6 +77,34 @@ def read_points(path: Path) -> tuple[Points, tuple[int, int]]:
         raise DataError(f"expected the points of a clip ({FORMAT}); {path} cannot be read: {problem}") from problem
     _check(points, path)
     return points, (int(height), int(width))
+
+
+def mirrored(points: Points, width: int) -> Points:
+    """Points [..., 64, 2] of a clip of that width that is seen in a mirror."""
+    return np.asarray(np.array([width, 0]) + points[..., MIRRORED, :] * [-1, 1], np.float32)
+
+
+def openings(points: Points) -> npt.NDArray[np.float64]:
+    """[..., 3]: the gap over the width of the mouth and of both eyes, as shares."""
+
+    def share(upper: int, lower: int, left: int, right: int) -> npt.NDArray[np.float64]:
+        gap = np.linalg.norm(points[..., upper, :] - points[..., lower, :], axis=-1)
+        width = np.linalg.norm(points[..., left, :] - points[..., right, :], axis=-1)
+        return np.asarray(gap / np.maximum(width, 1e-6), np.float64)
+
+    eyes = [share(upper, lower, outer, inner) for outer, lower, inner, upper in LIDS]
+    return np.stack([share(UPPER_LIP, LOWER_LIP, *CORNERS), *eyes], -1)
+
+
+def fitted(points: Points, size: tuple[int, int], to: tuple[int, int]) -> Points:
+    """Points in pixels of pictures of `size`, in -1..1 of what is cut from their middle to fill `to` (height, width).
+
+    -1 and 1 are the centres of the first and last pixels, as in `geometry.coordinate_grid`.
+    """
+    scale = max(to[0] / size[0], to[1] / size[1])
+    extent = np.array([to[1], to[0]])
+    pixels = (points - np.array([size[1], size[0]]) / 2) * scale + extent / 2
+    return np.asarray((2 * pixels - 1) / np.maximum(extent - 1, 1) - 1, np.float32)
 
 
 def _check(points: Points, path: Path) -> None:

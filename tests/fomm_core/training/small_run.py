@@ -139,6 +139,7 @@ class MadeUpPairs:
 class _Pairs:
     source: torch.Tensor
     driving: torch.Tensor
+    points: torch.Tensor | None = None
 
 
 def small_trainer(folder: Path | None = None, *, broken_at: int | None = None, **changes: Any) -> Trainer:
