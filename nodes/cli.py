@@ -25,6 +25,7 @@ from .commands import (
     crop,
     doctor,
     evaluate,
+    export,
     graph,
     inspect,
     library,
@@ -49,6 +50,7 @@ examples:
   fomm train clips -o runs/mine --preset demo   learn a model from a folder of videos
   fomm evaluate demo-128 clips                  how well a model rebuilds clips it has not seen
   fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
+  fomm export vox -o vox-onnx                   as ONNX, for other programs and for browsers
   fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
   fomm blender-package                          the add-on for Blender, as a zip
   fomm doctor                                   what is installed, and what is wrong
@@ -80,6 +82,7 @@ def build_parser() -> argparse.ArgumentParser:
         check,
         train,
         evaluate,
+        export,
         convert,
         inspect,
         blender_package,

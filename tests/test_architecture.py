@@ -44,6 +44,7 @@ CORE: dict[str, set[str]] = {
     },
     "fetching": {"checkpoints", "config", "files", "library"},
     "lowering": {"networks", "model", "geometry", "config"},
+    "exporting": {"model", "networks", "lowering", "motion", "geometry", "config", "files", "region"},
     "fitting": {"config"},
     "prepared": {"model", "geometry", "fitting"},
     "precision": set(),
