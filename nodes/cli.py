@@ -29,6 +29,7 @@ from .commands import (
     graph,
     inspect,
     library,
+    live,
     render,
     train,
 )
@@ -43,6 +44,7 @@ examples:
   fomm animate --example                        the bundled example, on the built-in model
   fomm models get vox                           the authors' weights for faces; then --model vox
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
+  fomm live --source face.jpg                   follow your camera, in a page on this machine
   fomm crop photo.jpg -o face.png               the square around the face
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
@@ -75,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
     for module in (
         animate,
+        live,
         crop,
         library,
         render,

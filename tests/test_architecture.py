@@ -91,6 +91,7 @@ CORE: dict[str, set[str]] = {
         "view",
         "whole",
     },
+    "live": EVERYTHING,  # frame by frame, as they come
     "pipeline": EVERYTHING,  # from files to files
     "cropping": EVERYTHING,  # a file to its square
     "previewing": EVERYTHING,  # the same, to one picture
@@ -110,7 +111,8 @@ ARROWS: dict[str, set[str]] = {
     "nodes.hosts.blender": set(),  # runs inside Blender's Python, which has none of our libraries
     "nodes.graph": {"nodes.spec", "nodes.dynamic_types", "fomm_core.errors", "fomm_core.files", "fomm_core.wording"},
     "nodes.render": {"nodes.graph", "nodes.declarations", "nodes.hosts", "nodes.spec", "fomm_core"},
-    "nodes.commands": {"nodes.graph", "nodes.render", "nodes.declarations", "nodes.hosts", "fomm_core"},
+    "nodes.live": {"fomm_core"},
+    "nodes.commands": {"nodes.graph", "nodes.live", "nodes.render", "nodes.declarations", "nodes.hosts", "fomm_core"},
     "nodes.cli": {"nodes.commands", "nodes.hosts", "fomm_core"},
     "nodes": set(),
     "": {"nodes", "fomm_core"},  # the doors
