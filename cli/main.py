@@ -25,9 +25,11 @@ from . import (
     crop,
     doctor,
     evaluate,
+    export,
     graph,
     inspect,
     library,
+    live,
     render,
     train,
 )
@@ -42,6 +44,7 @@ examples:
   fomm animate --example                        the bundled example, on the built-in model
   fomm models get vox                           the authors' weights for faces; then --model vox
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
+  fomm live --source face.jpg                   follow your camera, in a page on this machine
   fomm crop photo.jpg -o face.png               the square around the face
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
@@ -49,6 +52,7 @@ examples:
   fomm train clips -o runs/mine --preset demo   learn a model from a folder of videos
   fomm evaluate demo-128 clips                  how well a model rebuilds clips it has not seen
   fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
+  fomm export vox -o vox-onnx                   as ONNX, for other programs and for browsers
   fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
   fomm blender-package                          the add-on for Blender, as a zip
   fomm doctor                                   what is installed, and what is wrong
@@ -73,6 +77,7 @@ def build_parser() -> argparse.ArgumentParser:
     group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
     for module in (
         animate,
+        live,
         crop,
         library,
         render,
@@ -80,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
         check,
         train,
         evaluate,
+        export,
         convert,
         inspect,
         blender_package,

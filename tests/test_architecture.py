@@ -44,6 +44,7 @@ CORE: dict[str, set[str]] = {
     },
     "fetching": {"checkpoints", "config", "files", "library"},
     "lowering": {"networks", "model", "geometry", "config"},
+    "exporting": {"model", "networks", "lowering", "motion", "geometry", "config", "files", "region"},
     "fitting": {"config"},
     "prepared": {"model", "geometry", "fitting"},
     "precision": set(),
@@ -90,6 +91,7 @@ CORE: dict[str, set[str]] = {
         "view",
         "whole",
     },
+    "live": EVERYTHING,  # frame by frame, as they come
     "pipeline": EVERYTHING,  # from files to files
     "cropping": EVERYTHING,  # a file to its square
     "previewing": EVERYTHING,  # the same, to one picture
@@ -103,6 +105,7 @@ ARROWS: dict[str, set[str]] = {
         for name, allowed in CORE.items()
     },
     "graph": {"fomm_core.errors", "fomm_core.files", "fomm_core.wording"},  # of the core, what needs no library
+    "live": {"fomm_core"},
     "nodes": set(),
     "nodes.spec": set(),
     "nodes.declarations": {"nodes.spec", "fomm_core"},
@@ -112,8 +115,8 @@ ARROWS: dict[str, set[str]] = {
     "nodes.hosts.headless": {"nodes.hosts", "nodes.spec", "nodes.declarations", "graph", "fomm_core"},
     "nodes.block_table": {"nodes.hosts", "nodes.spec", "nodes.declarations"},
     "batch": {"graph", "nodes", "fomm_core"},
-    "cli": {"batch", "graph", "nodes", "fomm_core"},
-    "": {"batch", "cli", "fomm_core", "graph", "nodes"},  # the doors
+    "cli": {"batch", "graph", "live", "nodes", "fomm_core"},
+    "": {"batch", "cli", "fomm_core", "graph", "live", "nodes"},  # the doors
 }
 # Imports under `if TYPE_CHECKING:` are arrows like any other; only these are let through.
 TYPES_ONLY = {"nodes.spec": {"torch", "fomm_core"}}
@@ -135,7 +138,7 @@ BESIDES = {
     "nodes.hosts.blender": {"bpy", "nodeitems_utils"},
 }
 SCREEN = {"rich", "tqdm"}
-TOPS = ("batch", "cli", "fomm_core", "graph", "nodes")
+TOPS = ("batch", "cli", "fomm_core", "graph", "live", "nodes")
 OUR_NAMES = {*TOPS, "fomm_nodes"}  # `nodes` is ComfyUI's own file besides
 
 

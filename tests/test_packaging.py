@@ -21,7 +21,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-FOLDERS = ("batch", "cli", "fomm_core", "graph", "nodes")
+FOLDERS = ("batch", "cli", "fomm_core", "graph", "live", "nodes")
 DATA_FOLDERS = {"fomm_nodes": ["workflows", "web", "locales"], "fomm_nodes.fomm_core": ["assets"]}
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "fold_upsampling",
     "four_at_once",
     "lower",
+    "plain_copy",
     "transposed_kernel",
     "wide_kernel",
 ]
@@ -47,7 +48,7 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     pixels at once, channels are last; on a CPU the wide 3x3 convolutions in float32 go Winograd's way. The detector,
     and all positions and flows, stay float32 in any `dtype`; for the rest see `cast`.
     """
-    fast = _sharing_weights(model).eval()
+    fast = plain_copy(model)
     fold_normalisation(fast)
     on_cpu = torch.device(device).type == "cpu"
     if on_cpu:
@@ -61,11 +62,11 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def _sharing_weights(model: MotionModel) -> MotionModel:
-    """A copy whose layers can be replaced and converted one by one, and that doubles no weights until they are."""
+def plain_copy(model: MotionModel) -> MotionModel:
+    """A copy in eval mode whose layers can be replaced and converted; it doubles no weights until they are."""
     shared: dict[int, Tensor] = {id(tensor): tensor.detach() for tensor in model.buffers()}
     shared |= {id(tensor): nn.Parameter(tensor.detach(), requires_grad=False) for tensor in model.parameters()}
-    return copy.deepcopy(model, shared)
+    return copy.deepcopy(model, shared).eval()
 
 
 class ChannelsLast(nn.Module):

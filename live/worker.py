@@ -1,0 +1,229 @@
+"""The thread that computes: takes the newest driving frame, does what was asked for, hands on what it made."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..fomm_core.errors import FommError
+from ..fomm_core.live import Latest, Performer, Shown, Take
+from ..fomm_core.video.pixels import Pixels
+
+log = logging.getLogger("fomm.live")
+
+RECENT = 30
+"""Frames that the rate and the latency are of."""
+IDLE = 0.1
+"""Seconds between looks for wishes while no frame comes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Incoming:
+    """A driving frame. at: `time.monotonic` when it came. stamp: the page's own, given back with the result."""
+
+    frame: Pixels
+    at: float
+    stamp: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Outgoing:
+    """A frame that was made."""
+
+    incoming: Incoming
+    shown: Shown
+    number: int
+    fps: float
+    latency: float
+    cpu: float
+    recorded: int
+
+
+@dataclass
+class Recent:
+    """Averages of the last frames."""
+
+    ends: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    latencies: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+    costs: deque[float] = field(default_factory=lambda: deque(maxlen=RECENT))
+
+    def add(self, end: float, latency: float, cpu: float) -> None:
+        """One more frame."""
+        self.ends.append(end)
+        self.latencies.append(latency)
+        self.costs.append(cpu)
+
+    @property
+    def fps(self) -> float:
+        """Frames per second; 0 for the first."""
+        span = self.ends[-1] - self.ends[0]
+        return (len(self.ends) - 1) / span if span > 0 else 0.0
+
+
+Wish = Callable[[], None]
+OnOut = Callable[[Outgoing], None]
+OnState = Callable[[dict[str, Any]], None]
+
+
+class Worker:
+    """Runs a Performer in a thread; use it in a `with` block, at whose end a take that still runs is finished.
+
+    on_out: called in the thread for each frame made. on_state: for each change of what `state` says.
+    """
+
+    def __init__(self, performer: Performer, folder: Path, on_out: OnOut, on_state: OnState) -> None:
+        self.performer, self.folder = performer, folder
+        self.incoming: Latest[Incoming] = Latest()
+        self._on_out, self._on_state = on_out, on_state
+        self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
+        self._take: Take | None = None
+        self._taking = ExitStack()
+        self._number, self._recent, self._said = 0, Recent(), ""
+        self._thread = threading.Thread(target=self._run, name="fomm-live", daemon=True)
+
+    def __enter__(self) -> Worker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self.incoming.close()
+        self._thread.join()
+
+    def ask(self, wish: dict[str, Any]) -> None:
+        """What the page wishes, to be done between two frames. Raises FommError for a wish that is none."""
+        self._wishes.put(self._understood(wish))
+
+    def _understood(self, wish: dict[str, Any]) -> Wish:
+        performer, name, value = self.performer, wish.get("do"), wish.get("value")
+        number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+        if name == "anchor":
+            return performer.set_anchor
+        if name == "mirror" and isinstance(value, bool):
+            return lambda: performer.set_mirror(value)
+        if name == "smooth" and isinstance(value, bool):
+            return lambda: setattr(performer, "smooth", value)
+        if name == "record" and isinstance(value, bool):
+            return self._start_take if value else self._end_take
+        if name == "strength" and number is not None and 0 <= number <= 2:
+            return lambda: performer.set_strength(float(number))
+        if name == "source" and isinstance(value, int) and number is not None:
+            return lambda: self._choose(int(number))
+        raise FommError(f"expected a wish that the page knows; got {str(wish)[:80]}.")
+
+    def state(self) -> dict[str, Any]:
+        """What the page shows besides frames."""
+        performer = self.performer
+        return {
+            "sources": list(performer.names),
+            "source": performer.chosen,
+            "mirror": performer.mirror,
+            "smooth": performer.smooth,
+            "strength": performer.transfer.strength,
+            "recording": self._take is not None,
+            "said": self._said,
+        }
+
+    def _run(self) -> None:
+        try:
+            while not self.incoming.closed:
+                incoming = self.incoming.take(IDLE)
+                self._do_wishes()
+                if incoming is not None:
+                    self._guarded(lambda given=incoming: self._step(given))  # type: ignore[misc]
+        finally:
+            self._guarded(self._end_take)
+
+    def _do_wishes(self) -> None:
+        while not self._wishes.empty():
+            self._guarded(self._wishes.get())
+            self._on_state(self.state())
+
+    def _guarded(self, work: Wish) -> None:
+        """A frame or wish that fails is told of, and the next one tried."""
+        try:
+            work()
+        except (FommError, OSError) as problem:
+            self._say(str(problem))
+
+    def _say(self, text: str) -> None:
+        self._said = text
+        log.warning("%s", text)
+        self._on_state(self.state())
+
+    def _step(self, incoming: Incoming) -> None:
+        cpu = time.process_time()
+        shown = self.performer.step(incoming.frame, incoming.at)
+        if self._take is not None:
+            self._record(self._take, shown, incoming.at)
+        self._number += 1
+        end = time.monotonic()
+        self._recent.add(end, end - incoming.at, time.process_time() - cpu)
+        recent = self._recent
+        self._on_out(
+            Outgoing(
+                incoming,
+                shown,
+                self._number,
+                recent.fps,
+                sum(recent.latencies) / len(recent.latencies),
+                sum(recent.costs) / len(recent.costs),
+                0 if self._take is None else self._take.frames,
+            )
+        )
+
+    def _record(self, take: Take, shown: Shown, seconds: float) -> None:
+        """A take that cannot be written, as on a full disk, ends."""
+        try:
+            take.add(shown.image, shown.keypoints, seconds)
+        except (FommError, OSError) as problem:
+            self._take, self.performer.governor.held = None, False
+            self._taking.__exit__(type(problem), problem, problem.__traceback__)
+            raise
+
+    def _choose(self, number: int) -> None:
+        if self._take is not None:
+            raise FommError("a take is of one picture: end the recording first, then choose another.")
+        self.performer.choose(number)
+
+    def _start_take(self) -> None:
+        if self._take is not None:
+            return
+        performer = self.performer
+        height, width = performer.size
+        notes = {"source": performer.names[performer.chosen], "size": f"{width}x{height}", "mode": "absolute"}
+        take = Take(free_stem(self.folder), rate=max(1.0, round(self._recent.fps or 25.0)), notes=notes)
+        self._taking = ExitStack()
+        self._taking.enter_context(take)
+        self._take = take
+        performer.governor.held = True
+        self._said = f"recording {take.video.name}"
+
+    def _end_take(self) -> None:
+        take, self._take = self._take, None
+        self.performer.governor.held = False
+        if take is None:
+            return
+        if not take.frames:
+            nothing = FommError("nothing was recorded: no frame came.")
+            self._taking.__exit__(FommError, nothing, None)
+            self._said = str(nothing)
+            return
+        self._taking.close()
+        self._said = f"{take.video.name} and {take.performance.name}: {take.frames} frames"
+
+
+def free_stem(folder: Path) -> Path:
+    """`take-001`, or the first after it of which no file is there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    number = 1
+    while any((folder / f"take-{number:03d}{ending}").exists() for ending in (".mp4", ".safetensors")):
+        number += 1
+    return folder / f"take-{number:03d}"
