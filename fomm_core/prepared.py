@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -60,6 +61,10 @@ class Rendered:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __getitem__(self, frames: slice | Sequence[int]) -> Rendered:
+        """Some of the frames, in that order."""
+        return Rendered(self.images[frames], None if self.motion is None else self.motion[frames], self.source)
 
     @property
     def occlusion(self) -> Tensor | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import islice
 
 import torch
@@ -72,10 +73,14 @@ def render(
     schedule = moving[0].schedule
     still = moving[0].still() if canvas is None else from_uint8(canvas.picture[..., :3])
 
+    @lru_cache(maxsize=1)  # what stands comes again and again
+    def pixels(chunk: tuple[Rendered, ...]) -> tuple[list[Tensor], list[Pixels]]:
+        parts = list(zip(moving, chunk, strict=True))
+        hidden = [part.hidden(rendered) for part, rendered in parts] if len(writers) > 1 else []
+        return [part.images(rendered, clear=clear) for part, rendered in parts], hidden
+
     def write(chunk: tuple[Rendered, ...], driving: list[Tensor], until: Sequence[Fraction] | None) -> None:
-        images = [part.images(rendered, clear=clear) for part, rendered in zip(moving, chunk, strict=True)]
-        writes_mask = len(writers) > 1
-        hidden = [part.hidden(rendered) for part, rendered in zip(moving, chunk, strict=True) if writes_mask]
+        images, hidden = pixels(chunk)
         if canvas is None:
             shown = _compared(still, driving, images[0]) if options.compare else images[0]
             writers[0].write(to_uint8(shown), until)
@@ -120,7 +125,4 @@ def _together(streams: Sequence[Iterator[Rendered]]) -> Iterator[tuple[Rendered,
 def _singly(stream: Iterator[Rendered]) -> Iterator[Rendered]:
     for rendered in stream:
         for number in range(len(rendered)):
-            one = slice(number, number + 1)
-            yield Rendered(
-                rendered.images[one], None if rendered.motion is None else rendered.motion[one], rendered.source
-            )
+            yield rendered if len(rendered) == 1 else rendered[number : number + 1]

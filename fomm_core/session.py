@@ -27,6 +27,7 @@ from .model import MotionModel
 from .motion import hold
 from .precision import fast_dtype
 from .prepared import PreparedSource, Rendered
+from .standing import with_standing, without_standing
 from .team import Team
 
 log = logging.getLogger("fomm.session")
@@ -181,9 +182,14 @@ class AnimationSession:
         return self._checked(Rendered(resize(images, *source.size), motion, source))
 
     def render(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Rendered]:
-        """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number."""
+        """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number.
+
+        Where nothing moves from one frame to the next, the frame is computed once, and given again.
+        """
         self.model.check_keypoints(keypoints)
-        yield from self._in_chunks([(len(keypoints), lambda span: self._render(source, keypoints[span]))])
+        moving, lengths = without_standing(keypoints)
+        chunks = self._in_chunks([(len(moving), lambda span: self._render(source, moving[span]))])
+        yield from with_standing(chunks, lengths, self.chunk)
 
     def render_each(self, sources: Iterable[Callable[[], PreparedSource]], keypoints: Keypoints) -> Iterator[Rendered]:
         """Frames whose source is another each time: a clip that is moved by a clip. One frame at a time, in order.

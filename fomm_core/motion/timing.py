@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import KeypointError
 from ..geometry import Keypoints
+from ..wording import counted
 from .checks import check_frames
 
 USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120))
@@ -25,6 +26,9 @@ SLACK = Fraction(1, 20)  # of a frame, by which a result may be shorter than its
 SLOWEST_RATE = Fraction(1, 10)
 EVEN_WITHIN = 0.01
 """Seconds by which a frame may miss its place in an even row: ticks of GIF and Matroska, a recorder's trembling."""
+MOST_STANDING, MOST_COPIES = 100_000, 20
+"""Frames that a clip may become at a constant rate, or so many for each that was filmed: an hour, nearly all of it
+standing, is more likely a mistake, or damage, than meant."""
 LONGEST_STEP = 1.5
 """Usual distances of frames up to which movement goes on evenly between two of them. Behind a longer one the picture
 stood still, and the movement to the next frame takes the last `LONGEST_STEP` of it."""
@@ -56,7 +60,8 @@ def even_rate(times: Sequence[float], stated: Fraction) -> Fraction | None:
     if distance >= 1 / HIGHEST_RATE:
         found = Fraction(1 / distance)
         whole = Fraction(max(1, round(found)))
-        fitting += [whole, whole * 1000 / 1001, found.limit_denominator(1001)]
+        fitting += [whole, whole * 1000 / 1001]
+        fitting.append(found.limit_denominator(1001) if found > 1 else 1 / Fraction(distance).limit_denominator(1001))
     for rate in fitting:
         frame = float(1 / rate)
         allowed = min(EVEN_WITHIN, frame / 4)
@@ -150,6 +155,7 @@ def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[
     if rate == new_rate:
         return keypoints, list(range(old))
     count = max(1, math.ceil(old * new_rate / rate - SLACK))
+    _check_standing(old, count, new_rate)
     exact = [min(index * rate / new_rate, Fraction(old - 1)) for index in range(count)]
     before = torch.tensor([int(position) for position in exact])
     share = torch.tensor([float(position % 1) for position in exact])
@@ -170,7 +176,19 @@ def evened(times: Sequence[float], stated: Fraction) -> tuple[Fraction, list[int
 def _row(edges: Tensor, rate: Fraction) -> Tensor:
     """When the frames of a constant rate begin that last as long as a clip, or up to one frame longer."""
     step = float(1 / rate)
-    return torch.arange(max(1, int(torch.ceil(edges[-1] / step - float(SLACK)))), dtype=torch.float64) * step
+    count = max(1, int(torch.ceil(edges[-1] / step - float(SLACK))))
+    _check_standing(len(edges) - 1, count, rate)
+    return torch.arange(count, dtype=torch.float64) * step
+
+
+def _check_standing(filmed: int, count: int, rate: Fraction) -> None:
+    if count > max(MOST_STANDING, MOST_COPIES * filmed):
+        hours, minutes = divmod(round(count / rate / 60), 60)
+        raise KeypointError(
+            f"expected pictures that follow each other; {counted(filmed, 'picture')} shown for {hours} h {minutes} min "
+            f"would make {count} frames at {float(rate):.4g} per second. Choose a part of the clip or a lower rate, or "
+            "keep the clip's own times (--fps keep)."
+        )
 
 
 def _resampled_by_time(keypoints: Keypoints, new_rate: Fraction) -> tuple[Keypoints, list[int]]:

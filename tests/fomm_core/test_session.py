@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -87,7 +88,9 @@ def test_rendering_is_lazy(session, threads, monkeypatch) -> None:
     calls = []
     decode = source.network.generator.decode
     monkeypatch.setattr(source.network.generator, "decode", lambda x: calls.append(len(x)) or decode(x))
-    stream = session.render(source, session.detect(torch.rand(1, 3, 64, 64)).expand(20_000))
+    moving = session.detect(torch.rand(1, 3, 64, 64)).expand(20_000)
+    moving = replace(moving, position=moving.position + torch.linspace(0, 0.1, 20_000)[:, None, None])
+    stream = session.render(source, moving)
     next(stream), next(stream)
     assert 2 <= len(calls) <= 2 * threads
     assert set(calls) == {2}

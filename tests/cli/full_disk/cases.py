@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ MODEL = (
     *("--set", "model.detector.block_expansion=2", "--set", "model.detector.max_features=4"),
     *("--set", "model.dense_motion.block_expansion=2", "--set", "model.dense_motion.max_features=4"),
     *("--set", "model.generator.block_expansion=2", "--set", "model.generator.max_features=4"),
-    *("--steps", "4", "--save-steps", "2"),
+    *("--size", "64", "--steps", "4", "--save-steps", "2"),
 )
 SMALL = ("--size", "64", "--device", "cpu", "-q", "-y")
 
@@ -53,29 +53,43 @@ def digests(folder: Path) -> dict[str, str]:
 @dataclass(frozen=True)
 class Case:
     """arguments: of `fomm`, from the folders of inputs and of the small disk. old: files that are there before, and
-    stay as they are until the new ones are complete. made: what lies on the disk in the end, to be compared.
+    stay as they are until the new ones are complete. made: what is promised to lie on the disk in the end, to be
+    compared. free: patterns of names that may be there as well, or not.
     """
 
     arguments: Callable[[Path, Path], tuple[Any, ...]]
     old: tuple[str, ...] = ()
     made: Callable[[Path], Mapping[str, Any]] = field(default=digests)
+    free: tuple[str, ...] = ()
 
 
-def _states(disk: Path) -> dict[str, Any]:
-    """Of a run: its model and its last states by what is in them, its log without times."""
+def _run(disk: Path) -> dict[str, Any]:
+    """What is promised of a run: its last state, whole, its model, and the losses of all steps."""
     import torch
 
-    found: dict[str, Any] = {}
-    for path in sorted((disk / "run").rglob("*")):
-        if path.suffix == ".pt":
-            state = torch.load(path, weights_only=True)
-            values = sorted((name, value.double().sum().item()) for name, value in state["model"].items())
-            found[path.name] = hashlib.sha256(repr(values).encode()).hexdigest()
-        elif path.name == "log.jsonl":
-            found[path.name] = [json.loads(line)["losses"] for line in path.read_text().splitlines()]
-        elif path.is_file():
-            found[str(path.relative_to(disk))] = digest(path)
+    found: dict[str, Any] = {path.name: digest(path) for path in disk.glob("run/*.safetensors")}
+    for path in sorted(disk.glob("run/states/*.pt"))[-1:]:
+        state = torch.load(path, weights_only=True)
+        found[path.name] = hashlib.sha256(repr(list(_values({**state, "seconds": 0}))).encode()).hexdigest()
+    for path in disk.glob("run/log.jsonl"):
+        found[path.name] = [json.loads(line)["losses"] for line in path.read_text().splitlines()]
     return found
+
+
+def _values(part: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """All that a state holds, tensors by their bits."""
+    import torch
+
+    if isinstance(part, torch.Tensor):
+        yield name, (part.dtype, tuple(part.shape), hashlib.sha256(part.contiguous().numpy().tobytes()).hexdigest())
+    elif isinstance(part, Mapping):
+        for key, value in part.items():
+            yield from _values(value, f"{name}.{key}")
+    elif isinstance(part, (list, tuple)):
+        for place, value in enumerate(part):
+            yield from _values(value, f"{name}.{place}")
+    else:
+        yield name, part
 
 
 def _weights(disk: Path) -> dict[str, Any]:
@@ -132,7 +146,8 @@ CASES: dict[str, Case] = {
             *MODEL,
             "--resume",
         ),
-        made=_states,
+        made=_run,
+        free=("run/states/step-*.pt", "run/strips*"),
     ),
     "render": Case(
         lambda given, disk: (

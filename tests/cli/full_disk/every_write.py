@@ -17,13 +17,17 @@ import sys
 import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[3]
 LIMIT = 120
 """Seconds of one try."""
-LOADED = ("fomm_core.pipeline", "fomm_core.cropping", "fomm_core.training.loop", "batch.render", "cli.main")
+LOADED = ("fomm_core.pipeline", "fomm_core.cropping", "fomm_core.training.plan", "fomm_core.training.run_log")
+LOADED += ("fomm_core.training.data", "fomm_core.training.loop", "batch.render", "cli.main")
+TOLD = 20
+"""Writes after which it is said how far this has come."""
 FULL = ("The disk is full", "No space left", "s the disk full", "disk is full")
 
 
@@ -133,6 +137,8 @@ def faults(case: Any, disk: Disk, given: Path, most: int) -> Iterator[str]:
     reference, listed = dict(case.made(disk.place)), names(disk.place)
     print(f"{whole.writes} writes", flush=True)
     for number in spread(whole.writes, most):
+        if number % TOLD == 0:
+            print(f"{number} of {whole.writes}", flush=True)
         for stays in (False, True):
             which = f"write {number}{' and all that follow' if stays else ''}"
             disk.fresh(case.old, OLD)
@@ -146,7 +152,7 @@ def faults(case: Any, disk: Disk, given: Path, most: int) -> Iterator[str]:
                 yield f"{which}: then again, with room: {again.code}\n{again.said[-1500:]}"
             elif (made := dict(case.made(disk.place))) != reference:
                 yield f"{which}: then again, with room: {differing(made, reference)}"
-            elif strays := names(disk.place) - listed:
+            elif strays := strayed(names(disk.place) - listed, case.free):
                 yield f"{which}: then again, with room: {sorted(strays)} stay"
 
 
@@ -170,6 +176,11 @@ def judged(case: Any, disk: Disk, tried: Tried, reference: Mapping[str, Any]) ->
 def names(folder: Path) -> set[str]:
     """Of all that lies in it."""
     return {str(path.relative_to(folder)) for path in folder.rglob("*")}
+
+
+def strayed(found: set[str], free: tuple[str, ...]) -> set[str]:
+    """Those that no pattern allows."""
+    return {name for name in found if not any(fnmatch(name, pattern) for pattern in free)}
 
 
 def differing(made: Mapping[str, Any], reference: Mapping[str, Any]) -> str:
@@ -196,6 +207,8 @@ def main() -> int:
     given = arguments.folder.resolve() / "given"
     for name in LOADED:
         importlib.import_module(f"fomm_nodes.{name}")
+    if importlib.util.find_spec("lightning_fabric"):
+        importlib.import_module("lightning_fabric")
     if not given.exists():
         make_inputs(given)
     found = 0

@@ -63,6 +63,8 @@ def line(times: list[float] | None = None, count: int = 11) -> Keypoints:
         ([round(index / 30, 3) for index in range(101)], 30, 30),  # ticks of Matroska
         ([round(index / 15, 2) for index in range(101)], 15, 15),  # ticks of GIF
         (edges(0.5), 25, 2),
+        (edges(3600, 3600, 3600), 25, Fraction(1, 3600)),
+        (edges(2.5, 2.5), 25, Fraction(2, 5)),
         (edges(*[0.04] * 10, 0.055), 25, 25),
         (PHONE, 27, None),
         (HELD, 25, None),
@@ -134,6 +136,17 @@ def test_pictures_of_an_uneven_clip_are_those_shown() -> None:
     assert rate == 25
     assert shown == [0] * 25 + list(range(1, 11))
     assert evened(edges(*[0.04] * 5), Fraction(25)) == (25, None)
+
+
+@pytest.mark.parametrize("keypoints", [line(edges(0.04, 16000.0)), line(edges(0.04, 1e9)), line(count=2)])
+def test_two_pictures_held_for_hours_are_refused_before_they_take_memory(keypoints) -> None:
+    with pytest.raises(KeypointError, match=r"2 pictures shown for \d+ h \d+ min .* at 25 per second"):
+        resample(keypoints, Fraction(1, 3600), Fraction(25))
+
+
+def test_an_hour_of_pictures_is_no_mistake() -> None:
+    assert len(resample(line(count=18_000), Fraction(5), Fraction(60))[0]) == 216_000
+    assert len(resample(line(edges(0.04, 3600.0)), Fraction(25), Fraction(25))[0]) == 90_001
 
 
 def test_slices_and_joints_keep_times() -> None:
