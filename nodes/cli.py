@@ -21,6 +21,7 @@ from .commands import (
     animate,
     blender_package,
     check,
+    check_drive,
     convert,
     crop,
     doctor,
@@ -28,6 +29,7 @@ from .commands import (
     graph,
     inspect,
     library,
+    performance,
     render,
     train,
 )
@@ -43,6 +45,8 @@ examples:
   fomm models get vox                           the authors' weights for faces; then --model vox
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
   fomm crop photo.jpg -o face.png               the square around the face
+  fomm check-drive face.jpg talk.mp4            will it work? before it is rendered
+  fomm performance talk.safetensors -o loop.safetensors --ending loop --crossfade 12
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
   fomm check workflow.json                      what is wrong with a saved workflow
@@ -74,6 +78,8 @@ def build_parser() -> argparse.ArgumentParser:
     for module in (
         animate,
         crop,
+        performance,
+        check_drive,
         library,
         render,
         graph,

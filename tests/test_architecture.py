@@ -54,6 +54,9 @@ CORE: dict[str, set[str]] = {
     "persons": {"faces", "shipped", "video"},
     "video": {"files", "wording"},
     "view": {"geometry"},
+    "grouping": {"faces", "geometry", "motion", "prepared", "session"},
+    "checking": {"animation", "faces", "geometry", "motion", "prepared", "session"},
+    "plots": {"checking", "geometry", "view"},
     "background": set(),
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
@@ -92,6 +95,7 @@ CORE: dict[str, set[str]] = {
     },
     "pipeline": EVERYTHING,  # from files to files
     "cropping": EVERYTHING,  # a file to its square
+    "drive_check": EVERYTHING,  # a pair of files, before they are animated
     "previewing": EVERYTHING,  # the same, to one picture
     "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names

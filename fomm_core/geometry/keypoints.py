@@ -19,7 +19,7 @@ class Keypoints:
     jacobian: [T, K, 2, 2], d image / d reference at the keypoint; None for zero-order models.
     times: [T + 1] float64 on the CPU, seconds, rising: frame i is shown from times[i] to times[i + 1]. None where
         frames follow each other evenly, at a rate that is stated elsewhere.
-    confidence: [T, K] in 0..1, how sure the detector was (`networks.heatmap_confidence`); None where nobody measured it.
+    confidence: [T, K] in 0..1, how sure the detector was (`heatmap_confidence`); None where nobody measured it.
     """
 
     position: Tensor

@@ -23,6 +23,7 @@ from .order import (
     trim,
 )
 from .performance import FAMILY, Performance, load_keypoints, save_keypoints
+from .poses import EASES, KeyPose, apply_poses, format_poses, parse_poses
 from .scale import movement_scale
 from .smooth import smooth_gaussian, smooth_one_euro
 from .strength import curve_values, parse_curve, strengthen
@@ -30,16 +31,19 @@ from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, 
 from .transfer import TransferOptions, transfer
 
 __all__ = [
+    "EASES",
     "ENDINGS",
     "FAMILY",
     "MISMATCHES",
     "Edits",
     "Groups",
+    "KeyPose",
     "Mismatch",
     "Performance",
     "TransferOptions",
     "anchor_distances",
     "anchor_frame",
+    "apply_poses",
     "best_anchor",
     "blend",
     "common_rate",
@@ -53,6 +57,7 @@ __all__ = [
     "faster",
     "fill_gaps",
     "format_groups",
+    "format_poses",
     "hold",
     "hold_frame",
     "join",
@@ -66,6 +71,7 @@ __all__ = [
     "parse_curve",
     "parse_groups",
     "parse_numbers",
+    "parse_poses",
     "parse_weights",
     "part",
     "ping_pong",

@@ -42,7 +42,7 @@ def fill_gaps(
 ) -> tuple[Keypoints, list[tuple[int, int]]]:
     """Lost frames replaced by a movement from the last good one to the next, and the gaps as (first frame, frames).
 
-    The bridge is a cubic that leaves and arrives at the speed there was, no further out than both ends by much; a gap at
+    The bridge is a cubic that leaves and arrives at the speed there was, as far as it overshoots little; a gap at
     either end of the clip, or of more than `longest` frames, is held by its good neighbours instead, half each.
     Confidence stays what it was, so that it still shows where frames were bridged.
 

@@ -74,7 +74,9 @@ def parse_weights(text: str, groups: Groups, count: int, weight: float = 1.0) ->
     for part in (part.strip() for part in text.replace(";", ",").split(",") if part.strip()):
         found = _WEIGHTED.fullmatch(part)
         if found is None:
-            raise KeypointError(f"expected names or numbers such as mouth, head 0.5, eyes 1/0.2, 3-5; got {part[:80]!r}")
+            raise KeypointError(
+                f"expected names or numbers such as mouth, head 0.5, eyes 1/0.2, 3-5; got {part[:80]!r}"
+            )
         chosen = _named(found["what"].strip(), groups, count)
         share = float(found["position"] or 1)
         turned = float(found["turning"] or share)

@@ -54,7 +54,7 @@ def join(parts: Sequence[Keypoints], crossfade: int = 0) -> Keypoints:
         check_counts("first performance", parts[0], f"performance {number + 1}", part)
         inner = 0 < number < len(parts) - 1
         least = crossfade * (2 if inner else 1) if len(parts) > 1 else 0
-        if not 0 <= crossfade or len(part) < max(1, least):
+        if not crossfade >= 0 or len(part) < max(1, least):
             raise KeypointError(
                 f"expected a crossfade of at least 0 frames, and of no more than each performance has (half of that "
                 f"for those in the middle); got {crossfade} for performance {number + 1} of {len(part)} frames"
@@ -71,7 +71,7 @@ def join(parts: Sequence[Keypoints], crossfade: int = 0) -> Keypoints:
 
 
 def _faded(leaving: Keypoints, coming: Keypoints) -> Keypoints:
-    """n frames of each to n frames that begin as the one and end as the other, neither reached."""
+    """N frames of each to n frames that begin as the one and end as the other, neither reached."""
     if (leaving.jacobian is None) != (coming.jacobian is None):
         raise KeypointError("expected jacobians in all performances or in none; got a mixture: detect with one model")
     count = len(leaving)

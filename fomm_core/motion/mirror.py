@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
-
 from ..errors import KeypointError
 from ..geometry import Keypoints
 from .checks import check_counts, check_single

@@ -36,8 +36,8 @@ from .timing import rate_of
 
 FORMAT = "fomm-keypoints"
 FORMAT_VERSION = 3
-"""1 until times were added, 2 until confidence was. Files without them are still written as such, so that older versions
-read them."""
+"""1 until times were added, 2 until confidence was. Files without them are still written as such, so that older
+versions read them."""
 UNTIMED_VERSION, TIMED_VERSION = 1, 2
 FAMILY = "first-order"
 """Keypoints with jacobians, or without: what all files hold that name no family."""

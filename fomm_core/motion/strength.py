@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -68,7 +69,7 @@ def parse_curve(text: str, fps: float | Fraction) -> list[tuple[float, float]]:
         points.append((place, float(found[3])))
         if len(points) > MOST_POINTS:
             raise KeypointError(f"expected at most {MOST_POINTS} points of a curve; got more")
-    if any(after[0] <= before[0] for before, after in zip(points, points[1:], strict=False)):
+    if any(after[0] <= before[0] for before, after in pairwise(points)):
         raise KeypointError(f"expected the places of a curve to rise; got {text[:80]!r}")
     return points
 
