@@ -210,10 +210,16 @@ def draw_parts(picture: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
             outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
             shown = [round(float(c) * 255) for c in colour]
             cv2.drawContours(canvas, outlines, -1, shown, max(1, round(size / 10)), cv2.LINE_AA)
+        written: list[tuple[float, float, float]] = []
         for name, layer in zip(parts, layers.numpy(), strict=True):
             y, x = np.unravel_index(int(layer.argmax()), layer.shape)
-            left = min(max(float(x) - text_width(name, size) / 2, 2), width - text_width(name, size) - 2)
-            write_text(canvas, name, (left, min(max(float(y) + size / 2, size + 2), height - 3)), size, outline=True)
+            wide = text_width(name, size)
+            left = min(max(float(x) - wide / 2, 2), width - wide - 2)
+            low = min(max(float(y) + size / 2, size + 2), height - 3)
+            while any(abs(low - at) < 1.3 * size and left < end and start < left + wide for start, end, at in written):
+                low += 1.3 * size  # below what is written there already
+            written.append((left, left + wide, low))
+            write_text(canvas, name, (left, low), size, outline=True)
 
     return painted(result[None], draw).to(picture)
 

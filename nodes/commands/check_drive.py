@@ -28,7 +28,7 @@ examples:
   fomm check-drive face.jpg --keypoints talk.safetensors --json
       of a saved performance, for scripts: verdict, score, findings and measures
 
-Exit codes: 0 good or doubtful, 1 bad (or failed), 2 wrong usage.
+Exit codes: 0 checked, whatever the verdict; 1 failed, 2 wrong usage.
 """
 
 
@@ -38,8 +38,8 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "check-drive",
         parents=[common],
         help="say before rendering how well a clip will move a picture",
-        description="Compare a picture and a driving clip: pose and size at the anchor, how sure the keypoints are, what "
-        "would be lost or invented, cuts. Takes seconds and renders nothing.",
+        description="Compare a picture and a driving clip: pose and size at the anchor, how sure the keypoints are, "
+        "what would be lost or invented, cuts. Takes seconds and renders nothing.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     if output is not None:
         write_image(output, to_uint8(sheet)[0])
     print(json.dumps(_plain(done), indent=2) if arguments.json else done.report)
-    return 1 if done.verdict == "bad" else 0
+    return 0
 
 
 def _plain(done: DriveCheck) -> dict[str, Any]:

@@ -27,7 +27,7 @@ examples:
   fomm performance talk.safetensors -o fading.safetensors --strength "0: 0, 1s: 1, 4s: 1, 5s: 0"
       movement that comes and goes
 
-  fomm performance head.safetensors --blend talk.safetensors --only "mouth 1/0.5" --groups "mouth: 7-8" -o mixed.safetensors
+  fomm performance head.safetensors --blend talk.safetensors --groups "mouth: 7-8" --only "mouth 1/0.5" -o mix.json
       the mouth of one clip on the head of another; half of its turning
 
   fomm performance talk.safetensors -o clean.safetensors --fill-gaps --curves curves.png
