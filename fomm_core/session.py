@@ -127,7 +127,7 @@ class AnimationSession:
         """Keypoints with confidence (float32, on the CPU) of a clip: [T, C, H, W], or an iterable of such batches.
 
         All frames are of one size. `on_frames(n)` is called after each chunk with the number of frames done; what it
-        raises ends the detection. Only a chunk of frames is held at a time. Raises ImageError for a clip without frames.
+        raises ends the detection. Only a chunk of frames is held. Raises ImageError for a clip without frames.
         """
         batches = [frames] if isinstance(frames, Tensor) else frames
         parts = ((len(batch), partial(self._detect_part, batch)) for batch in batches)

@@ -115,7 +115,7 @@ def test_truncated_files_are_refused(tmp_path: Path, kept: int) -> None:
     [
         ({"weight": torch.zeros(3)}, None, "names no format; is it a model"),
         (tensors(), {**NOTES, "format": "fomm-model"}, "its format is 'fomm-model'"),
-        (tensors(), {**NOTES, "format_version": "3"}, "has 3: update fomm-nodes"),
+        (tensors(), {**NOTES, "format_version": "4"}, "has 4: update fomm-nodes"),
         (tensors(), {**NOTES, "format_version": "one"}, "format version of 1 to 3 .* got 'one'"),
         (tensors(), {**NOTES, "format_version": "0"}, "format version of 1 to 3 .* got '0'"),
         (tensors(), {**NOTES, "format_version": "9" * 5000}, "format version of 1 to 3"),
