@@ -20,6 +20,7 @@ from .geometry import Keypoints, Motion
 from .motion import TransferOptions, anchor_distances, anchor_frame, best_anchor, movement_scale
 from .prepared import PreparedSource
 from .session import AnimationSession
+from .whole.found import APART
 
 SAMPLES = 9
 """Frames whose dense motion is looked at."""
@@ -81,9 +82,9 @@ def check_drive(
         driving: T frames as `AnimationSession.detect` gives them; without confidence, that is left out.
         options: as for rendering: the anchor above all.
         shots: first frames of the driver's shots, 0 included, as far as they are known.
-        source_face: the source's, where one was looked for and found.
+        source_face: the source's; None where none was found.
         faces: of the driver in some of its frames, the anchor first; None where none was found. Not given: nobody
-            looked, or the model is not of faces.
+            looked, in the source neither, or the model is not of faces.
 
     Raises KeypointError for keypoints of another model, or an anchor that is not there.
     """
@@ -119,6 +120,8 @@ def check_drive(
 
 
 GOOD, BAD = 0.7, 0.45
+KNOWN = 0.85
+"""A source whose keypoints are that sure is of the model's kind, if it is no face: drawn ones are not always found."""
 
 
 def _jumps(driving: Keypoints) -> list[int]:
@@ -191,7 +194,7 @@ def _damage(motion: Motion | None) -> dict[str, float]:
 
 def _face_measures(source: Face | None, faces: Sequence[Face | None]) -> dict[str, float]:
     seen = [face for face in faces if face is not None]
-    found = {"faces": len(seen) / max(1, len(faces))}
+    found = {"faces": len(seen) / max(1, len(faces)), "source face": float(source is not None)}
     if source is not None and faces and (at := faces[0]) is not None:
         found |= {"turn": abs(at.turn - source.turn), "roll": math.degrees(abs(at.roll - source.roll))}
     if len(seen) > 1:
@@ -235,13 +238,16 @@ def _findings(measures: dict[str, float], transfer: TransferOptions, cuts: Seque
         0.9 * (1 - measures.get("faces", 1.0)),
         f"No face is found in {round(100 * (1 - measures.get('faces', 1)))} % of the frames that were looked at.",
     )
+    if measures.get("source face") == 0:
+        known = measures.get("source confidence", 1) >= KNOWN
+        tell("faces", 0.3 if known else 0.6, "The model is one of faces, and no face is found in the source.")
     if relative:
         tell(
             "pose",
             0.7 * share("pose", 0.5, 2.0),
             "At the anchor the driver's pose or shape is unlike the source's; relative motion takes them as the same.",
         )
-        turned = max(share("turn", 0.3, 0.8), share("roll", 15, 45))
+        turned = max(share("turn", APART, 2 * APART), share("roll", math.degrees(APART), math.degrees(2 * APART)))
         tell("pose", 0.7 * turned, "At the anchor the driver's head is turned or tilted otherwise than the source's.")
         scale = measures["scale"]
         tell(

@@ -19,7 +19,7 @@ from .plots import check_sheet
 from .prepared import PreparedSource
 from .session import AnimationSession
 from .stills import prepare_still
-from .whole import FoundDriving
+from .whole import FoundDriving, framing_of
 
 LOOKED_AT = 6
 """Frames of a driver in which faces are looked for."""
@@ -53,7 +53,8 @@ def check_drive_files(
     keypoints = clip.driver(session, prepared, options.fit, in_clip, found.room, report).keypoints
     anchor = anchor_index(prepared.keypoints, keypoints, options.animation.anchor)
     frames = _frames(clip, prepared, options, in_clip, anchor, len(keypoints))
-    face, faces = _faces(animator.finder, prepared, frames)
+    of_faces = framing_of(session.config, session.model.name) is not None
+    face, faces = _faces(animator.finder, prepared, frames) if of_faces else (None, None)
     chosen = replace(options.animation, anchor=anchor)
     done = check_drive(session, prepared, keypoints, options=chosen, shots=in_clip.shots, source_face=face, faces=faces)
     return done, check_sheet(prepared.image.cpu(), prepared.keypoints, keypoints, done, frames[:1])
@@ -73,9 +74,6 @@ def _frames(
     return torch.cat([kept.get(number, last) for number in wanted])
 
 
-def _faces(finder: FaceFinder, source: PreparedSource, frames: Tensor) -> tuple[Face | None, list[Face | None] | None]:
-    """The source's face, and those of the frames; nobody looks in the frames where the source shows none."""
-    face = finder.largest(source.image)
-    if face is None:
-        return None, None
-    return face, [finder.largest(frame[None]) for frame in frames]
+def _faces(finder: FaceFinder, source: PreparedSource, frames: Tensor) -> tuple[Face | None, list[Face | None]]:
+    """The source's face, and those of the frames."""
+    return finder.largest(source.image), [finder.largest(frame[None]) for frame in frames]

@@ -55,7 +55,7 @@ CORE: dict[str, set[str]] = {
     "video": {"files", "wording"},
     "view": {"geometry"},
     "grouping": {"faces", "geometry", "motion", "prepared", "session"},
-    "checking": {"animation", "faces", "geometry", "motion", "prepared", "session"},
+    "checking": {"animation", "faces", "geometry", "motion", "prepared", "session", "whole"},
     "plots": {"checking", "geometry", "view"},
     "background": set(),
     "team": set(),

@@ -15,6 +15,7 @@ from ...fomm_core.geometry import Keypoints
 from ...fomm_core.grouping import IDLE_NAME, group_keypoints
 from ...fomm_core.motion import TransferOptions, format_groups
 from ...fomm_core.plots import check_sheet, draw_parts
+from ...fomm_core.whole import framing_of
 from ..spec import FLOAT, IMAGE, INT, KEYPOINTS, STRING, VIDEO, Host, NodeSpec, category, choice, socket
 from .border import (
     ANCHOR_FRAME_IN,
@@ -86,10 +87,10 @@ def _check(
             wanted = [first, *(round(i * (len(keypoints) - 1) / (LOOKED_AT - 1)) for i in range(LOOKED_AT))]
             frames = _frames_at(fitting.of(even_frames(clip)), wanted)
         shown = torch.stack([frames[number] for number in wanted])
-        if faces == "look":
+        if faces == "look" and framing_of(config, model.model.name) is not None:
             finder = FaceFinder()
             source_face = finder.largest(image)
-            seen = [finder.largest(frames[number][None]) for number in wanted] if source_face is not None else None
+            seen = [finder.largest(frames[number][None]) for number in wanted]
     done = check_drive(session, prepared, keypoints, options=options, source_face=source_face, faces=seen)
     sheet = check_sheet(
         prepared.image.cpu(), prepared.keypoints, keypoints, done, None if shown is None else resize(shown, *working)
