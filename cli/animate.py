@@ -10,7 +10,7 @@ from ..fomm_core.wording import counted
 from .cropping import add_crop_arguments, crop_options
 from .many import Inputs, animate_many, check_places, given_inputs
 from .models import add_config_arguments, hint_at_better_models, open_session
-from .moving import add_motion_arguments
+from .moving import add_motion_arguments, animation_options
 from .picturing import add_picture_arguments
 from .terminal import progress_display, say
 from .times import rate_or_keep
@@ -232,23 +232,10 @@ def _is_one(inputs: Inputs, arguments: argparse.Namespace) -> bool:
 
 
 def _options(arguments: argparse.Namespace) -> FileOptions:
-    from ..fomm_core.animation import AnimationOptions
-    from ..fomm_core.motion import TransferOptions
     from ..fomm_core.pipeline import FileOptions
 
-    transfer = TransferOptions(
-        mode=arguments.mode,
-        relative_jacobian={"auto": None, "on": True, "off": False}[arguments.jacobians],
-        adapt_scale=not arguments.no_scale,
-        strength=arguments.strength,
-    )
     return FileOptions(
-        animation=AnimationOptions(
-            transfer=transfer,
-            anchor=arguments.anchor,
-            smoothing=arguments.smooth,
-            smooth_sigma=arguments.smooth_sigma,
-        ),
+        animation=animation_options(arguments),
         crop=crop_options(arguments),
         detail=None if arguments.detail == "off" else arguments.detail,
         hold=arguments.hold,

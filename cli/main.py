@@ -21,6 +21,7 @@ from . import (
     animate,
     blender_package,
     check,
+    check_drive,
     convert,
     crop,
     doctor,
@@ -30,6 +31,7 @@ from . import (
     inspect,
     library,
     live,
+    performance,
     render,
     train,
 )
@@ -46,6 +48,8 @@ examples:
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
   fomm live --source face.jpg                   follow your camera, in a page on this machine
   fomm crop photo.jpg -o face.png               the square around the face
+  fomm check-drive face.jpg talk.mp4            will it work? before it is rendered
+  fomm performance talk.safetensors -o loop.safetensors --ending loop --crossfade 12
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
   fomm check workflow.json                      what is wrong with a saved workflow
@@ -79,6 +83,8 @@ def build_parser() -> argparse.ArgumentParser:
         animate,
         live,
         crop,
+        performance,
+        check_drive,
         library,
         render,
         graph,

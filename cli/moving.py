@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .times import place
+
+if TYPE_CHECKING:
+    from ...fomm_core.animation import AnimationOptions
 
 
 def add_motion_arguments(group: Any) -> None:
@@ -73,3 +76,22 @@ def anchor_frame(text: str) -> int | str:
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"expected first, best or a frame's number from 0; got {text!r}")
     return int(text)
+
+
+def animation_options(arguments: argparse.Namespace) -> AnimationOptions:
+    """What the options of `add_motion_arguments` ask for, the part of the clip aside."""
+    from ...fomm_core.animation import AnimationOptions
+    from ...fomm_core.motion import TransferOptions
+
+    transfer = TransferOptions(
+        mode=arguments.mode,
+        relative_jacobian={"auto": None, "on": True, "off": False}[arguments.jacobians],
+        adapt_scale=not arguments.no_scale,
+        strength=arguments.strength,
+    )
+    return AnimationOptions(
+        transfer=transfer,
+        anchor=arguments.anchor,
+        smoothing=arguments.smooth,
+        smooth_sigma=arguments.smooth_sigma,
+    )

@@ -112,7 +112,7 @@ class AnimationSession:
         network = self.network(*image.shape[-2:])
         image = self._to_device(image)
         if keypoints is None:
-            keypoints = network.detector(image).to("cpu")
+            keypoints = network.detector(image, confidence=True).to("cpu")
         elif len(keypoints) != 1:
             raise KeypointError(f"expected the source's keypoints of one frame; got {len(keypoints)} frames.")
         self.model.check_keypoints(keypoints)
@@ -125,10 +125,10 @@ class AnimationSession:
         )
 
     def detect(self, frames: Tensor | Iterable[Tensor], *, on_frames: Callable[[int], None] | None = None) -> Keypoints:
-        """Keypoints (float32, on the CPU) of a clip: [T, C, H, W], or an iterable of such batches of equal size.
+        """Keypoints with confidence (float32, on the CPU) of a clip: [T, C, H, W], or an iterable of such batches.
 
-        `on_frames(n)` is called after each chunk with the number of frames done; what it raises ends the detection.
-        Only a chunk of frames is held at a time. Raises ImageError for a clip without frames.
+        All frames are of one size. `on_frames(n)` is called after each chunk with the number of frames done; what it
+        raises ends the detection. Only a chunk of frames is held. Raises ImageError for a clip without frames.
         """
         batches = [frames] if isinstance(frames, Tensor) else frames
         parts = ((len(batch), partial(self._detect_part, batch)) for batch in batches)
@@ -151,7 +151,7 @@ class AnimationSession:
     @torch.inference_mode()
     def _detect(self, frames: Tensor) -> Keypoints:
         frames = as_rgb(frames, self.config.num_channels)
-        return self.network(*frames.shape[-2:]).detector(self._to_device(frames)).to("cpu")
+        return self.network(*frames.shape[-2:]).detector(self._to_device(frames), confidence=True).to("cpu")
 
     def motion(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Motion]:
         """Dense motion for each frame of `keypoints`, in chunks, on the device.

@@ -93,9 +93,9 @@ def draw_keypoints(
             size = max(7.0, 2.4 * radius)
             for index in visible:
                 corner = centres[frame, index] + (1.3 * radius, -0.5 * radius)
-                _write(canvas, str(index), _inside(canvas, str(index), corner, size), size, outline=True)
+                write_text(canvas, str(index), _inside(canvas, str(index), corner, size), size, outline=True)
 
-    return _painted(images, draw)
+    return painted(images, draw)
 
 
 def flow_colours(motion: Motion | Tensor, height: int, width: int, *, maximum: float | None = None) -> Tensor:
@@ -201,23 +201,23 @@ def _titled(images: Tensor, label: str) -> Tensor:
     size = min(max(9.0, height / 18), 28.0)
     margin = 0.45 * size
     room = width - 4 * margin
-    text_width = _text_width(label, size)
-    if text_width > room > 0:
-        size *= room / text_width
+    wide = text_width(label, size)
+    if wide > room > 0:
+        size *= room / wide
     if not label or size < 5 or height < 2 * size:  # too small to be read: leave the picture alone
         return images
-    bottom, right = math.ceil(size + 2 * margin), math.ceil(_text_width(label, size) + 3 * margin)
+    bottom, right = math.ceil(size + 2 * margin), math.ceil(text_width(label, size) + 3 * margin)
 
     def draw(canvas: Canvas, frame: int) -> None:
         canvas[:] = (0.25 * canvas + 0.75 * np.array(INK)).round().astype(np.uint8)
-        _write(canvas, label, (1.5 * margin, margin + size), size)
+        write_text(canvas, label, (1.5 * margin, margin + size), size)
 
     titled = images.clone()
-    titled[..., :bottom, :right] = _painted(images[..., :bottom, :right], draw)
+    titled[..., :bottom, :right] = painted(images[..., :bottom, :right], draw)
     return titled
 
 
-def _painted(images: Tensor, draw: Callable[[Canvas, int], None]) -> Tensor:
+def painted(images: Tensor, draw: Callable[[Canvas, int], None]) -> Tensor:
     """Draw with 8-bit anti-aliasing upon copies; pixels that were not touched keep their exact values."""
     result = images.detach().float().cpu().clone(memory_format=torch.contiguous_format)
     for frame, image in enumerate(result):
@@ -268,11 +268,12 @@ FONT = cv2.FONT_HERSHEY_SIMPLEX
 FONT_HEIGHT = 22.0  # of a capital letter at scale 1
 
 
-def _text_width(text: str, size: float) -> float:
+def text_width(text: str, size: float) -> float:
+    """Of a text with capitals `size` pixels high, in pixels."""
     return float(cv2.getTextSize(text, FONT, size / FONT_HEIGHT, max(1, round(size / 12)))[0][0])
 
 
-def _write(canvas: Canvas, text: str, corner: tuple[float, float], size: float, *, outline: bool = False) -> None:
+def write_text(canvas: Canvas, text: str, corner: tuple[float, float], size: float, *, outline: bool = False) -> None:
     """Text with capitals `size` pixels high; `corner` is its lower left (x, y)."""
     thickness = max(1, round(size / 12))
     place = (round(corner[0]), round(corner[1]))
@@ -286,7 +287,7 @@ def _write(canvas: Canvas, text: str, corner: tuple[float, float], size: float, 
 def _inside(canvas: Canvas, text: str, corner: np.ndarray, size: float) -> tuple[float, float]:
     """`corner` moved so that the text does not leave the picture."""
     height, width = canvas.shape[:2]
-    x = min(float(corner[0]), width - 1 - _text_width(text, size))
+    x = min(float(corner[0]), width - 1 - text_width(text, size))
     return max(x, 1.0), min(max(float(corner[1]), size + 1), height - 2.0)
 
 

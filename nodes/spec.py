@@ -122,6 +122,14 @@ class Absent:
     reason: str
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What a block's canvas in a front end shows: plain data, as JSON has it, and maybe a picture [3, H, W]."""
+
+    data: Mapping[str, Any]
+    picture: Tensor | None = None
+
+
 class FrameStream(Protocol):
     """A clip that is read front to back, as often as one likes, and never held as a whole.
 
@@ -209,7 +217,8 @@ class Host(Protocol):
 
 CATEGORY: Final = "First Order Motion"
 Run = Callable[..., tuple[Any, ...]]
-Fingerprint = Callable[[Host, Mapping[str, Any]], str]
+Values = Mapping[str, Any]
+Fingerprint = Callable[[Host, Values], str]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,6 +229,7 @@ class NodeSpec:
     id: stable for ever; saved graphs name it.
     is_output: runs even where nothing is connected behind it (it writes a file).
     fingerprint: for blocks that read files: a text that changes when the file does, so that hosts can cache.
+    drawn: for blocks with a canvas in the front end: what it shows of the values of a run.
     """
 
     id: str
@@ -232,6 +242,7 @@ class NodeSpec:
     run: Run
     is_output: bool = False
     fingerprint: Fingerprint | None = None
+    drawn: Callable[[Values], Drawn] | None = None
 
     def __post_init__(self) -> None:
         where = f"block {self.id!r}"
@@ -244,8 +255,7 @@ class NodeSpec:
         if self.category.split("/")[0] != CATEGORY:
             raise ValueError(f"{where}: expected a category below {CATEGORY!r}; got {self.category!r}")
         ids = [port.id for port in (*self.inputs, *self.outputs)]
-        twice = sorted({name for name in ids if ids.count(name) > 1})
-        if twice:
+        if twice := sorted({name for name in ids if ids.count(name) > 1}):
             raise ValueError(f"{where}: expected different ids for all ports; {twice} occur twice")
         for port in self.outputs:
             if len(port.types) != 1:
@@ -254,8 +264,7 @@ class NodeSpec:
     def check(self, host: Host, values: Mapping[str, Any]) -> dict[str, Any]:
         """All inputs, with defaults where `values` has none; raises NodeInputError that names what does not fit."""
         known = {port.id for port in self.inputs}
-        extra = sorted(set(values) - known)
-        if extra:
+        if extra := sorted(set(values) - known):
             raise NodeInputError(f"{self.title}: expected inputs among {sorted(known)}; got {extra}")
         complete = {}
         for port in self.inputs:

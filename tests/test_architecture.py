@@ -67,6 +67,9 @@ CORE: dict[str, set[str]] = {
     "persons": {"faces", "shipped", "video"},
     "video": {"files", "wording"},
     "view": {"geometry"},
+    "grouping": {"faces", "geometry", "motion", "prepared", "session"},
+    "checking": {"animation", "faces", "geometry", "motion", "prepared", "session", "whole"},
+    "plots": {"checking", "geometry", "view"},
     "background": set(),
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
@@ -106,6 +109,7 @@ CORE: dict[str, set[str]] = {
     "live": EVERYTHING,  # frame by frame, as they come
     "pipeline": EVERYTHING,  # from files to files
     "cropping": EVERYTHING,  # a file to its square
+    "drive_check": EVERYTHING,  # a pair of files, before they are animated
     "previewing": EVERYTHING,  # the same, to one picture
     "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names

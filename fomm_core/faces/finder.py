@@ -76,6 +76,11 @@ class FaceFinder:
         found = sorted(found[:MOST_FACES], key=lambda face: -face.size)
         return tuple(self.with_eyes(frame, face) for face in found) if eyes else tuple(found)
 
+    def largest(self, image: Tensor) -> Face | None:
+        """The largest face of a close crop [1, 3, H, W] in 0..1, in its pixels; None where it shows none."""
+        faces = self.find(image[0].cpu(), tiles="never")
+        return faces[0] if faces else None
+
     def detect(self, frame: Frame, level: list[Tile], score: float = SCORE) -> Tensor:
         """The detector alone, over tiles of one picture: [n, 17] as `decode` gives it, in pixels of the whole."""
         pictures = views.tiles(frame, level, DETECTOR_SIZE, self.networks.device)

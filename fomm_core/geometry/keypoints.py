@@ -19,11 +19,13 @@ class Keypoints:
     jacobian: [T, K, 2, 2], d image / d reference at the keypoint; None for zero-order models.
     times: [T + 1] float64 on the CPU, seconds, rising: frame i is shown from times[i] to times[i + 1]. None where
         frames follow each other evenly, at a rate that is stated elsewhere.
+    confidence: [T, K] in 0..1, how sure the detector was (`heatmap_confidence`); None where nobody measured it.
     """
 
     position: Tensor
     jacobian: Tensor | None = None
     times: Tensor | None = None
+    confidence: Tensor | None = None
 
     def __post_init__(self) -> None:
         if self.position.ndim != 3 or self.position.shape[-1] != 2:
@@ -33,6 +35,10 @@ class Keypoints:
             raise KeypointError(f"expected jacobians of shape {list(expected)}; got {list(self.jacobian.shape)}")
         if self.times is not None:
             check_times(self.times, self.position.shape[0])
+        if self.confidence is not None and self.confidence.shape != self.position.shape[:2]:
+            raise KeypointError(
+                f"expected a confidence of shape {list(self.position.shape[:2])}; got {list(self.confidence.shape)}"
+            )
 
     def __len__(self) -> int:
         return self.position.shape[0]
@@ -49,6 +55,17 @@ class Keypoints:
             self.position[frames],
             None if self.jacobian is None else self.jacobian[frames],
             self._times_of(frames),
+            None if self.confidence is None else self.confidence[frames],
+        )
+
+    def at(self, frames: Sequence[int] | Tensor) -> Keypoints:
+        """The keypoints of those frames in that order, which may repeat; untimed."""
+        rows = torch.as_tensor(frames, dtype=torch.long)
+        return Keypoints(
+            self.position[rows],
+            None if self.jacobian is None else self.jacobian[rows],
+            None,
+            None if self.confidence is None else self.confidence[rows],
         )
 
     def _times_of(self, frames: slice) -> Tensor | None:
@@ -63,14 +80,16 @@ class Keypoints:
     def to(self, device: torch.device | str) -> Keypoints:
         """The same keypoints on `device`."""
         jacobian = None if self.jacobian is None else self.jacobian.to(device)
-        return Keypoints(self.position.to(device), jacobian, self.times)
+        confidence = None if self.confidence is None else self.confidence.to(device)
+        return Keypoints(self.position.to(device), jacobian, self.times, confidence)
 
     def expand(self, frames: int) -> Keypoints:
         """One frame's keypoints repeated `frames` times, without copying; untimed."""
         if frames == len(self):
             return self
         jacobian = None if self.jacobian is None else self.jacobian.expand(frames, -1, -1, -1)
-        return Keypoints(self.position.expand(frames, -1, -1), jacobian)
+        confidence = None if self.confidence is None else self.confidence.expand(frames, -1)
+        return Keypoints(self.position.expand(frames, -1, -1), jacobian, None, confidence)
 
     def without_jacobian(self) -> Keypoints:
         """The positions alone."""
@@ -78,7 +97,10 @@ class Keypoints:
 
     @staticmethod
     def cat(parts: Sequence[Keypoints]) -> Keypoints:
-        """Join clips in time. Where all have times, each goes on where the one before ends; otherwise none is kept."""
+        """Join clips in time. Where all have times, each goes on where the one before ends; otherwise none is kept. So
+        with confidence: kept where all have it.
+        """
+        confidences = [part.confidence for part in parts if part.confidence is not None]
         jacobians = [part.jacobian for part in parts if part.jacobian is not None]
         if jacobians and len(jacobians) != len(parts):
             raise KeypointError("expected all parts with jacobians, or all without; got a mixture")
@@ -86,6 +108,7 @@ class Keypoints:
             torch.cat([part.position for part in parts]),
             torch.cat(jacobians) if jacobians else None,
             _joined([part.times for part in parts]),
+            torch.cat(confidences) if confidences and len(confidences) == len(parts) else None,
         )
 
 

@@ -18,6 +18,7 @@ def blend(
     weight: float | Sequence[float] | Tensor = 0.5,
     *,
     select: Sequence[bool] | None = None,
+    turning: float | Sequence[float] | Tensor | None = None,
 ) -> Keypoints:
     """(1 - weight) first + weight second, frame by frame, on positions and jacobians; exact at 0 and 1.
 
@@ -28,6 +29,7 @@ def blend(
         second: T frames, or one frame that is held.
         weight: 0..1, the share of `second`; one number, or one for each of the K keypoints.
         select: one bool for each of the K keypoints; where False, that keypoint stays as in `first`.
+        turning: 0..1, the share of the second's jacobians where it is another than that of its positions.
 
     Raises:
         KeypointError: different counts of keypoints, lengths that are neither equal nor 1, jacobians in one of the two
@@ -40,7 +42,8 @@ def blend(
     if len(first) != len(second) and 1 not in (len(first), len(second)):
         raise KeypointError(
             f"expected two performances of the same length, or one of a single frame; got {len(first)} and "
-            f"{len(second)} frames: cut both to the shorter with keypoints[:{min(len(first), len(second))}]"
+            f"{len(second)} frames: cut both to the shorter with keypoints[:{min(len(first), len(second))}], or see "
+            "`matched`"
         )
     if (first.jacobian is None) != (second.jacobian is None):
         having = "second" if first.jacobian is None else "first"
@@ -50,11 +53,15 @@ def blend(
         )
     share = _shares(weight, select, first)
     first, second = first.expand(frames), second.expand(frames)
+    times = second.times if first.times is None else first.times
     jacobian = None
     if first.jacobian is not None and second.jacobian is not None:
-        jacobian = torch.lerp(first.jacobian, second.jacobian, share[:, None, None])
-    times = second.times if first.times is None else first.times
-    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian, times)
+        turned = share if turning is None else _shares(turning, select, first)
+        jacobian = torch.lerp(first.jacobian, second.jacobian, turned[:, None, None])
+    confidence = None
+    if first.confidence is not None and second.confidence is not None:
+        confidence = torch.lerp(first.confidence, second.confidence, share)
+    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian, times, confidence)
 
 
 def _shares(weight: float | Sequence[float] | Tensor, select: Sequence[bool] | None, like: Keypoints) -> Tensor:

@@ -1,9 +1,12 @@
 """A performance as a small safetensors file: keypoints over time that can be reused without their video.
 
 Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` [T, K, 2, 2], float32, and
-where frames are uneven `times` [T + 1], float64 (seconds: when each begins, and when the last ends); metadata strings
-`format` = "fomm-keypoints", `format_version`, `frames`, `keypoints`, `fps` (a fraction such as "30000/1001", where
-known) and `user` (a JSON object of strings).
+where frames are uneven `times` [T + 1], float64 (seconds: when each begins, and when the last ends), and where it was
+measured `confidence` [T, K], float32; metadata strings `format` = "fomm-keypoints", `format_version`, `frames`,
+`keypoints`, `family` (what kind of model they are of), and where known `fps` (a fraction such as "30000/1001"),
+`groups` ("mouth: 8; head: 1-3"), `source_size` ("480x640", height first) and `user` (a JSON object of strings).
+
+A name that ends in .json is the same as text for other tools, see `interchange`.
 """
 
 from __future__ import annotations
@@ -27,11 +30,18 @@ from ..errors import CheckpointError, KeypointError
 from ..files import atomic_path
 from ..geometry import Keypoints
 from .checks import check_frames
+from .groups import NAME, Groups, format_groups, parse_groups
+from .interchange import JSON_SUFFIX, as_json, read_json
+from .timing import rate_of
 
 FORMAT = "fomm-keypoints"
-FORMAT_VERSION = 2
-"""1 until times were added. Files without times are still written as 1, so that older versions read them."""
-UNTIMED_VERSION = 1
+FORMAT_VERSION = 3
+"""1 until times were added, 2 until confidence was. Files without them are still written as such, so that older
+versions read them."""
+UNTIMED_VERSION, TIMED_VERSION = 1, 2
+FAMILY = "first-order"
+"""Keypoints with jacobians, or without: what all files hold that name no family."""
+LARGEST_SIDE = 1 << 20
 LARGEST_DENOMINATOR = 1_000_000
 
 
@@ -42,11 +52,22 @@ class Performance:
     keypoints: T >= 1 frames, CPU, float32, finite; timed where the clip's frames were uneven.
     fps: frames per second as a fraction (30000/1001 stays that); None where it was not known.
     metadata: what the one who saved it wished to note.
+    family: the kind of model that the keypoints are of, see `FAMILY`.
+    groups: which keypoints move which part, by name; empty where nobody said.
+    source_size: (height, width) of the frames that they were found in, in pixels; None where it was not known.
     """
 
     keypoints: Keypoints
     fps: Fraction | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
+    family: str = FAMILY
+    groups: Groups = field(default_factory=dict)
+    source_size: tuple[int, int] | None = None
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Frames per second: `fps`, or the common rate of timed keypoints."""
+        return self.fps or rate_of(self.keypoints)
 
 
 def save_keypoints(
@@ -55,37 +76,75 @@ def save_keypoints(
     *,
     fps: float | Fraction | None = None,
     metadata: Mapping[str, str] | None = None,
+    family: str = FAMILY,
+    groups: Groups | None = None,
+    source_size: tuple[int, int] | None = None,
 ) -> Path:
-    """Write a performance to `path`, whole or not at all, and return the path.
+    """Write a performance to `path`, whole or not at all, and return the path. For the rest see `Performance`.
 
     Raises:
-        KeypointError: no frame, values that are not finite, or an fps that is not above 0.
+        KeypointError: no frame, values that are not finite, an fps that is not above 0, or groups of other keypoints.
     """
     check_frames("performance", keypoints)
+    tensors = tensors_of(keypoints)
+    notes = notes_of(keypoints, fps, metadata or {}, family, groups or {}, source_size)
+    with atomic_path(path) as temporary:
+        if Path(path).suffix.lower() == JSON_SUFFIX:
+            Path(temporary).write_text(as_json(tensors, notes), encoding="utf-8")
+        else:
+            save_file(tensors, temporary, metadata=with_checksum(tensors, notes))
+    return Path(path)
+
+
+def tensors_of(keypoints: Keypoints) -> dict[str, Tensor]:
+    """What a file stores, by name. Raises KeypointError for values that are not finite."""
     tensors = {"position": keypoints.position}
     if keypoints.jacobian is not None:
         tensors["jacobian"] = keypoints.jacobian
+    if keypoints.confidence is not None:
+        tensors["confidence"] = keypoints.confidence
     tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
     for name, value in tensors.items():
         if (frame := _first_bad_frame(value)) is not None:
             raise KeypointError(f"expected finite keypoints; got NaN or Inf in the {name} of frame {frame}")
     if keypoints.times is not None:
         tensors["times"] = (keypoints.times - keypoints.times[0]).contiguous()
+    return tensors
+
+
+def notes_of(
+    keypoints: Keypoints,
+    fps: float | Fraction | None,
+    metadata: Mapping[str, str],
+    family: str,
+    groups: Groups,
+    source_size: tuple[int, int] | None,
+) -> dict[str, str]:
+    """What a file says of its numbers."""
+    version = UNTIMED_VERSION if keypoints.times is None else TIMED_VERSION
     notes = {
         "format": FORMAT,
-        "format_version": str(UNTIMED_VERSION if keypoints.times is None else FORMAT_VERSION),
+        "format_version": str(version if keypoints.confidence is None else FORMAT_VERSION),
         "frames": str(len(keypoints)),
         "keypoints": str(keypoints.count),
-        "user": json.dumps({str(key): str(value) for key, value in (metadata or {}).items()}),
+        "family": family,
+        "user": json.dumps({str(key): str(value) for key, value in metadata.items()}),
     }
+    if not NAME.fullmatch(family):
+        raise KeypointError(f"expected a family's name such as {FAMILY}; got {family[:80]!r}")
     if fps is not None:
         rate = Fraction(fps).limit_denominator(LARGEST_DENOMINATOR) if math.isfinite(fps) else Fraction(0)
         if rate <= 0:
             raise KeypointError(f"expected finite frames per second above 0, or None; got {fps}")
         notes["fps"] = str(rate)
-    with atomic_path(path) as temporary:
-        save_file(tensors, temporary, metadata=with_checksum(tensors, notes))
-    return Path(path)
+    if groups:
+        notes["groups"] = format_groups(groups)
+        parse_groups(notes["groups"], keypoints.count)
+    if source_size is not None:
+        if not all(0 < side <= LARGEST_SIDE for side in source_size):
+            raise KeypointError(f"expected a source size of 1 to {LARGEST_SIDE} pixels a side; got {source_size}")
+        notes["source_size"] = "{}x{}".format(*source_size)
+    return notes
 
 
 def load_keypoints(path: str | os.PathLike[str]) -> Performance:
@@ -97,6 +156,23 @@ def load_keypoints(path: str | os.PathLike[str]) -> Performance:
     path = Path(path)
     if not path.is_file():
         raise CheckpointError(f"expected a performance file; found {'a folder' if path.is_dir() else 'none'} at {path}")
+    if path.suffix.lower() == JSON_SUFFIX:
+        tensors, notes = read_json(path)
+        _check_format(path, notes)
+    else:
+        tensors, notes = _read_safetensors(path)
+    keypoints = _keypoints(path, tensors, notes)
+    family = notes.get("family", FAMILY)
+    if not NAME.fullmatch(family):
+        raise CheckpointError(f"expected a family's name such as {FAMILY} in {path}; got {family[:80]!r}")
+    try:
+        groups = parse_groups(notes.get("groups", ""), keypoints.count)
+    except KeypointError as error:
+        raise CheckpointError(f"{path} is damaged: {error}") from error
+    return Performance(keypoints, _fps(path, notes), _user(path, notes), family, groups, _source_size(path, notes))
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     try:
         with safe_open(path, framework="pt") as file:
             notes: dict[str, str] = file.metadata() or {}
@@ -106,8 +182,7 @@ def load_keypoints(path: str | os.PathLike[str]) -> Performance:
         raise CheckpointError(f"expected a safetensors file with keypoints; {path} cannot be read: {error}") from error
     if not is_as_written(tensors, notes):
         raise CheckpointError(f"{path} is damaged: what it holds is not what was stored (checksum). Copy it again.")
-    keypoints = _keypoints(path, tensors, notes)
-    return Performance(keypoints, _fps(path, notes), _user(path, notes))
+    return tensors, notes
 
 
 def _check_format(path: Path, notes: Mapping[str, str]) -> None:
@@ -125,9 +200,9 @@ def _check_format(path: Path, notes: Mapping[str, str]) -> None:
 
 
 def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> Keypoints:
-    if "position" not in tensors or set(tensors) - {"position", "jacobian", "times"}:
+    if "position" not in tensors or set(tensors) - {"position", "jacobian", "times", "confidence"}:
         raise CheckpointError(
-            f"expected the tensors position and, maybe, jacobian and times in {path}; got {sorted(tensors)}"
+            f"expected the tensors position and, maybe, jacobian, times and confidence in {path}; got {sorted(tensors)}"
         )
     for name, value in tensors.items():
         expected = torch.float64 if name == "times" else torch.float32
@@ -137,7 +212,7 @@ def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, st
         if (frame := _first_bad_frame(value)) is not None:
             raise CheckpointError(f"expected finite keypoints in {path}; got NaN or Inf in the {name} of frame {frame}")
     try:
-        keypoints = Keypoints(tensors["position"], tensors.get("jacobian"), tensors.get("times"))
+        keypoints = Keypoints(*(tensors.get(name) for name in ("position", "jacobian", "times", "confidence")))
     except KeypointError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if 0 in (len(keypoints), keypoints.count):
@@ -165,6 +240,15 @@ def _fps(path: Path, notes: Mapping[str, str]) -> Fraction | None:
             f"expected frames per second such as 25 or 30000/1001 in {path}; got {notes['fps'][:80]!r}"
         )
     return Fraction(notes["fps"])
+
+
+def _source_size(path: Path, notes: Mapping[str, str]) -> tuple[int, int] | None:
+    if "source_size" not in notes:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,6})x([1-9][0-9]{0,6})", notes["source_size"])
+    if found is None:
+        raise CheckpointError(f"expected a source size such as 480x640 in {path}; got {notes['source_size'][:80]!r}")
+    return int(found[1]), int(found[2])
 
 
 def _user(path: Path, notes: Mapping[str, str]) -> dict[str, str]:

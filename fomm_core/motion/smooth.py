@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -87,7 +88,7 @@ def _each_signal(keypoints: Keypoints, smooth: Filter) -> Keypoints:
     if len(keypoints) == 0:
         return keypoints
     jacobian = None if keypoints.jacobian is None else apply(keypoints.jacobian)
-    return Keypoints(apply(keypoints.position), jacobian, keypoints.times)
+    return replace(keypoints, position=apply(keypoints.position), jacobian=jacobian)
 
 
 def _gaussian_by_time(signal: Tensor, edges: np.ndarray, gap: float, sigma: float) -> Tensor:

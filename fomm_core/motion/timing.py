@@ -159,7 +159,7 @@ def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[
     exact = [min(index * rate / new_rate, Fraction(old - 1)) for index in range(count)]
     before = torch.tensor([int(position) for position in exact])
     share = torch.tensor([float(position % 1) for position in exact])
-    return _between(keypoints, before, share), [int(position + Fraction(1, 2)) for position in exact]
+    return between_frames(keypoints, before, share), [int(position + Fraction(1, 2)) for position in exact]
 
 
 def evened(times: Sequence[float], stated: Fraction) -> tuple[Fraction, list[int] | None]:
@@ -200,7 +200,7 @@ def _resampled_by_time(keypoints: Keypoints, new_rate: Fraction) -> tuple[Keypoi
     longest = LONGEST_STEP / float(common_rate(keypoints.times.tolist()))
     length = (edges[after] - edges[before]).clamp(min=1e-9, max=longest)
     share = (1 - (edges[after] - new) / length).clamp(0, 1)
-    return _between(keypoints, before, share), _shown_at(edges, new + 0.5 / float(new_rate)).tolist()
+    return between_frames(keypoints, before, share), _shown_at(edges, new + 0.5 / float(new_rate)).tolist()
 
 
 def _shown_at(edges: Tensor, times: Tensor) -> Tensor:
@@ -208,8 +208,8 @@ def _shown_at(edges: Tensor, times: Tensor) -> Tensor:
     return (torch.searchsorted(edges[:-1].contiguous(), times, right=True) - 1).clamp(min=0)
 
 
-def _between(keypoints: Keypoints, before: Tensor, share: Tensor) -> Keypoints:
-    """Untimed keypoints: those of the frames `before`, moved by `share` towards those of the next frames."""
+def between_frames(keypoints: Keypoints, before: Tensor, share: Tensor) -> Keypoints:
+    """Untimed keypoints: those of the frames `before` [N], moved by `share` [N] towards those of the next frames."""
     after = (before + 1).clamp(max=len(keypoints) - 1)
 
     def between(values: Tensor) -> Tensor:
@@ -217,4 +217,5 @@ def _between(keypoints: Keypoints, before: Tensor, share: Tensor) -> Keypoints:
         return torch.lerp(values[before], values[after], weight)
 
     jacobian = None if keypoints.jacobian is None else between(keypoints.jacobian)
-    return Keypoints(between(keypoints.position), jacobian)
+    confidence = None if keypoints.confidence is None else between(keypoints.confidence)
+    return Keypoints(between(keypoints.position), jacobian, None, confidence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import torch
@@ -58,7 +58,7 @@ def transfer(
         scale: the movement scale in relative mode, in place of the one that `options.adapt_scale` would compute.
 
     Returns:
-        T frames of keypoints, with the times of the driving ones.
+        T frames of keypoints, with the times and the confidence of the driving ones.
 
     Raises:
         KeypointError: no driving frame, other than one frame of source or anchor, counts that differ, jacobians in
@@ -71,7 +71,7 @@ def transfer(
     _check_jacobians(source=source, driving=driving)
     if options.mode == "absolute":
         position = _between(source.position, driving.position, options.strength)
-        return Keypoints(position, _jacobian_kept(source, driving, options), driving.times)
+        return replace(driving, position=position, jacobian=_jacobian_kept(source, driving, options))
 
     if anchor is None:
         raise KeypointError("expected an anchor frame for relative transfer; got none: pass driving[0], for instance")
@@ -82,8 +82,8 @@ def transfer(
     check_number("a movement scale", scale, 0, above=True)
     position = source.position + (driving.position - anchor.position) * (options.strength * scale)
     if options.relative_jacobian is False:
-        return Keypoints(position, _jacobian_kept(source, driving, options), driving.times)
-    return Keypoints(position, _jacobian_moved(source, driving, anchor, options), driving.times)
+        return replace(driving, position=position, jacobian=_jacobian_kept(source, driving, options))
+    return replace(driving, position=position, jacobian=_jacobian_moved(source, driving, anchor, options))
 
 
 def _jacobian_kept(source: Keypoints, driving: Keypoints, options: TransferOptions) -> Tensor | None:

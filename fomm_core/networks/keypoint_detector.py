@@ -54,13 +54,30 @@ class KeypointDetector(nn.Module):
         height, width = logits.shape[-2:]
         return rearrange(F.softmax(rearrange(logits, "b k h w -> b k (h w)"), -1), "b k (h w) -> b k h w", h=height)
 
-    def forward(self, image: Tensor) -> Keypoints:
+    def forward(self, image: Tensor, *, confidence: bool = False) -> Keypoints:
+        """confidence: measure that too (`heatmap_confidence`)."""
         heatmap, maps = self.heads(self.features(image))
         with without_autocast(heatmap):
             grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
             position = einsum(heatmap, grid, "b k h w, h w xy -> b k xy")
+            sure = heatmap_confidence(heatmap, position) if confidence else None
             if maps is None:
-                return Keypoints(position)
+                return Keypoints(position, confidence=sure)
             maps = maps.expand(-1, heatmap.shape[1], -1, -1, -1)
             jacobian = einsum(heatmap, maps, "b k h w, b k ij h w -> b k ij")
-            return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2))
+            return Keypoints(position, rearrange(jacobian, "b k (i j) -> b k i j", i=2), confidence=sure)
+
+
+CONFIDENCE_RADIUS = 0.2
+"""A tenth of the picture: twice the deviation that dense motion gives a keypoint (`kp_variance` 0.01)."""
+
+
+def heatmap_confidence(heatmap: Tensor, position: Tensor) -> Tensor:
+    """How sure a keypoint is, [B, K] in 0..1: the share of its heat within a tenth of the picture around its position.
+
+    A map that is spread has little there, and so has one of two peaks, between which the position lies; one sharp peak
+    has all of it. heatmap: [B, K, h, w], each summing to 1. position: [B, K, 2].
+    """
+    grid = coordinate_grid(*heatmap.shape[-2:], like=heatmap)
+    away = (grid - rearrange(position, "b k xy -> b k 1 1 xy")).square().sum(-1)
+    return (heatmap * (away <= CONFIDENCE_RADIUS**2)).sum((-2, -1)).clamp(0, 1)

@@ -26,7 +26,7 @@ from .border import STILL_FPS, Sizing, anchor_of, images_from_graph, jacobian_of
 from .clips import Fitting, Report, detect, first_frame, open_clip
 from .crop_paste import size_for
 from .several import Regions, each
-from .source_clip import SourceClip, chosen
+from .source_clip import SourceClip
 
 
 @dataclass(frozen=True)
@@ -232,7 +232,7 @@ def _of_clip(work: _Work, value: Any, clip: FrameStream, region: Region | None, 
         driving, shown = resample(driving, rate, fps)
         anchor = min(bisect_left(shown, anchor), len(driving) - 1)
         order = source.order(len(driving), fps, work.settings.mismatch)
-        each_source = chosen(source.keypoints, order)
+        each_source = source.keypoints.at(order)
         keypoints = drive_each(each_source, driving, replace(options, anchor=anchor), fps=float(fps))
         return keypoints, work.session.render_each(source.prepared(work.session, order), keypoints)
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...fomm_core.animation import Anchor
 from ...fomm_core.config import MotionModelConfig
-from ...fomm_core.errors import ImageError, KeypointError
+from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode, as_rgb, fit, own_size, resize
 from ...fomm_core.geometry import Motion
 from ..spec import MODEL, choice, decimal, integer, socket, switch
@@ -215,19 +215,3 @@ def anchor_of(anchor: str, anchor_frame: int) -> Anchor:
 def jacobian_of(jacobian: str) -> bool | None:
     """The core's value for a choice of `JACOBIANS`."""
     return {"auto": None, "on": True, "off": False}[jacobian]
-
-
-def parse_numbers(text: str, count: int) -> list[bool] | None:
-    """Numbers such as "0, 3-5" as one bool for each of `count`; None for an empty text, which means all."""
-    if not text.strip():
-        return None
-    chosen = [False] * count
-    for part in text.replace(" ", "").strip(",").split(","):
-        first, dash, last = part.partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise KeypointError(f"expected keypoint numbers such as 0, 3-5; got {part!r}.")
-        low, high = int(first), int(last or first)
-        if not low <= high < count:
-            raise KeypointError(f"expected keypoint numbers of 0 to {count - 1}; got {part}.")
-        chosen[low : high + 1] = [True] * (high - low + 1)
-    return chosen

@@ -14,7 +14,7 @@ from ...fomm_core.animation import shown_at
 from ...fomm_core.errors import ImageError
 from ...fomm_core.frames import at_positions
 from ...fomm_core.geometry import Keypoints
-from ...fomm_core.motion import resample
+from ...fomm_core.motion import play_order, resample
 from ...fomm_core.region import Region
 from ...fomm_core.session import AnimationSession, PreparedSource
 from ..spec import FrameStream
@@ -36,12 +36,7 @@ def played(count: int, length: int, mismatch: str) -> list[int]:
             "to do in mismatch: looped, held or ping-pong. If this is the driving clip, connect it to the driving "
             "input; to take one picture of it, ImageFromBatch."
         )
-    if mismatch == LOOPED:
-        return [frame % count for frame in range(length)]
-    if mismatch == PING_PONG:
-        there_and_back = [*range(count), *range(count - 2, 0, -1)]
-        return [there_and_back[frame % len(there_and_back)] for frame in range(length)]
-    return [min(frame, count - 1) for frame in range(length)]
+    return play_order(count, length, HELD if mismatch == STOP else mismatch)  # type: ignore[arg-type]
 
 
 def in_order(read: Callable[[], Iterator[Tensor]], order: Sequence[int]) -> Iterator[Tensor]:
@@ -98,9 +93,3 @@ def _prepare(
     session: AnimationSession, picture: Tensor, keypoints: Keypoints, shown: tuple[int, int]
 ) -> PreparedSource:
     return shown_at(session.prepare(picture, keypoints=keypoints), shown)
-
-
-def chosen(keypoints: Keypoints, order: Sequence[int]) -> Keypoints:
-    """The keypoints of those frames, untimed."""
-    rows = list(order)
-    return Keypoints(keypoints.position[rows], None if keypoints.jacobian is None else keypoints.jacobian[rows])

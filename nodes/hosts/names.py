@@ -31,7 +31,7 @@ class Listing:
 
 LISTINGS = {
     "models": Listing("fomm", "fomm", "fomm_models", SUFFIXES),
-    "performances": Listing("fomm_performances", "fomm_performances", "fomm", (".safetensors",)),
+    "performances": Listing("fomm_performances", "fomm_performances", "fomm", (".safetensors", ".json")),
     "flows": Listing("fomm_flows", "fomm_flows", "fomm_flows", (".exr",)),
 }
 

@@ -45,7 +45,11 @@ class FakeHost:
     def _list(self, name: str) -> dict[str, Path]:
         if name == "datasets":
             return {path.name: path for path in sorted((self.folder / "input").glob("*")) if path.is_dir()}
-        return {path.name: path for path in sorted((self.folder / name).glob("*.safetensors"))}
+        return {
+            path.name: path
+            for path in sorted((self.folder / name).glob("*"))
+            if path.suffix in (".safetensors", ".json")
+        }
 
     def options(self, name: str) -> tuple[str, ...]:
         return tuple(self._list(name))

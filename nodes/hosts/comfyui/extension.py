@@ -15,6 +15,7 @@ from ... import spec as s
 from ...declarations import ALL
 from ...spec import Absent, NodeInputError, NodeSpec, Port
 from ..requirements import lacking
+from .canvas import shown_of
 from .files import register_folders
 from .host import ComfyUIHost
 
@@ -85,11 +86,13 @@ def schema_of(spec: NodeSpec) -> io.Schema:
 def run(spec: NodeSpec, values: dict[str, Any]) -> io.NodeOutput:
     """Run a block once. What its user can mend is said without our traceback's noise in the words."""
     host = ComfyUIHost()
-    outputs = spec.run(host, **spec.check(host, values))
+    checked = spec.check(host, values)
+    outputs = spec.run(host, **checked)
     if len(outputs) != len(spec.outputs):
         raise RuntimeError(f"{spec.id} returned {len(outputs)} outputs for {len(spec.outputs)} ports")
     return io.NodeOutput(
-        *(ExecutionBlocker(value.reason) if isinstance(value, Absent) else host.deliver(value) for value in outputs)
+        *(ExecutionBlocker(value.reason) if isinstance(value, Absent) else host.deliver(value) for value in outputs),
+        ui=None if spec.drawn is None else shown_of(spec.drawn(checked)),
     )
 
 

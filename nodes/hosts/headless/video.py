@@ -35,7 +35,7 @@ Allow = Callable[[int, int, int], None]
 class FramesVideo:
     """Frames [T, H, W, 3] in 0..1 with their rate and, maybe, an AUDIO value. bit_depth: of the file to be.
 
-    color_space: of which their numbers are; a key of `headless_encoding.CURVES`.
+    color_space: of which their numbers are; a key of `encoding.CURVES`.
     """
 
     images: Tensor

@@ -1,0 +1,188 @@
+"""Blocks that look at a source before it is rendered: which keypoints move what, and whether a driver suits it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...fomm_core.animation import AnimationOptions, anchor_index
+from ...fomm_core.checking import check_drive
+from ...fomm_core.faces import FaceFinder
+from ...fomm_core.fitting import FitMode, resize
+from ...fomm_core.geometry import Keypoints
+from ...fomm_core.grouping import IDLE_NAME, group_keypoints
+from ...fomm_core.motion import TransferOptions, format_groups
+from ...fomm_core.plots import check_sheet, draw_parts
+from ...fomm_core.whole import framing_of
+from ..spec import FLOAT, IMAGE, INT, KEYPOINTS, STRING, VIDEO, Host, NodeSpec, category, choice, socket
+from .border import (
+    ANCHOR_FRAME_IN,
+    ANCHOR_IN,
+    FIT_IN,
+    HEIGHT_IN,
+    MODE_IN,
+    MODEL_IN,
+    PRECISION_IN,
+    SIZE_IN,
+    STRENGTH_IN,
+    WIDTH_IN,
+    Sizing,
+    anchor_of,
+    images_to_graph,
+    one_image,
+)
+from .clips import Fitting, detect, even_frames, keypoints_at_constant_rate, open_clip
+
+LOOKED_AT = 6
+"""Frames of a driver in which faces are looked for."""
+FACE_SIDE = 192
+
+
+def _group(
+    host: Host, model: Any, source: Tensor, names: str, size: str, width: int, height: int, fit: FitMode, precision: str
+) -> tuple[Any, ...]:
+    picture = one_image(source)
+    image = Sizing(size, width, height, fit).apply(model.model.config, picture)
+    session = host.session(model, precision=precision, size=(image.shape[-2], image.shape[-1]))
+    prepared = session.prepare(image)
+    face = FaceFinder().largest(prepared.image) if names == "face" else None
+    found = group_keypoints(session, prepared, face)
+    parts = {name: found.part(name) for name in found.groups if name != IDLE_NAME}
+    return format_groups(found.groups), images_to_graph(draw_parts(prepared.image.cpu(), parts)), prepared.keypoints
+
+
+def _check(
+    host: Host,
+    model: Any,
+    source: Tensor,
+    driving: Any,
+    mode: str,
+    strength: float,
+    anchor: str,
+    anchor_frame: int,
+    faces: str,
+    size: str,
+    width: int,
+    height: int,
+    fit: FitMode,
+    precision: str,
+) -> tuple[Any, ...]:
+    config, sizing, picture = model.model.config, Sizing(size, width, height, fit), one_image(source)
+    image = sizing.apply(config, picture)
+    working = (image.shape[-2], image.shape[-1])
+    session = host.session(model, precision=precision, size=working)
+    prepared = session.prepare(image)
+    chosen = anchor_of(anchor, anchor_frame)
+    options = AnimationOptions(TransferOptions(mode, None, True, strength), chosen)  # type: ignore[arg-type]
+    source_face, seen, shown = None, None, None
+    if isinstance(driving, Keypoints):
+        keypoints = keypoints_at_constant_rate(driving)
+    else:
+        fitting = Fitting(sizing.frame_size(config, picture), working, fit)
+        with open_clip(host, driving, "driving") as clip:
+            keypoints, _ = detect(session, clip, fitting, host.progress, even=True)
+            first = anchor_index(prepared.keypoints, keypoints, chosen)
+            wanted = [first, *(round(i * (len(keypoints) - 1) / (LOOKED_AT - 1)) for i in range(LOOKED_AT))]
+            frames = _frames_at(fitting.of(even_frames(clip)), wanted)
+        shown = torch.stack([frames[number] for number in wanted])
+        if faces == "look" and framing_of(config, model.model.name) is not None:
+            finder = FaceFinder()
+            source_face = finder.largest(image)
+            seen = [finder.largest(frames[number][None]) for number in wanted]
+    done = check_drive(session, prepared, keypoints, options=options, source_face=source_face, faces=seen)
+    sheet = check_sheet(
+        prepared.image.cpu(), prepared.keypoints, keypoints, done, None if shown is None else resize(shown, *working)
+    )
+    best = done.anchor if done.better_anchor is None else done.better_anchor
+    return done.verdict, done.score, best, done.report, images_to_graph(sheet)
+
+
+def _frames_at(batches: Any, wanted: list[int]) -> dict[int, Tensor]:
+    """The frames [3, H, W] of those numbers; of a clip that is a few frames shorter than thought, the last."""
+    kept: dict[int, Tensor] = {}
+    number = 0
+    last = None
+    for batch in batches:
+        for frame in batch:
+            last = frame
+            if number in wanted:
+                kept[number] = frame.clone()
+            number += 1
+    for missing in set(wanted) - kept.keys():
+        assert last is not None
+        kept[missing] = last
+    return kept
+
+
+GROUP_KEYPOINTS = NodeSpec(
+    id="FOMM_GroupKeypoints",
+    title="Group Keypoints",
+    category=category("Keypoints"),
+    description="Finds which keypoints move which part of a picture, and names them: mouth, eyes, head, body.",
+    aliases=("fomm", "keypoint regions", "which keypoint", "mouth only", "parts", "segments"),
+    inputs=(
+        MODEL_IN,
+        socket("source", IMAGE, "source", "The picture that will be moved."),
+        choice(
+            "names",
+            "names",
+            "face: by the face that is found in the picture. numbers: part 0, part 1, ... one for each keypoint; so "
+            "too where no face is found.",
+            ("face", "numbers"),
+        ),
+        SIZE_IN,
+        WIDTH_IN,
+        HEIGHT_IN,
+        FIT_IN,
+        PRECISION_IN,
+    ),
+    outputs=(
+        socket("groups", STRING, "groups", "Such as mouth: 8; head: 1-3, 5; for Blend and Smooth Keypoints. idle move "
+               "nothing."),
+        socket("image", IMAGE, "image", "The picture, with what each group moves in its colour."),
+        socket("keypoints", KEYPOINTS, "keypoints", "The picture's keypoints."),
+    ),
+    run=_group,
+)  # fmt: skip
+
+WILL_IT_WORK = NodeSpec(
+    id="FOMM_WillItWork",
+    title="Will It Work",
+    category=category("Keypoints"),
+    description="Says before rendering how well a driver will move a source, what speaks against it, and a better "
+    "anchor.",
+    aliases=("fomm", "check drive", "compatibility", "quality", "which driver", "diagnose"),
+    inputs=(
+        MODEL_IN,
+        socket("source", IMAGE, "source", "The picture to be moved."),
+        socket("driving", (VIDEO, IMAGE, KEYPOINTS), "driving", "Who is to move it: a video, pictures, or keypoints."),
+        MODE_IN,
+        STRENGTH_IN,
+        ANCHOR_IN,
+        ANCHOR_FRAME_IN,
+        choice(
+            "faces",
+            "faces",
+            "look: look for faces in source and driver too, and compare how they are turned. ignore: keypoints alone "
+            "say it, as for bodies.",
+            ("look", "ignore"),
+        ),
+        SIZE_IN,
+        WIDTH_IN,
+        HEIGHT_IN,
+        FIT_IN,
+        PRECISION_IN,
+    ),
+    outputs=(
+        socket("verdict", STRING, "verdict", "In a word: good, doubtful or bad."),
+        socket("score", FLOAT, "score", "From 0 to 1; from 0.7 on it is good, below 0.45 bad."),
+        socket("frame", INT, "better anchor", "The anchor frame to use: a clearly better one, or the one there is."),
+        socket("report", STRING, "report", "What speaks against it, a line each."),
+        socket("image", IMAGE, "image", "Source, driver at the anchor, and what would have to be invented."),
+    ),
+    run=_check,
+)
+
+SPECS = (GROUP_KEYPOINTS, WILL_IT_WORK)

@@ -1,0 +1,164 @@
+"""Blocks that change keypoints over time, all or some of them: smooth, blend."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...fomm_core.geometry import Keypoints
+from ...fomm_core.motion import (
+    blend,
+    matched,
+    parse_groups,
+    parse_weights,
+    smooth_gaussian,
+    smooth_one_euro,
+)
+from ..spec import KEYPOINTS, Host, NodeSpec, category, choice, decimal, socket, text
+from .border import STILL_FPS
+
+ONE_EURO, GAUSSIAN = "one-euro", "gaussian"
+
+FPS_IN = decimal(
+    "fps",
+    "fps",
+    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
+    "Keypoints of a video with uneven frames bring their own times.",
+    default=STILL_FPS,
+    minimum=0.1,
+    maximum=1000.0,
+)
+GROUPS_IN = text(
+    "groups",
+    "groups",
+    "Names for groups of keypoints, such as mouth: 8; head: 1-3, 5. Connect the groups of Group Keypoints.",
+)
+
+
+def _smooth(
+    host: Host,
+    keypoints: Keypoints,
+    method: str,
+    sigma: float,
+    calmness: float,
+    quickness: float,
+    fps: float,
+    only_keypoints: str,
+    groups: str,
+) -> tuple[Any, ...]:
+    if method == GAUSSIAN:
+        smoothed = smooth_gaussian(keypoints, sigma=sigma)
+    else:
+        smoothed = smooth_one_euro(keypoints, fps=fps, min_cutoff=calmness, beta=quickness)
+    return (_mixed(keypoints, smoothed, 1.0, only_keypoints, groups),)
+
+
+def _blend(
+    host: Host, first: Keypoints, second: Keypoints, weight: float, only_keypoints: str, lengths: str, groups: str
+) -> tuple[Any, ...]:
+    first, second = matched(first, second, "stop" if lengths == "equal" else lengths)  # type: ignore[arg-type]
+    return (_mixed(first, second, weight, only_keypoints, groups),)
+
+
+def _mixed(first: Keypoints, second: Keypoints, weight: float, only_keypoints: str, groups: str) -> Keypoints:
+    """`weight` of the second, of all keypoints or of those that are named."""
+    weights = parse_weights(only_keypoints, parse_groups(groups, first.count), first.count, weight)
+    if weights is None:
+        return blend(first, second, weight)
+    return blend(first, second, weights[0], turning=weights[1])
+
+
+SMOOTH_KEYPOINTS = NodeSpec(
+    id="FOMM_SmoothKeypoints",
+    title="Smooth Keypoints",
+    category=category("Keypoints"),
+    description="Takes jitter out of keypoints over time.",
+    aliases=("fomm", "stabilize", "jitter", "one euro filter", "gaussian smoothing"),
+    inputs=(
+        socket("keypoints", KEYPOINTS, "keypoints", "Keypoints of a clip."),
+        choice(
+            "method",
+            "method",
+            "one-euro: calms what is at rest and leaves quick movement alone. gaussian: an even blur over time.",
+            (ONE_EURO, GAUSSIAN),
+        ),
+        decimal(
+            "sigma",
+            "sigma",
+            "gaussian: the width of the blur in frames. 1 is light, 3 strong.",
+            default=1.5,
+            minimum=0.0,
+            maximum=50.0,
+            step=0.1,
+        ),
+        decimal(
+            "calmness",
+            "calmness",
+            "one-euro: cut-off frequency at rest, in Hz. Lower is calmer, and slower.",
+            default=1.0,
+            minimum=0.01,
+            maximum=30.0,
+            step=0.05,
+        ),
+        decimal(
+            "quickness",
+            "quickness",
+            "one-euro: how soon the filter lets go when something moves. Higher follows faster.",
+            default=4.0,
+            minimum=0.0,
+            maximum=100.0,
+            step=0.1,
+        ),
+        FPS_IN,
+        text(
+            "only_keypoints",
+            "only keypoints",
+            "What to smooth, by the names of groups or the numbers of keypoints: mouth, 3-5. A number behind it is a "
+            "share, and one after a slash that of turning: mouth 0.5, head 1/0.2. Empty: all.",
+        ),
+        GROUPS_IN,
+    ),
+    outputs=(socket("smoothed", KEYPOINTS, "keypoints", "The same clip, calmer."),),
+    run=_smooth,
+)
+
+BLEND_KEYPOINTS = NodeSpec(
+    id="FOMM_BlendKeypoints",
+    title="Blend Keypoints",
+    category=category("Keypoints"),
+    description="Mixes two performances: all keypoints, or only some of them.",
+    aliases=("fomm", "mix", "merge performances", "lerp", "crossfade"),
+    inputs=(
+        socket("first", KEYPOINTS, "first", "A clip, or a single frame that is held."),
+        socket("second", KEYPOINTS, "second", "A clip of the same length, or a single frame that is held."),
+        decimal(
+            "weight",
+            "weight",
+            "0 is the first alone, 1 the second alone.",
+            default=0.5,
+            minimum=0.0,
+            maximum=1.0,
+            step=0.05,
+        ),
+        text(
+            "only_keypoints",
+            "only keypoints",
+            "What to take from the mixture, by the names of groups or the numbers of keypoints: mouth, 3-5; the others "
+            "stay as in the first. A number behind it is a share of the weight, and one after a slash that of turning: "
+            "mouth 0.8, head 1/0.2. Empty: all. Draw Keypoints shows the numbers.",
+        ),
+        choice(
+            "lengths",
+            "lengths",
+            "Where both have another number of frames. shorter: the longer one is cut. equal: that is refused. "
+            "Otherwise the result is as long as the first, and the second is looped, held at its last frame, played "
+            "back and forth (ping-pong), or made slower or faster (stretched).",
+            ("shorter", "equal", "looped", "held", "ping-pong", "stretched"),
+            advanced=True,
+        ),
+        GROUPS_IN,
+    ),
+    outputs=(socket("keypoints", KEYPOINTS, "keypoints", "The mixture."),),
+    run=_blend,
+)
+
+SPECS = (SMOOTH_KEYPOINTS, BLEND_KEYPOINTS)
