@@ -104,7 +104,10 @@ def main() -> None:
     training.add_argument("--preset", default="demo", help="widths and losses (default: %(default)s)")
     training.add_argument("--size", type=int, default=64, help="side of the pictures (default: %(default)s)")
     training.add_argument("--batch", type=int, default=8, help="pairs in a step (default: %(default)s)")
-    training.add_argument("--backbone", default="mobilenet_v2", help="of the perceptual loss (default: %(default)s)")
+    training.add_argument(
+        "--backbone", default="mobilenet_v2", help="of the perceptual loss, or none (default: %(default)s)"
+    )
+    training.add_argument("--backbone-weights", type=Path, metavar="FILE", help="where it does not bring its own")
     pairs = commands.add_parser(
         "pairs", parents=[shared], help="pairs of frames per CPU second, decoded and from the prepared cache"
     )
@@ -147,7 +150,12 @@ def main() -> None:
         from .memory import measure_published as measure
 
         options = {"frames": frames}
-    measure(**options)
+    from fomm_nodes.fomm_core.errors import FommError
+
+    try:
+        measure(**options)
+    except FommError as problem:
+        sys.exit(f"benchmarks {command}: {problem}")
 
 
 if __name__ == "__main__":

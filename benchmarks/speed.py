@@ -19,7 +19,7 @@ import torch
 from fomm_nodes.fomm_core import AnimationSession, Keypoints, MotionModel, transfer
 from fomm_nodes.fomm_core.checkpoints import ASSETS, load_builtin
 from fomm_nodes.fomm_core.config import PRESETS
-from fomm_nodes.fomm_core.fitting import fit_uint8
+from fomm_nodes.fomm_core.fitting import fit_uint8, resize
 from fomm_nodes.fomm_core.video import VideoReader, read_image
 from kornia.metrics import psnr
 from torch import Tensor, nn
@@ -82,7 +82,10 @@ def example(size: int, *, trained: bool) -> tuple[MotionModel, Tensor, list[Tens
     source = fit_uint8(read_image(ASSETS / "source.png"), size, size)
     with VideoReader(ASSETS / "driving.mp4") as reader:
         clip = [fit_uint8(frame, size, size) for frame in reader]
-    return load_builtin() if trained else lively_model(torch.cat([source, *clip[::6]])), source, clip
+    if trained:
+        return load_builtin(), source, clip
+    usual = min(size, PRESETS["vox-256"].frame_size[0])  # ten pictures of 1024x1024 at once would take all memory
+    return lively_model(resize(torch.cat([source, *clip[::6]]), usual, usual)), source, clip
 
 
 @torch.inference_mode()

@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -181,8 +182,10 @@ def our_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
     return step
 
 
-def measure(*, rounds: int, preset: str, size: int, batch: int, backbone: str, threads: int) -> None:
-    """Print the table, for the widths and losses of `preset` and random weights."""
+def measure(
+    *, rounds: int, preset: str, size: int, batch: int, backbone: str, backbone_weights: Path | None, threads: int
+) -> None:
+    """Print the table, for the widths and losses of `preset` and random weights of the networks."""
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     model_config, config = training_preset(preset)
@@ -190,7 +193,7 @@ def measure(*, rounds: int, preset: str, size: int, batch: int, backbone: str, t
     config = replace(
         config, backbone=backbone, losses=replace(config.losses, perceptual=perceptual), joint_detector=False
     )
-    sees = None if backbone == "none" else build_backbone(backbone)
+    sees = None if backbone == "none" else build_backbone(backbone, backbone_weights)
     ways: dict[str, Step] = {}
     model = MotionModel(model_config)
     plain = TrainingNetworks(

@@ -1,22 +1,23 @@
-"""Cropping and pasting of bytes on a CPU by OpenCV: the same maps as for tensors, and only the square is touched."""
+"""Cropping and pasting on a CPU by OpenCV: the same maps as for tensors, and only the square is touched."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeVar, runtime_checkable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RegionError
+from .cover import Cover, mixed
 from .feather import DEFAULT_FEATHER, check_feather, coverage
 from .region import Region
 from .resampling import Sampling, check_crop_size, crop_sampling, paste_sampling
 
 Pixels = NDArray[np.uint8]
 Numbers = NDArray[np.float32]
+Picture = TypeVar("Picture", Pixels, Numbers)
 
 
 class Frame(Protocol):
@@ -83,7 +84,8 @@ class Cropper:
 class Paster:
     """Lays crops back onto the frames of a clip, one after the other; `tensors.paste` says how.
 
-    What a fixed square needs is worked out once. Agreement with tensors is that of `crop_pixels`.
+    Frames and crops are bytes, or float32 in 0..1 (those of a frame may lie beyond). What a fixed square needs is
+    worked out once. Agreement with tensors is that of `crop_pixels`.
 
     Raises:
         RegionError: a feather outside 0..0.5.
@@ -96,13 +98,13 @@ class Paster:
 
     def __call__(
         self,
-        frame: Pixels,
-        crop: Pixels,
+        frame: Picture,
+        crop: Picture,
         index: int = 0,
         *,
         mask: Numbers | None = None,
         in_place: bool = False,
-    ) -> Pixels:
+    ) -> Picture:
         """`crop` [n, n, C] over frame number `index` [H, W, C]; returns a new frame, or the same one changed in place.
 
         mask: [n, n] float32 in 0..1 limits the paste further.
@@ -113,6 +115,10 @@ class Paster:
         size = crop.shape[0]
         if crop.ndim != frame.ndim or crop.shape != (size, size, *frame.shape[2:]) or size < 1:
             raise RegionError(f"expected a square crop with the frame's channels; got {list(crop.shape)}")
+        if crop.dtype != frame.dtype or frame.dtype not in (np.uint8, np.float32):
+            raise RegionError(
+                f"expected frame and crop both as bytes or both as float32; got {frame.dtype}, {crop.dtype}"
+            )
         if mask is not None and mask.shape != (size, size):
             raise RegionError(f"expected a mask of the crop's size, {size}x{size}; got {list(mask.shape)}")
         sampling, cover = self._geometry(index, size)
@@ -123,9 +129,12 @@ class Paster:
         result = frame if in_place else frame.copy()
         old = result[top:bottom, left:right]
         new = _sample_paste(crop, sampling, smooth=True)
-        result[top:bottom, left:right] = (
-            _linear_blend(old, new, cover.share) if self.linear else _blend(old, new, cover)
-        )
+        if frame.dtype == np.float32:
+            result[top:bottom, left:right] = mixed(old, np.clip(new, 0, 1), cover, linear=self.linear)
+        else:
+            result[top:bottom, left:right] = (
+                _linear_blend(old, new, cover.share) if self.linear else _blend(old, new, cover)
+            )
         return result
 
     def _geometry(self, index: int, size: int) -> tuple[Sampling, Cover]:
@@ -191,54 +200,24 @@ def _affine(picture: NDArray, sampling: Sampling, height: int, width: int, how: 
     return warped.reshape(height, width, *picture.shape[2:])
 
 
-@dataclass(frozen=True, eq=False)
-class Cover:
-    """How much of a box is covered. share, rest: [h, w], adding up to 1. inner: top, bottom, left and right of a part
-    that is covered wholly; empty where there is none.
-    """
-
-    share: Numbers
-    rest: Numbers
-    inner: tuple[int, int, int, int]
-
-    @classmethod
-    def of(cls, share: Numbers) -> Cover:
-        """The inner part is found where rows and columns of the middle are whole, as those of upright squares are."""
-        height, width = share.shape
-        rows, columns = (np.flatnonzero(line >= 1) for line in (share[:, width // 2], share[height // 2]))
-        inner = (0, 0, 0, 0)
-        if len(rows) and len(columns):
-            top, bottom, left, right = int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
-            if share[top:bottom, left:right].min() >= 1:
-                inner = top, bottom, left, right
-        return cls(share, 1 - share, inner)
-
-
 def _blend(old: Pixels, new: Pixels, cover: Cover) -> Pixels:
-    top, bottom, left, right = cover.inner
-    mixed = new.copy()
-    whole = slice(None)
-    for rows, columns in (
-        (slice(0, top), whole),
-        (slice(bottom, None), whole),
-        (slice(top, bottom), slice(0, left)),
-        (slice(top, bottom), slice(right, None)),
-    ):
-        if (part := old[rows, columns]).size:
-            share, rest = cover.share[rows, columns], cover.rest[rows, columns]
-            mixed[rows, columns] = cv2.blendLinear(part, new[rows, columns], rest, share).reshape(part.shape)
-    return mixed
+    result = new.copy()
+    for where in cover.strips:
+        part = old[where]
+        laid = cv2.blendLinear(part, new[where], cover.rest[where], cover.share[where])
+        result[where] = laid.reshape(part.shape)
+    return result
 
 
 def _linear_blend(old: Pixels, new: Pixels, cover: Numbers) -> Pixels:
     """Only the ramp is mixed; elsewhere one of both is taken as it is."""
-    mixed = np.where((cover >= 1).reshape(*cover.shape, *(1,) * (old.ndim - 2)), new, old)
+    result = np.where((cover >= 1).reshape(*cover.shape, *(1,) * (old.ndim - 2)), new, old)
     ramp = (cover > 0) & (cover < 1)
     light = _light_of_bytes()
     share = cover[ramp].reshape(-1, *(1,) * (old.ndim - 2))
     light_there = light[old[ramp]] * (1 - share) + light[new[ramp]] * share
-    mixed[ramp] = _bytes_of_light()[(light_there * LIGHT_STEPS + 0.5).astype(np.int32)]
-    return mixed
+    result[ramp] = _bytes_of_light()[(light_there * LIGHT_STEPS + 0.5).astype(np.int32)]
+    return result
 
 
 LIGHT_STEPS = 65535

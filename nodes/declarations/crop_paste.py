@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import resize
-from ...fomm_core.region import DEFAULT_FEATHER, Region, crop, paste, region_mask
+from ...fomm_core.region import DEFAULT_FEATHER, Paster, Region, crop, paste, region_mask
 from ..spec import (
     FLOAT,
     IMAGE,
@@ -89,17 +89,17 @@ def _paste(
         if len(face) > 1:
             face = rows_of(face, order) if len(face) == len(wholes) else face.frames(count)
         limits = None if mask is None else limits_of(mask, face, squares_of_face.shape[-1], count)
+        paster = Paster(face, feather=feather, linear=linear_light)
         for i in range(count):
-            laid = paste(
-                result[i, ..., :3].movedim(-1, 0)[None],
-                squares_of_face[min(i, len(squares_of_face) - 1)][None],
-                part_of(face, i, 1),
-                feather=feather,
-                mask=None if limits is None else limits[min(i, len(limits) - 1)][None],
-                linear=linear_light,
+            picture = result[i, ..., :3]
+            paster(
+                picture.numpy(),
+                squares_of_face[min(i, len(squares_of_face) - 1)].movedim(0, -1).numpy(),
+                i,
+                mask=None if limits is None else limits[min(i, len(limits) - 1)].numpy(),
+                in_place=True,
             )
-            result[i, ..., :3] = laid[0].movedim(0, -1)
-            host.progress(number * count + i + 1, len(faces) * count, laid[0].clamp(0, 1))
+            host.progress(number * count + i + 1, len(faces) * count, picture.movedim(-1, 0))
         pasted = _united(pasted, _pasted(face, feather, limits, squares_of_face.shape[-1]))
     return result, pasted
 

@@ -93,6 +93,35 @@ def test_what_lies_outside_is_bit_identical(region: Region, linear: bool) -> Non
     assert torch.equal(pasted[0][:, alone], images[0][:, alone])
 
 
+@pytest.mark.skipif(not EXACT, reason="OpenCV 4 rounds positions to 1/32 pixel")
+@pytest.mark.parametrize("linear", [False, True])
+@pytest.mark.parametrize("region", SQUARES)
+@pytest.mark.parametrize("size", [64, 200])
+def test_floats_are_pasted_as_tensors_are(region: Region, linear: bool, size: int) -> None:
+    """In place, limited by a mask, and what lies outside stays to the last bit, even beyond 0..1."""
+    draw = torch.Generator().manual_seed(0)
+    images, new = torch.rand(1, 3, 256, 256, generator=draw), torch.rand(1, 3, size, size, generator=draw)
+    mask = torch.rand(1, size, size, generator=draw)
+    images[..., 0, 0] = 1.5
+    frame = images[0].movedim(0, -1).contiguous().numpy()
+    crop_of = new[0].movedim(0, -1).contiguous().numpy()
+    for limits in (None, mask):
+        expected = paste(images, new, region, linear=linear, mask=limits)[0].movedim(0, -1)
+        got = frame.copy()
+        limit = None if limits is None else limits[0].numpy()
+        assert Paster(region, linear=linear)(got, crop_of, mask=limit, in_place=True) is got
+        near(
+            torch.from_numpy(got), expected, 1e-3, of=PICTURE
+        )  # where a kernel stands: thousandths of a pixel of noise
+        outside = region_mask(region)[0].numpy() == 0
+        assert np.array_equal(got[outside], frame[outside])
+
+
+def test_frame_and_crop_are_of_one_kind() -> None:
+    with pytest.raises(RegionError, match="both as bytes or both as float32"):
+        Paster(square(128, 128, 64))(photograph(), np.zeros((64, 64, 3), np.float32))
+
+
 def test_a_crop_shows_the_square_it_names() -> None:
     picture = np.zeros((100, 200, 3), np.uint8)
     picture[40:60, 150:170] = 255
