@@ -245,7 +245,7 @@ class Editor {
     const keys = this.poses.frames.length;
     this.status.textContent = this.base(0).length
       ? `frame ${this.frame} of ${this.length}, ${keys} key pose${keys === 1 ? "" : "s"}, ` +
-        `${this.selected.size ? `points ${[...this.selected].sort((a, b) => a - b).join(", ")}` : "no point"} selected`
+        `${this.selected.size ? `point${this.selected.size === 1 ? "" : "s"} ${[...this.selected].sort((a, b) => a - b).join(", ")}` : "no point"} selected`
       : "Run the graph once: the points come from Detect Keypoints.";
   }
 
