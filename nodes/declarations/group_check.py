@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -10,11 +11,12 @@ from torch import Tensor
 from ...fomm_core.animation import AnimationOptions, anchor_index
 from ...fomm_core.checking import check_drive
 from ...fomm_core.faces import FaceFinder
-from ...fomm_core.fitting import FitMode, resize
+from ...fomm_core.fitting import FitMode, resize, to_uint8
 from ...fomm_core.geometry import Keypoints
 from ...fomm_core.grouping import IDLE_NAME, group_keypoints
 from ...fomm_core.motion import TransferOptions, format_groups
 from ...fomm_core.plots import check_sheet, draw_parts
+from ...fomm_core.video.shots import ShotFinder
 from ...fomm_core.whole import framing_of
 from ..spec import FLOAT, IMAGE, INT, KEYPOINTS, STRING, VIDEO, Host, NodeSpec, category, choice, socket
 from .border import (
@@ -77,6 +79,7 @@ def _check(
     chosen = anchor_of(anchor, anchor_frame)
     options = AnimationOptions(TransferOptions(mode, None, True, strength), chosen)  # type: ignore[arg-type]
     source_face, seen, shown = None, None, None
+    shots: tuple[int, ...] = (0,)
     if isinstance(driving, Keypoints):
         keypoints = keypoints_at_constant_rate(driving)
     else:
@@ -85,13 +88,13 @@ def _check(
             keypoints, _ = detect(session, clip, fitting, host.progress, even=True)
             first = anchor_index(prepared.keypoints, keypoints, chosen)
             wanted = [first, *(round(i * (len(keypoints) - 1) / (LOOKED_AT - 1)) for i in range(LOOKED_AT))]
-            frames = _frames_at(fitting.of(even_frames(clip)), wanted)
+            frames, shots = _frames_at(fitting.of(even_frames(clip)), wanted)
         shown = torch.stack([frames[number] for number in wanted])
         if faces == "look" and framing_of(config, model.model.name) is not None:
             finder = FaceFinder()
             source_face = finder.largest(image)
             seen = [finder.largest(frames[number][None]) for number in wanted]
-    done = check_drive(session, prepared, keypoints, options=options, source_face=source_face, faces=seen)
+    done = check_drive(session, prepared, keypoints, options=options, shots=shots, source_face=source_face, faces=seen)
     sheet = check_sheet(
         prepared.image.cpu(), prepared.keypoints, keypoints, done, None if shown is None else resize(shown, *working)
     )
@@ -99,21 +102,23 @@ def _check(
     return done.verdict, done.score, best, done.report, images_to_graph(sheet)
 
 
-def _frames_at(batches: Any, wanted: list[int]) -> dict[int, Tensor]:
-    """The frames [3, H, W] of those numbers; of a clip that is a few frames shorter than thought, the last."""
+def _frames_at(batches: Iterator[Tensor], wanted: list[int]) -> tuple[dict[int, Tensor], tuple[int, ...]]:
+    """The frames [3, H, W] of those numbers, of a shorter clip its last one; and where shots begin."""
     kept: dict[int, Tensor] = {}
+    finder = ShotFinder()
     number = 0
     last = None
     for batch in batches:
         for frame in batch:
             last = frame
+            finder.add(to_uint8(frame[None])[0])
             if number in wanted:
                 kept[number] = frame.clone()
             number += 1
     for missing in set(wanted) - kept.keys():
         assert last is not None
         kept[missing] = last
-    return kept
+    return kept, finder.starts
 
 
 GROUP_KEYPOINTS = NodeSpec(

@@ -8,6 +8,7 @@ import { capture, Stage } from "./stage.js";
 const BLOCK = "FOMM_EditKeypoints";
 const KEY = "fomm_canvas";
 const HEIGHT = 460;
+const MOST_KEPT = 300; // frames of points that are saved with the graph
 
 function element(kind, style, text) {
   const made = document.createElement(kind);
@@ -106,8 +107,13 @@ class Editor {
     return rows.length ? rows[Math.min(frame, rows.length - 1)] : [];
   }
 
+  // What a run sent, or a saved graph kept: a cached block is not run again, and would show nothing.
   show(data) {
+    if (!Array.isArray(data?.points)) return;
     this.data = data;
+    this.node.properties ??= {};
+    if (data.points.length <= MOST_KEPT) this.node.properties[KEY] = data;
+    else delete this.node.properties[KEY];
     this.selected = new Set([...this.selected].filter((number) => number < this.base(0).length));
     this.groups.replaceChildren(
       ...Object.entries(data.groups ?? {}).map(([name, numbers]) =>
@@ -239,7 +245,7 @@ class Editor {
     const keys = this.poses.frames.length;
     this.status.textContent = this.base(0).length
       ? `frame ${this.frame} of ${this.length}, ${keys} key pose${keys === 1 ? "" : "s"}, ` +
-        `${this.selected.size ? `points ${[...this.selected].sort((a, b) => a - b).join(", ")}` : "no point"} selected`
+        `${this.selected.size ? `point${this.selected.size === 1 ? "" : "s"} ${[...this.selected].sort((a, b) => a - b).join(", ")}` : "no point"} selected`
       : "Run the graph once: the points come from Detect Keypoints.";
   }
 
@@ -295,6 +301,7 @@ app.registerExtension({
     node.onConfigure = function () {
       configured?.apply(this, arguments);
       editor.reread();
+      editor.show(node.properties?.[KEY]);
     };
     const removed = node.onRemoved;
     node.onRemoved = function () {

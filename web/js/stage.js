@@ -45,6 +45,10 @@ export class Stage {
       this.picture = image;
       this.draw();
     };
+    image.onerror = () => {
+      this.picture = null; // of an earlier session: the next run brings it again
+      this.draw();
+    };
     image.src = url;
   }
 

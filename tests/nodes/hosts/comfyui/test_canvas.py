@@ -13,7 +13,7 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import apply_poses, format_poses, parse_poses
-from fomm_nodes.nodes.block_table import known_blocks
+from fomm_nodes.nodes.declarations import BY_ID
 from nearness import DOUBLE, ROUNDING, near
 
 DRIVER = Path(__file__).parent / "canvas" / "drive.mjs"
@@ -68,6 +68,7 @@ def test_a_group_moves_as_one(said: dict[str, Any]) -> None:
 
 def test_saved_loaded_and_undone_it_is_the_same_text(said: dict[str, Any]) -> None:
     assert said["again"] == said["value"]
+    assert said["kept"] == 3  # the points are there before the next run
     assert said["removed"]
     assert said["undone"] == said["value"]
 
@@ -86,8 +87,7 @@ def test_the_block_gives_what_the_canvas_shows(said: dict[str, Any]) -> None:
 
 def test_the_script_names_widgets_that_the_block_has() -> None:
     script = (Path(__file__).parents[4] / "web" / "js" / "edit_keypoints.js").read_text(encoding="utf-8")
-    block = next(spec for spec in known_blocks() if spec.id == "FOMM_EditKeypoints")
-    ports = {port.id for port in block.inputs}
+    ports = {port.id for port in BY_ID["FOMM_EditKeypoints"].inputs}
     assert {"poses", "length", "fps"} <= ports
     for name in ("poses", "length", "fps"):
         assert f'"{name}"' in script

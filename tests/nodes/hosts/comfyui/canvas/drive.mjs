@@ -95,7 +95,9 @@ said.value = node.widgets[0].value;
 
 const again = makeNode("");
 again.widgets[0].value = said.value; // a saved graph sets values, then configures
+again.properties = JSON.parse(JSON.stringify(node.properties));
 again.onConfigure();
+said.kept = again.fommEditor.base(0).length;
 again.fommEditor.edit(() => {});
 said.again = again.widgets[0].value;
 
