@@ -219,6 +219,7 @@ class NodeSpec:
 
     id: stable for ever; saved graphs name it.
     is_output: runs even where nothing is connected behind it (it writes a file).
+    shows: the id of an IMAGE output that the host shows in the block itself, where it can.
     fingerprint: for blocks that read files: a text that changes when the file does, so that hosts can cache.
     """
 
@@ -231,6 +232,7 @@ class NodeSpec:
     outputs: tuple[Port, ...]
     run: Run
     is_output: bool = False
+    shows: str | None = None
     fingerprint: Fingerprint | None = None
 
     def __post_init__(self) -> None:
@@ -247,6 +249,8 @@ class NodeSpec:
         twice = sorted({name for name in ids if ids.count(name) > 1})
         if twice:
             raise ValueError(f"{where}: expected different ids for all ports; {twice} occur twice")
+        if self.shows is not None and not any(p.id == self.shows and p.types == (IMAGE,) for p in self.outputs):
+            raise ValueError(f"{where}: expected an IMAGE output to show; {self.shows!r} is none")
         for port in self.outputs:
             if len(port.types) != 1:
                 raise ValueError(f"{where}: an output has one type; {port.id!r} has {port.types}")

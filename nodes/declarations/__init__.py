@@ -8,6 +8,7 @@ from . import (
     find_region,
     flow,
     keypoints,
+    live,
     models,
     motion,
     paste_video,
@@ -18,6 +19,7 @@ from . import (
 
 ALL = (
     *animate.SPECS,
+    *live.SPECS,
     *models.SPECS,
     *find_region.SPECS,
     *region_sources.SPECS,
