@@ -199,6 +199,11 @@ def test_pictures_that_are_none() -> None:
             from_jpeg(data)
     with pytest.raises(ImageError, match="at most"):
         from_jpeg(to_jpeg(np.zeros((2000, 1100, 3), np.uint8)))
+    small = to_jpeg(frame)
+    sizes = struct.pack(">HH", *frame.shape[:2])
+    assert small.count(sizes) == 1
+    with pytest.raises(ImageError, match="JPEG"):
+        from_jpeg(small.replace(sizes, struct.pack(">HH", 65_000, 65_000)))  # a bomb: its header alone is read
 
 
 def test_takes_get_names_that_are_free(tmp_path: Path) -> None:
