@@ -63,7 +63,9 @@ class Recent:
 
     @property
     def fps(self) -> float:
-        """Frames per second; 0 for the first."""
+        """Frames per second; 0 before the second."""
+        if len(self.ends) < 2:
+            return 0.0
         span = self.ends[-1] - self.ends[0]
         return (len(self.ends) - 1) / span if span > 0 else 0.0
 
