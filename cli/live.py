@@ -45,9 +45,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument(
-        "--source", nargs="+", required=True, metavar="PICTURE", help="one, or several to choose from"
-    )
+    parser.add_argument("--source", nargs="+", required=True, metavar="PICTURE", help="one, or several to choose from")
     driver = parser.add_mutually_exclusive_group()
     driver.add_argument("--camera", type=int, metavar="N", help="a camera of this machine (default: the browser's)")
     driver.add_argument("--driving", metavar="CLIP", type=Path, help="a clip, at its own speed")

@@ -25,7 +25,7 @@ def from_jpeg(data: bytes) -> Pixels:
             if width * height > MOST_PIXELS:
                 raise ImageError(f"expected frames of at most {MOST_PIXELS} pixels; got {width}x{height}.")
             return np.asarray(picture.convert("RGB"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError) as problem:
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError, SyntaxError) as problem:
         if isinstance(problem, ImageError):
             raise
         raise ImageError("expected a camera's frame as JPEG; got something else.") from problem

@@ -54,11 +54,12 @@ class LiveServer:
     ) -> None:
         self.guard = Guard()
         self._feed, self._camera, self._port, self._on_ready = feed, camera, port, on_ready
-        self._worker = Worker(performer, folder, self._made, self._changed)
+        self._worker = Worker(performer, folder, self._made, self._changed, self._failed)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._socket: web.WebSocketResponse | None = None
         self._newest: bytes | None = None
         self._news = asyncio.Event()
+        self._failure: asyncio.Future[None] | None = None
         self._stop = threading.Event()
         self._ended = ""
 
@@ -68,8 +69,9 @@ class LiveServer:
         return f"http://127.0.0.1:{self.guard.port}/{self.guard.key}/"
 
     async def run(self) -> None:
-        """Listen until cancelled. Raises OSError where the port is taken."""
+        """Listen until cancelled. Raises OSError where the port is taken, and what ended the computing."""
         self._loop = asyncio.get_running_loop()
+        self._failure = self._loop.create_future()
         app = web.Application(middlewares=[self.guard.middleware()], client_max_size=1024)
         app.router.add_get("/{key}/socket", self._talk)
         app.router.add_get("/{key}/{name:[a-z.]*}", self._file)
@@ -86,7 +88,7 @@ class LiveServer:
                     start_feed(self._feed, self._fed, self._feed_ended, self._stop)
                     stack.callback(self._stop.set)
                 self._on_ready(self.address)
-                await asyncio.Event().wait()
+                await self._failure
             finally:
                 await runner.cleanup()
 
@@ -186,6 +188,16 @@ class LiveServer:
         """In the worker's thread."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(lambda: asyncio.ensure_future(self._send_state(state)))
+
+    def _failed(self, problem: BaseException) -> None:
+        """In the worker's thread."""
+
+        def tell() -> None:
+            if self._failure is not None and not self._failure.done():
+                self._failure.set_exception(problem)
+
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(tell)
 
     def _fed(self, frame: Any) -> None:
         """In the feed's thread."""

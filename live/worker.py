@@ -63,7 +63,9 @@ class Recent:
 
     @property
     def fps(self) -> float:
-        """Frames per second; 0 for the first."""
+        """Frames per second; 0 before the second."""
+        if len(self.ends) < 2:
+            return 0.0
         span = self.ends[-1] - self.ends[0]
         return (len(self.ends) - 1) / span if span > 0 else 0.0
 
@@ -71,18 +73,22 @@ class Recent:
 Wish = Callable[[], None]
 OnOut = Callable[[Outgoing], None]
 OnState = Callable[[dict[str, Any]], None]
+OnFailure = Callable[[BaseException], None]
 
 
 class Worker:
     """Runs a Performer in a thread; use it in a `with` block, at whose end a take that still runs is finished.
 
-    on_out: called in the thread for each frame made. on_state: for each change of what `state` says.
+    on_out: called in the thread for each frame made. on_state: for each change of what `state` says. on_failure: for
+    what is no fault of the input, after which nothing more is made.
     """
 
-    def __init__(self, performer: Performer, folder: Path, on_out: OnOut, on_state: OnState) -> None:
+    def __init__(
+        self, performer: Performer, folder: Path, on_out: OnOut, on_state: OnState, on_failure: OnFailure
+    ) -> None:
         self.performer, self.folder = performer, folder
         self.incoming: Latest[Incoming] = Latest()
-        self._on_out, self._on_state = on_out, on_state
+        self._on_out, self._on_state, self._on_failure = on_out, on_state, on_failure
         self._wishes: queue.SimpleQueue[Wish] = queue.SimpleQueue()
         self._take: Take | None = None
         self._taking = ExitStack()
@@ -138,6 +144,8 @@ class Worker:
                 self._do_wishes()
                 if incoming is not None:
                     self._guarded(lambda given=incoming: self._step(given))  # type: ignore[misc]
+        except Exception as problem:
+            self._on_failure(problem)
         finally:
             self._guarded(self._end_take)
 

@@ -228,6 +228,7 @@ class NodeSpec:
 
     id: stable for ever; saved graphs name it.
     is_output: runs even where nothing is connected behind it (it writes a file).
+    shows: the id of an IMAGE output that the host shows in the block itself, where it can.
     fingerprint: for blocks that read files: a text that changes when the file does, so that hosts can cache.
     drawn: for blocks with a canvas in the front end: what it shows of the values of a run.
     """
@@ -241,6 +242,7 @@ class NodeSpec:
     outputs: tuple[Port, ...]
     run: Run
     is_output: bool = False
+    shows: str | None = None
     fingerprint: Fingerprint | None = None
     drawn: Callable[[Values], Drawn] | None = None
 
@@ -257,6 +259,8 @@ class NodeSpec:
         ids = [port.id for port in (*self.inputs, *self.outputs)]
         if twice := sorted({name for name in ids if ids.count(name) > 1}):
             raise ValueError(f"{where}: expected different ids for all ports; {twice} occur twice")
+        if self.shows is not None and not any(p.id == self.shows and p.types == (IMAGE,) for p in self.outputs):
+            raise ValueError(f"{where}: expected an IMAGE output to show; {self.shows!r} is none")
         for port in self.outputs:
             if len(port.types) != 1:
                 raise ValueError(f"{where}: an output has one type; {port.id!r} has {port.types}")

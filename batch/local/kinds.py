@@ -31,7 +31,9 @@ class Kind:
     @property
     def is_preview(self) -> bool:
         """Whether it only shows something."""
-        return isinstance(self.declared, CoreNode) and self.declared.is_preview
+        if isinstance(self.declared, NodeSpec):
+            return self.declared.shows is not None
+        return self.declared.is_preview
 
     @property
     def outputs(self) -> tuple[str, ...]:

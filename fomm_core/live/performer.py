@@ -26,8 +26,8 @@ from ..whole import CropOptions, find_source, framing_of
 from .governor import Governor, Level, levels_for
 from .steady import OneEuro
 
-LOOK_EVERY = 0.5
-"""Seconds between looks at where the face is: they cost as much as half a frame."""
+LOOK_EVERY = 1.0
+"""Seconds between looks at where the face is: each costs as much as a frame."""
 OUTSIDE = 0.1
 """A face leaves the square where it reaches out by more than this share of the square's side."""
 SEARCHES = 3

@@ -10,6 +10,7 @@ from . import (
     group_check,
     keypoints,
     mixing,
+    live,
     models,
     motion,
     paste_video,
@@ -23,6 +24,7 @@ from . import (
 
 ALL = (
     *animate.SPECS,
+    *live.SPECS,
     *models.SPECS,
     *find_region.SPECS,
     *region_sources.SPECS,

@@ -33,6 +33,8 @@ NOT_RUN = {
     r"^curl http://127\.0\.0\.1:8188": "needs a ComfyUI that runs",
     r"^fomm render .*--(server|comfyui) ": "needs a ComfyUI",
     r"^fomm render .*--ray ": "needs a Ray cluster",
+    r"^fomm live ": "runs until it is stopped; see tests/live",
+    r"^fomm animate .*--keypoints take-001": "needs what fomm live recorded; see tests/fomm_core/live",
     r"^fomm models get ": "downloads, or takes a model of full size; see tests/cli/models",
     r"^ray start ": "makes a Ray cluster",
     r"^python -m benchmarks ": "measures for minutes",

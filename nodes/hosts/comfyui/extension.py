@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
 
-from comfy_api.latest import ComfyExtension, io
+from comfy_api.latest import ComfyExtension, io, ui
 from comfy_execution.graph_utils import ExecutionBlocker
 
 from ....fomm_core.errors import FommError
@@ -90,10 +90,15 @@ def run(spec: NodeSpec, values: dict[str, Any]) -> io.NodeOutput:
     outputs = spec.run(host, **checked)
     if len(outputs) != len(spec.outputs):
         raise RuntimeError(f"{spec.id} returned {len(outputs)} outputs for {len(spec.outputs)} ports")
-    return io.NodeOutput(
-        *(ExecutionBlocker(value.reason) if isinstance(value, Absent) else host.deliver(value) for value in outputs),
-        ui=None if spec.drawn is None else shown_of(spec.drawn(checked)),
-    )
+    delivered = [
+        ExecutionBlocker(value.reason) if isinstance(value, Absent) else host.deliver(value) for value in outputs
+    ]
+    shown: Any = None
+    if spec.shows is not None:
+        shown = ui.PreviewImage(delivered[[port.id for port in spec.outputs].index(spec.shows)])
+    elif spec.drawn is not None:
+        shown = shown_of(spec.drawn(checked))
+    return io.NodeOutput(*delivered, ui=shown)
 
 
 def node_of(spec: NodeSpec) -> type[io.ComfyNode]:
