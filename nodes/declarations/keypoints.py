@@ -9,6 +9,8 @@ from ...fomm_core.animation import anchor_index
 from ...fomm_core.fitting import FitMode
 from ...fomm_core.geometry import Keypoints
 from ...fomm_core.motion import (
+    BETA,
+    MIN_CUTOFF,
     TransferOptions,
     anchor_distances,
     best_anchor,
@@ -234,7 +236,7 @@ SMOOTH_KEYPOINTS = NodeSpec(
             "calmness",
             "calmness",
             "one-euro: cut-off frequency at rest, in Hz. Lower is calmer, and slower.",
-            default=1.0,
+            default=MIN_CUTOFF,
             minimum=0.01,
             maximum=30.0,
             step=0.05,
@@ -243,7 +245,7 @@ SMOOTH_KEYPOINTS = NodeSpec(
             "quickness",
             "quickness",
             "one-euro: how soon the filter lets go when something moves. Higher follows faster.",
-            default=4.0,
+            default=BETA,
             minimum=0.0,
             maximum=100.0,
             step=0.1,

@@ -1,4 +1,4 @@
-"""Which wires fit is one rule, the ComfyUI server's: what `fomm check` passes renders, what ComfyUI refuses does not."""
+"""Which wires fit is one rule, that of the server: what `fomm check` passes renders, what ComfyUI refuses does not."""
 
 from __future__ import annotations
 

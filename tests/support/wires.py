@@ -14,8 +14,12 @@ SOURCES: dict[str, tuple[str, dict[str, Any], int]] = {
     "VIDEO": ("CreateVideo", {"images": ["image", 0], "fps": 4.0}, 0),
     "INT, a width": ("GetImageSize", {"image": ["image", 0]}, 0),
     "FLOAT, of a video": ("GetVideoComponents", {"video": ["video", 0]}, 2),
-    "FOMM_MODEL": ("FOMM_LoadModel", {"model": "demo-128 (built-in)"}, 0),
-    "FOMM_REGION": ("FOMM_RegionFromNumbers", {"image": ["image", 0]}, 0),
+    "FOMM_MODEL": ("FOMM_LoadModel", {"model": "demo-128 (built-in)", "preset": "auto"}, 0),
+    "FOMM_REGION": (
+        "FOMM_RegionFromNumbers",
+        {"images": ["image", 0], "unit": "share", "centre_x": 0.5, "centre_y": 0.5, "side": 1.0, "angle": 0.0},
+        0,
+    ),
 }
 """A node that gives the type: its class, its inputs, and which output."""
 
@@ -32,7 +36,7 @@ TARGETS: dict[str, dict[str, Any]] = {
     "SaveImage": {"images": ["image", 0], "filename_prefix": "made"},
     "SaveVideo": {"video": ["video", 0], "filename_prefix": "made", "format": "mp4", "codec": "h264"},
     "PreviewAny": {"source": ["image", 0]},
-    "FOMM_LoadModel": {"model": "demo-128 (built-in)"},
+    "FOMM_LoadModel": {"model": "demo-128 (built-in)", "preset": "auto"},
 }
 
 CASES: tuple[tuple[str, str, str, bool], ...] = (
