@@ -131,13 +131,12 @@ def _feed(arguments: argparse.Namespace) -> Feed | None:
 
 
 def _performer(arguments: argparse.Namespace, *, mirror: bool) -> Any:
-    import torch
-
     from ..fomm_core.checkpoints import DEFAULT_MODEL, load_model
     from ..fomm_core.live import LiveOptions, Performer
     from ..fomm_core.motion import TransferOptions
+    from ..fomm_core.precision import dtype_of
     from ..fomm_core.video import read_picture
-    from ..hosts.devices import choose_device, dtype_of
+    from ..nodes.hosts.headless.devices import choose_device
 
     pictures = [(Path(path).name, read_picture(path)) for path in arguments.source]
     if arguments.model is None and not arguments.quiet:
@@ -145,7 +144,6 @@ def _performer(arguments: argparse.Namespace, *, mirror: bool) -> Any:
     device = choose_device(arguments.device)
     weights = find_weights(arguments.model or DEFAULT_MODEL)
     model = load_model(weights, config=chosen_config(arguments, weights))
-    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
     options = LiveOptions(
         size=arguments.size,
         rate=arguments.fps,
@@ -154,4 +152,4 @@ def _performer(arguments: argparse.Namespace, *, mirror: bool) -> Any:
         smooth=not arguments.no_smooth,
         transfer=TransferOptions(strength=arguments.strength),
     )
-    return Performer(model, pictures, options, device=device, dtype=dtype_of(arguments.dtype, fast_half=fast))
+    return Performer(model, pictures, options, device=device, dtype=dtype_of(arguments.dtype, device))

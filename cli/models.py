@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..nodes.hosts.headless.devices import choose_device, dtype_of
+from ..nodes.hosts.headless.devices import choose_device
 from .terminal import say
 
 if TYPE_CHECKING:
@@ -73,19 +73,17 @@ def hint_at_better_models() -> None:
 
 def open_session(arguments: argparse.Namespace) -> AnimationSession:
     """The session that the options of `add_computing_arguments`, `add_config_arguments` and --model ask for."""
-    import torch
-
     from ..fomm_core.checkpoints import DEFAULT_MODEL, load_model
+    from ..fomm_core.precision import dtype_of
     from ..fomm_core.session import AnimationSession
 
     device = choose_device(arguments.device)
     weights = find_weights(arguments.model or DEFAULT_MODEL)
     model = load_model(weights, config=chosen_config(arguments, weights))
-    fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
     return AnimationSession(
         model,
         device=device,
-        dtype=dtype_of(arguments.dtype, fast_half=fast),
+        dtype=dtype_of(arguments.dtype, device),
         chunk=arguments.chunk,
         exact=arguments.exact,
         compile=arguments.compile,

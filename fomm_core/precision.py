@@ -1,13 +1,46 @@
-"""Which number formats a device computes fast."""
+"""Which number formats a device computes fast, and which one is chosen where none is asked for."""
 
 from __future__ import annotations
 
 import logging
 import platform
+from typing import Final, Literal
 
 import torch
 
+from .errors import FommError
+
 log = logging.getLogger("fomm.session")
+
+AUTO: Final = "auto"
+PRECISIONS: Final = ("float32", "bfloat16", "float16")
+Use = Literal["animation", "training"]
+
+
+def choose_precision(precision: str, device: torch.device, use: Use = "animation") -> str:
+    """One of PRECISIONS, for one of them or "auto".
+
+    "auto" is float32 but on CUDA: there, animation takes float16 from compute capability 7.0 on (tensor cores), and
+    training bfloat16, whose range needs no scaling of losses, where the GPU has it.
+
+    Raises:
+        FommError: for any other name.
+    """
+    if precision == AUTO:
+        if device.type != "cuda":
+            return "float32"
+        if use == "training":
+            return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
+        return "float16" if torch.cuda.get_device_capability(device) >= (7, 0) else "float32"
+    if precision not in PRECISIONS:
+        raise FommError(f"expected a precision of {AUTO}, {', '.join(PRECISIONS)}; got {precision!r}.")
+    return precision
+
+
+def dtype_of(precision: str, device: torch.device) -> torch.dtype:
+    """The same as torch's number format, for animation."""
+    dtype: torch.dtype = getattr(torch, choose_precision(precision, device))
+    return dtype
 
 
 def is_fast(dtype: torch.dtype, device: torch.device) -> bool:

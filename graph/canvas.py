@@ -8,17 +8,8 @@ from typing import Any
 
 from ..fomm_core.errors import GraphError
 from .groups import group_definition
-from .saved import GROUP_PREFIXES, SENDER, SavedGraph, SavedNode, Slot
+from .saved import GROUP_PREFIXES, SavedGraph, SavedNode, Slot
 from .schemas import Schemas
-
-NOTES = frozenset({"Note", "MarkdownNote", "Label (rgthree)", "Bookmark (rgthree)"})
-SWITCHBOARDS = frozenset(
-    f"Fast {what} (rgthree)" for what in ("Muter", "Bypasser", "Groups Muter", "Groups Bypasser", "Actions Button")
-)
-REROUTES = frozenset({"Reroute", "Reroute (rgthree)"})
-PRIMITIVE, RECEIVER = "PrimitiveNode", "GetNode"
-CANVAS_ONLY = NOTES | SWITCHBOARDS | REROUTES | {PRIMITIVE, SENDER, RECEIVER}
-"""Nodes that exist on the canvas alone; no server knows them."""
 
 DEEPEST = 32
 """Subgraphs inside subgraphs; more than this is a subgraph that holds itself."""

@@ -12,7 +12,8 @@ from ..fomm_core.errors import GraphError
 from ..fomm_core.files import is_inside
 from .collecting import uncollected
 from .model import Graph, Link, ModelFile, Node, Problem, Severity
-from .schemas import Schemas, fits, unknown
+from .schemas import Schemas, unknown
+from .types import fits
 from .widgets import Input
 
 WEIGHTS = re.compile(r"\.(safetensors|sft|ckpt|pt|pth|pth\.tar|bin|gguf|onnx)$", re.IGNORECASE)
@@ -89,10 +90,8 @@ class _Checked:
                     entry, "error", f"its wire comes from output {link.slot} of {origin.name}, which has {len(outputs)}"
                 )
             elif not entry.is_dynamic and not fits(outputs[link.slot], entry.type):
-                # a choice takes text, whose value is known only when it runs
-                severity: Severity = "warning" if "COMBO" in (entry.type, outputs[link.slot]) else "error"
                 wanted = " or ".join(entry.type.split(","))
-                yield self._tell(entry, severity, f"expected {wanted}; {origin.name} gives {outputs[link.slot]}")
+                yield self._tell(entry, "error", f"expected {wanted}; {origin.name} gives {outputs[link.slot]}")
 
     def _value(self, entry: Input, value: Any) -> Iterator[Problem]:
         kind = str(entry.options.get("widgetType") or entry.type)

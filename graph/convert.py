@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from ..fomm_core.errors import GraphError
-from .canvas import CANVAS_ONLY, Canvas, Scope
+from .canvas import Canvas, Scope
+from .canvas_nodes import CANVAS_ONLY, Mode
 from .model import MOST_NODES, Graph, Link, ModelFile, Node, Problem, Severity
-from .saved import Mode, SavedGraph, SavedNode
+from .saved import SavedGraph, SavedNode
 from .schemas import Schemas, unknown, unknown_but_named
 from .texts import filled_name, first_alternatives
 from .unknown_classes import CUSTOM_COMBO, PROMPTS, combo_values, custom_combo, guessed_values, wrapped

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from .canvas_nodes import PRIMITIVE
 from .saved import SavedGraph, SavedLink, SavedNode, Slot, saved_node
 from .schemas import Schemas
 from .widgets import named_values, widgets_of
@@ -96,7 +97,7 @@ def _values(
     for wire in wires:
         fed[wire.target].append(wire.target_slot)
     for index, node in enumerate(nodes):
-        if node.type == "PrimitiveNode":
+        if node.type == PRIMITIVE:
             given = host.positional[position : position + 1]
             position += 1
             yield {} if not given else {"value": given[0]}

@@ -6,11 +6,11 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from functools import cached_property
 from typing import Any
 
 from ..fomm_core.errors import GraphError
+from .canvas_nodes import SENDER
 from .model import MOST_NODES
 
 GROUP_PREFIXES = ("workflow>", "workflow/")
@@ -19,17 +19,7 @@ GROUP_PREFIXES = ("workflow>", "workflow/")
 OWN = "-1"
 """In a list of shown widgets: one of the node's own inputs."""
 
-SENDER = "SetNode"
-"""The type of a node that sends under a name what others, far away, receive."""
-
 MOST_WIRES = 10 * MOST_NODES
-
-
-class Mode(IntEnum):
-    """Whether a node runs; the other numbers mean that it does."""
-
-    MUTED = 2
-    BYPASSED = 4
 
 
 @dataclass(frozen=True)
@@ -282,7 +272,7 @@ def _slots(entries: Sequence[Mapping[str, Any]] | None) -> tuple[Slot, ...]:
 
 def _type(value: Any) -> str:
     """A wire type; older files hold lists of choices, and 0 or -1 for "anything" or "an event"."""
-    return value if isinstance(value, str) else "COMBO" if isinstance(value, list) else "*"
+    return (value or "*") if isinstance(value, str) else "COMBO" if isinstance(value, list) else "*"
 
 
 def _link(entry: Sequence[Any] | Mapping[str, Any]) -> tuple[int, SavedLink]:

@@ -222,12 +222,6 @@ def _options(port: Mapping[str, Any], choices: Callable[[str], Sequence[str]] | 
     return found
 
 
-def fits(one: str, other: str) -> bool:
-    """Whether a wire may join two types: equal, "*" for any, or a list of which one fits."""
-    ours, theirs = (set(kind.lower().split(",")) for kind in (one, other))
-    return bool(ours & theirs) or bool((ours | theirs) & {"*", ""})
-
-
 def unknown(kind: str, pack: str) -> str:
     """What to say of a class that is in no schema."""
     origin = f"the pack “{pack}” has it" if pack else "a pack has it that is not named in the file"

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .canvas import NOTES, PRIMITIVE, RECEIVER, REROUTES, SWITCHBOARDS, Canvas, Scope
+from .canvas import Canvas, Scope
+from .canvas_nodes import NOTES, PRIMITIVE, RECEIVER, REROUTES, SENDER, SWITCHBOARDS, Mode
 from .model import Link
-from .saved import OWN, SENDER, Mode, SavedNode, Slot
-from .schemas import fits
+from .saved import OWN, SavedNode, Slot
+from .types import fits
 
 
 @dataclass(frozen=True)

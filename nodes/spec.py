@@ -272,14 +272,10 @@ class NodeSpec:
             raise NodeInputError(f"{self.title}: expected inputs among {sorted(known)}; got {extra}")
         complete = {}
         for port in self.inputs:
-            value = values.get(port.id)
-            if value is None:
-                value = port.default
+            value = port.default if values.get(port.id) is None else values[port.id]
             choices = host.options(port.options) if isinstance(port.options, str) else None
-            if choices and value is None:
-                value = choices[0]
-            problem = port.problem(value, choices)
-            if problem:
+            value = choices[0] if choices and value is None else value
+            if problem := port.problem(value, choices):
                 raise NodeInputError(f"{self.title}: {problem}")
             complete[port.id] = value
         return complete

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MAX_LINES = 350
 EVERYTHING = {"*"}
 
-# What each part may import, itself and fomm_core.errors aside. A new module has to be given its place here.
+# What each part may import, itself and fomm_core.errors aside, and does. A new module has to be given its place here.
 CORE: dict[str, set[str]] = {
     "errors": set(),
     "wording": set(),
@@ -23,7 +24,7 @@ CORE: dict[str, set[str]] = {
     "geometry": set(),
     "bounds": set(),
     "config": {"bounds", "wording"},
-    "cost": {"bounds", "config"},
+    "cost": {"config"},
     "shipped": set(),
     "library": {"config", "files", "shipped", "wording"},
     "official": {"bounds", "config"},
@@ -36,16 +37,15 @@ CORE: dict[str, set[str]] = {
         "config",
         "cost",
         "checksums",
-        "official",
         "files",
         "shipped",
         "library",
         "wording",
     },
     "fetching": {"checkpoints", "config", "files", "library"},
-    "lowering": {"networks", "model", "geometry", "config"},
+    "lowering": {"networks", "model"},
     "exporting": {"model", "networks", "lowering", "motion", "geometry", "config", "files", "region"},
-    "fitting": {"config"},
+    "fitting": set(),
     "prepared": {"model", "geometry", "fitting"},
     "precision": set(),
     "standing": {"geometry", "prepared"},
@@ -74,7 +74,7 @@ CORE: dict[str, set[str]] = {
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
     "schedule": {"geometry", "motion", "video"},
-    "whole": {"background", "config", "region", "faces", "persons", "video", "wording", "view"},
+    "whole": {"background", "config", "region", "faces", "persons", "video", "wording"},
     "frames": {"fitting", "region", "video"},
     "options": {"animation", "detail", "fitting", "video", "whole"},
     "enlarging": {"detail", "fitting", "prepared"},
@@ -116,8 +116,9 @@ CORE: dict[str, set[str]] = {
 }
 ARROWS: dict[str, set[str]] = {
     **{
-        f"fomm_core.{name}".rstrip("."): {"fomm_core.errors"}
-        | ({"fomm_core"} if allowed == EVERYTHING else {f"fomm_core.{other}" for other in allowed})
+        f"fomm_core.{name}".rstrip("."): {"fomm_core"}
+        if allowed == EVERYTHING
+        else {f"fomm_core.{other}" for other in allowed}
         for name, allowed in CORE.items()
     },
     "graph": {"fomm_core.errors", "fomm_core.files", "fomm_core.wording"},  # of the core, what needs no library
@@ -125,14 +126,14 @@ ARROWS: dict[str, set[str]] = {
     "nodes": set(),
     "nodes.spec": set(),
     "nodes.declarations": {"nodes.spec", "fomm_core"},
-    "nodes.hosts": {"nodes.spec", "nodes.declarations", "fomm_core"},
+    "nodes.hosts": {"fomm_core"},  # what several hosts share
     "nodes.hosts.blender": {"graph"},  # runs inside Blender's Python, which has none of our libraries
     "nodes.hosts.comfyui": {"nodes.hosts", "nodes.spec", "nodes.declarations", "fomm_core"},
     "nodes.hosts.headless": {"nodes.hosts", "nodes.spec", "nodes.declarations", "graph", "fomm_core"},
     "nodes.block_table": {"nodes.hosts", "nodes.spec", "nodes.declarations"},
     "batch": {"graph", "nodes", "fomm_core"},
     "cli": {"batch", "graph", "live", "nodes", "fomm_core"},
-    "": {"batch", "cli", "fomm_core", "graph", "live", "nodes"},  # the doors
+    "": {"batch", "nodes"},  # the doors
 }
 # Imports under `if TYPE_CHECKING:` are arrows like any other; only these are let through.
 TYPES_ONLY = {"nodes.spec": {"torch", "fomm_core"}}
@@ -223,11 +224,16 @@ def import_faults(source: str, module: str, *, is_package: bool = False) -> list
         other = part_of(target)
         if other is None:
             faults.append(f"{where} imports {target}, which is in no row of the table in tests/test_architecture.py")
-        elif target and other != part and not any(f"{other}.".startswith(f"{allowed}.") for allowed in ARROWS[part]):
+        elif target and not _may(part, other):
             faults.append(
                 f"{where} imports {target}: {part or 'the root'} may import {sorted(ARROWS[part]) or 'nothing'}"
             )
     return list(dict.fromkeys(faults))  # one per line, however many names it imports
+
+
+def _may(part: str, other: str) -> bool:
+    allowed = {*ARROWS[part], part, *(["fomm_core.errors"] if part.startswith("fomm_core.") else [])}
+    return any(f"{other}.".startswith(f"{one}.") for one in allowed)
 
 
 def _is_type_checking(node: ast.AST) -> bool:
@@ -279,6 +285,52 @@ def test_file_keeps_the_house_rules(path: Path) -> None:
     if (lines := source.count("\n")) > MAX_LINES:
         faults.append(f"{path.relative_to(ROOT)} has {lines} lines: split what is more than {MAX_LINES}")
     assert not faults, "\n".join(faults)
+
+
+def arrows_of(module: str, source: str, *, is_package: bool) -> tuple[set[str], set[str]]:
+    """The modules of ours that one imports: all, and those that it needs when it runs."""
+    tree = ast.parse(source)
+    for_types = {line for node in ast.walk(tree) if _is_type_checking(node) for line in _lines(node)}
+    found = {(line, target) for line, target, ours in imports(tree, module, is_package=is_package) if ours}
+    return {target for _, target in found}, {target for line, target in found if line not in for_types} - {module}
+
+
+def circle(arrows: dict[str, set[str]]) -> list[str] | None:
+    """Modules of which each imports the next, and the last the first; None where there are none."""
+    try:
+        TopologicalSorter(arrows).prepare()
+    except CycleError as problem:
+        return list(problem.args[1])
+    return None
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports within functions count: such a circle works, but nobody can read its files in any order."""
+    arrows = {
+        module_name(path): arrows_of(module_name(path), path.read_text("utf-8"), is_package=path.stem == "__init__")[1]
+        for path in SOURCES
+    }
+    assert circle(arrows) is None
+    assert circle({**arrows, "graph.types": {"graph.check"}}) is not None
+
+
+def unused_permissions(used: dict[str, set[str]]) -> list[str]:
+    return [
+        f"{part or 'the root'} may import {allowed}, and does not: take it out of its row"
+        for part, row in ARROWS.items()
+        for allowed in sorted(row)
+        if not any(f"{other}.".startswith(f"{allowed}.") and other != part for other in used.get(part, ()))
+    ]
+
+
+def test_each_permission_is_used() -> None:
+    used: dict[str, set[str]] = {}
+    for path in SOURCES:
+        module = module_name(path)
+        targets = arrows_of(module, path.read_text("utf-8"), is_package=path.stem == "__init__")[0]
+        used.setdefault(part_of(module) or "", set()).update(filter(None, map(part_of, targets)))
+    assert unused_permissions(used) == []
+    assert unused_permissions({**used, "batch": {"nodes.hosts"}})
 
 
 def test_each_row_of_the_table_has_its_module() -> None:
@@ -408,3 +460,18 @@ print(check(read_graph(root + "/workflows/animate.json", schemas), schemas))
 """
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, timeout=120)
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "[]", "")
+
+
+NO_SOURCE = {
+    "batch/farm": "engines on other machines, one contract for all",
+    "cli/full_disk": "every write of every command",
+    "cli/models": "`fomm models`",
+    "nodes/hosts/blender/inside": "runs in Blender's Python",
+}
+"""Folders of tests that mirror no folder of the source."""
+
+
+def test_tests_mirror_the_source() -> None:
+    folders = {path.parent.relative_to(ROOT / "tests") for top in TOPS for path in ROOT.glob(f"tests/{top}/**/*.py")}
+    strange = {folder.as_posix() for folder in folders if not (ROOT / folder / "__init__.py").is_file()}
+    assert strange == NO_SOURCE.keys()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...graph.model import Graph, Link, Node
+from ...graph.types import ANY, COMBO, fits
 from ...nodes.declarations import BY_ID
 from ...nodes.hosts.headless.comfy_nodes import CORE_NODES, UPLOADS, CoreNode
 from ...nodes.hosts.headless.host import HeadlessHost
@@ -42,12 +43,12 @@ class Kind:
             return tuple(port.types[0] for port in self.declared.outputs)
         return tuple(kind for kind, _ in (*self.declared.outputs, *self.declared.more_outputs))
 
-    def accepts(self, port: str) -> tuple[str, ...]:
-        """The wire types that fit a port; empty where it has no such port or takes no particular one."""
+    def accepts(self, port: str) -> str:
+        """The wire types that fit a port, with commas between; any where it has no such port."""
         if isinstance(self.declared, NodeSpec):
-            return next((declared.types for declared in self.declared.inputs if declared.id == port), ())
-        kind = self.declared.entries.get(port, ("",))[0]
-        return tuple(kind.split(",")) if isinstance(kind, str) and kind else ()
+            return next((",".join(declared.types) for declared in self.declared.inputs if declared.id == port), ANY)
+        kind = self.declared.entries.get(port, (ANY,))[0]
+        return kind if isinstance(kind, str) else COMBO
 
     def run(self, host: HeadlessHost, values: Mapping[str, Any]) -> tuple[Any, ...]:
         """Check the inputs and run; raises what the node raises."""
@@ -122,10 +123,9 @@ def _check_wires(node: Node, kinds: Mapping[str, Kind]) -> None:
                 retryable=False,
                 node=node.title,
             )
-        number = given[link.slot] in ("INT", "FLOAT") and set(wanted) <= {"INT", "FLOAT"}
-        if wanted and "*" not in wanted and not set(given[link.slot].split(",")) & set(wanted) and not number:
+        if not fits(given[link.slot], wanted):
             raise JobError(
-                f"{node.name}: “{port}” expects {' or '.join(wanted)}; its wire brings {given[link.slot]}.",
+                f"{node.name}: “{port}” expects {' or '.join(wanted.split(','))}; its wire brings {given[link.slot]}.",
                 retryable=False,
                 node=node.title,
             )

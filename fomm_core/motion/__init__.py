@@ -25,15 +25,17 @@ from .order import (
 from .performance import FAMILY, Performance, load_keypoints, save_keypoints
 from .poses import EASES, KeyPose, apply_poses, format_poses, parse_poses
 from .scale import movement_scale
-from .smooth import smooth_gaussian, smooth_one_euro
+from .smooth import BETA, MIN_CUTOFF, smooth_gaussian, smooth_one_euro
 from .strength import curve_values, parse_curve, strengthen
 from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
 from .transfer import TransferOptions, transfer
 
 __all__ = [
+    "BETA",
     "EASES",
     "ENDINGS",
     "FAMILY",
+    "MIN_CUTOFF",
     "MISMATCHES",
     "Edits",
     "Groups",

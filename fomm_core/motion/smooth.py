@@ -17,13 +17,16 @@ from .timing import common_rate
 
 Filter = Callable[[Tensor], Tensor]
 
+MIN_CUTOFF, BETA = 1.0, 10.0
+"""Of the One-Euro filter where nothing else is asked for; see `smooth_one_euro`."""
+
 
 def smooth_one_euro(
     keypoints: Keypoints,
     *,
     fps: float | Fraction = 25.0,
-    min_cutoff: float = 1.0,
-    beta: float = 10.0,
+    min_cutoff: float = MIN_CUTOFF,
+    beta: float = BETA,
     derivative_cutoff: float = 1.0,
 ) -> Keypoints:
     """One-Euro filter: steady where little moves, quick where much does (Casiez et al., CHI 2012).

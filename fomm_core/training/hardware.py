@@ -16,7 +16,7 @@ from ..precision import fast_dtype
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-PRECISIONS = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
+FABRIC = {"float32": "32-true", "bfloat16": "bf16-mixed", "float16": "16-mixed"}
 """Our names -> Fabric's. Weights are float32 always; positions, jacobians, grids and flows are computed in float32."""
 
 BUCKET = 25_000_000
@@ -52,15 +52,15 @@ class Hardware:
                 "expected the library lightning-fabric for training; it is not installed. "
                 "Run: pip install lightning-fabric"
             ) from problem
-        if self.precision not in PRECISIONS:
-            raise TrainingError(f"expected a precision of {', '.join(PRECISIONS)}; got '{self.precision}'.")
+        if self.precision not in FABRIC:
+            raise TrainingError(f"expected a precision of {', '.join(FABRIC)}; got '{self.precision}'.")
         devices = self.devices if isinstance(self.devices, (int, str)) else list(self.devices)
         try:
             fabric = Fabric(
                 accelerator=self.accelerator,
                 devices=devices,
                 num_nodes=self.nodes,
-                precision=PRECISIONS[self.precision],
+                precision=FABRIC[self.precision],
             )
         except Exception as problem:  # it raises of its own kinds
             raise TrainingError(

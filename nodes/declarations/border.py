@@ -13,11 +13,12 @@ from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode, as_rgb, fit, own_size, resize
 from ...fomm_core.geometry import Motion
+from ...fomm_core.precision import AUTO, PRECISIONS
 from ..spec import MODEL, choice, decimal, integer, socket, switch
 
 SIZES = ("auto", "model", "picture", "custom")
 FITS = ("crop", "pad", "stretch")
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PRECISIONS_OFFERED = (AUTO, *PRECISIONS)
 ANCHORS = ("first", "best", "number")
 JACOBIANS = ("auto", "on", "off")
 STILL_FPS = 25.0
@@ -49,7 +50,7 @@ PRECISION_IN = choice(
     "precision",
     "precision",
     "Number format. auto picks a fast one that your device is good at; float32 is exact and slower on most GPUs.",
-    PRECISIONS,
+    PRECISIONS_OFFERED,
     advanced=True,
 )
 MODE_IN = choice(

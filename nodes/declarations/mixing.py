@@ -6,6 +6,8 @@ from typing import Any
 
 from ...fomm_core.geometry import Keypoints
 from ...fomm_core.motion import (
+    BETA,
+    MIN_CUTOFF,
     blend,
     matched,
     parse_groups,
@@ -94,7 +96,7 @@ SMOOTH_KEYPOINTS = NodeSpec(
             "calmness",
             "calmness",
             "one-euro: cut-off frequency at rest, in Hz. Lower is calmer, and slower.",
-            default=1.0,
+            default=MIN_CUTOFF,
             minimum=0.01,
             maximum=30.0,
             step=0.05,
@@ -103,7 +105,7 @@ SMOOTH_KEYPOINTS = NodeSpec(
             "quickness",
             "quickness",
             "one-euro: how soon the filter lets go when something moves. Higher follows faster.",
-            default=4.0,
+            default=BETA,
             minimum=0.0,
             maximum=100.0,
             step=0.1,

@@ -13,6 +13,7 @@ from ...fomm_core.config import PRESETS, MotionModelConfig
 from ...fomm_core.cost import check_cost
 from ...fomm_core.fitting import from_uint8
 from ...fomm_core.model import MotionModel
+from ...fomm_core.precision import AUTO, choose_precision
 from ...fomm_core.training.data import PairSource
 from ...fomm_core.training.perceptual import BACKBONES, usual_path
 from ...fomm_core.training.plan import Wishes
@@ -37,8 +38,6 @@ from .datasets import DATASET_IN, MENU, DataSet
 
 if TYPE_CHECKING:
     from ...fomm_core.training.loop import Trainer
-
-AUTO = "auto"
 
 
 def _new_model(
@@ -155,7 +154,7 @@ def _trainer(host: Host, start: Start, dataset: DataSet, settings: TrainSettings
             seed=settings.random_seed,
             save_steps=settings.save_every,
             strip_steps=settings.preview_every,
-            hardware=Hardware.on(device, precision=_precision(settings.precision, device)),
+            hardware=Hardware.on(device, precision=choose_precision(settings.precision, device, "training")),
         ),
     )
 
@@ -177,12 +176,6 @@ def _run(host: Host, trainer: Trainer) -> None:
 
     with RunLog(trainer.folder, step=trainer.step) as run_log:
         trainer.run(hear)
-
-
-def _precision(name: str, device: torch.device) -> str:
-    if name != AUTO:
-        return name
-    return "bfloat16" if device.type == "cuda" and torch.cuda.is_bf16_supported() else "float32"
 
 
 NEW_MODEL = NodeSpec(

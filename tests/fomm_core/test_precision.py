@@ -6,8 +6,11 @@ import logging
 
 import pytest
 import torch
+from fomm_nodes.cli import animate
 from fomm_nodes.fomm_core import precision
+from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.fomm_core.session import AnimationSession
+from fomm_nodes.nodes.declarations import border
 
 CPU = torch.device("cpu")
 HALVES = (torch.bfloat16, torch.float16)
@@ -53,3 +56,36 @@ def test_a_fast_format_stays(make, monkeypatch, caplog) -> None:
 def test_without_onednn_no_half_is_fast(monkeypatch) -> None:
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
     assert not any(precision.is_fast(dtype, CPU) for dtype in HALVES)
+
+
+@pytest.mark.parametrize(
+    ("device", "capability", "has_bfloat16", "animation", "training"),
+    [
+        ("cpu", (9, 0), True, "float32", "float32"),
+        ("mps", (9, 0), True, "float32", "float32"),
+        ("cuda", (9, 0), True, "float16", "bfloat16"),
+        ("cuda", (7, 0), False, "float16", "float32"),
+        ("cuda", (6, 1), False, "float32", "float32"),
+    ],
+)
+def test_auto_is_a_matter_of_device_and_use(device, capability, has_bfloat16, animation, training, monkeypatch) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
+    assert precision.choose_precision("auto", torch.device(device)) == animation
+    assert precision.choose_precision("auto", torch.device(device), "training") == training
+    assert precision.dtype_of("auto", torch.device(device)) == getattr(torch, animation)
+
+
+@pytest.mark.parametrize("name", precision.PRECISIONS)
+def test_what_is_asked_for_is_taken(name: str) -> None:
+    assert precision.choose_precision(name, CPU, "training") == name
+
+
+def test_a_precision_that_is_none() -> None:
+    with pytest.raises(FommError, match="expected a precision of auto, float32, bfloat16, float16; got 'float8'"):
+        precision.dtype_of("float8", CPU)
+
+
+def test_the_command_and_the_blocks_offer_the_same() -> None:
+    assert animate.DTYPES == precision.PRECISIONS
+    assert (precision.AUTO, *precision.PRECISIONS) == border.PRECISIONS_OFFERED

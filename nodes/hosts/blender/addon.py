@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import groups, nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
+from . import grouping, groups, nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
 
 _CLASSES: list[type] = []
 
@@ -18,6 +18,7 @@ def register() -> None:
         *preferences.CLASSES,
         *sockets.CLASSES,
         *groups.CLASSES,
+        *grouping.CLASSES,
         tree.FommTree,
         *operators.CLASSES,
         *panels.CLASSES,

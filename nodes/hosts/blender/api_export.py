@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .blocks import ADDED, NOTES, REROUTE, fits
-from .canvas_import import BYPASSED, MUTED, saved_values
+from ....graph.canvas_nodes import NOTES, REROUTE, Mode
+from ....graph.types import fits
+from .blocks import ADDED
+from .canvas_import import saved_values
 from .groups import BLENDERS_OWN, GroupNode
 from .nodes import BlockNode, ForeignNode, find_socket, saved_entry
-from .tree import kinds
+from .sockets import kinds
 
 DEEPEST = 16
 """Groups inside groups; more than this is a group that holds itself."""
@@ -64,11 +66,11 @@ def number_all(tree: Any) -> None:
 
 
 def is_muted(node: Any) -> int:
-    """The saved mode: 0, MUTED or BYPASSED. Blender's own mute key bypasses."""
+    """The saved mode: 0, or a Mode. Blender's own mute key bypasses."""
     saved = canvas_entry(node).get("mode", 0)
-    if node.mute == (saved in (MUTED, BYPASSED)):
+    if node.mute == (saved in tuple(Mode)):
         return int(saved)
-    return BYPASSED if node.mute else 0
+    return Mode.BYPASSED if node.mute else 0
 
 
 def canvas_entry(node: Any) -> dict[str, Any]:
@@ -86,7 +88,7 @@ def api_graph(tree: Any) -> dict[str, Any]:
 def _nodes(place: Place) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, node in number_nodes(place.tree).items():
         kind = class_of(node)
-        if kind == REROUTE or kind in NOTES or is_muted(node) in (MUTED, BYPASSED):
+        if kind == REROUTE or kind in NOTES or is_muted(node) in tuple(Mode):
             continue
         if not isinstance(node, GroupNode):
             yield place.prefix + name, _api_node(place, node, kind)
@@ -196,9 +198,9 @@ def followed(place: Place, socket: Any, seen: frozenset[tuple[str, str]] = froze
         outside = None if place.outer is None else find_socket(place.outer[1].inputs, origin.identifier)
         return None if outside is None or place.outer is None else followed(place.outer[0], outside, seen)
     mode = is_muted(node)
-    if mode == MUTED:
+    if mode == Mode.MUTED:
         return Cut()
-    if mode == BYPASSED:
+    if mode == Mode.BYPASSED:
         passed = _passed(node, list(node.outputs).index(origin), kinds(origin))
         return None if passed is None else followed(place, passed, seen)
     if isinstance(node, GroupNode):

@@ -14,8 +14,6 @@ from typing import Any
 WHOLE = (-(2**31), 2**31 - 1)
 """What an IntProperty holds."""
 
-NOTES = ("MarkdownNote", "Note")
-REROUTE = "Reroute"
 PLAYER = {"audioUI": ""}
 ADDED = {
     "PreviewAny": {"preview": ""},
@@ -131,13 +129,6 @@ def _block(name: str, entry: Mapping[str, Any]) -> Block:
     outputs = tuple(Output(**output) for output in entry["outputs"])
     named = {"title": entry["title"], "category": entry["category"], "description": entry["description"]}
     return Block(name, **named, saves=entry["saves"], inputs=ports, outputs=outputs, ports={p.name: p for p in ports})
-
-
-def fits(one: str, other: str) -> bool:
-    """Whether a wire may join two types; numbers turn into each other."""
-    ours, theirs = set(one.split(",")), set(other.split(","))
-    number = {"INT", "FLOAT"}
-    return bool(ours & theirs) or "*" in ours | theirs or bool(ours & number and theirs & number)
 
 
 def number_of(choice: str) -> int:

@@ -10,7 +10,7 @@ from .blocks import shortest
 from .canvas_import import saved_values, shown_box, shown_position, shown_width
 from .groups import GroupNode
 from .nodes import BlockNode, saved_entry
-from .tree import kinds
+from .sockets import kinds
 
 NEW_CANVAS = {"config": {}, "extra": {}, "version": 0.4}
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import bpy
 
-from .blocks import NOTES, REROUTE, Block, blocks, single
+from ....graph.canvas_nodes import NOTES, REROUTE, Mode
+from .blocks import Block, blocks, single
 from .nodes import TREE, ForeignNode, find_socket, keep_entry
 from .sockets import socket_idname
 
-MUTED, BYPASSED = 2, 4
 COLUMN, ROW = 300.0, 420.0
 
 
@@ -106,7 +106,7 @@ def _canvas_node(tree: Any, entry: Mapping[str, Any]) -> Any:
     node["fomm_id"] = str(entry["id"])
     keep_entry(node, entry)
     node.label = str(entry.get("title") or "")
-    node.mute = entry.get("mode") in (MUTED, BYPASSED)
+    node.mute = entry.get("mode") in tuple(Mode)
     node.location = shown_position(entry)
     values = entry.get("widgets_values")
     if block:

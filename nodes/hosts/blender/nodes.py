@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import bpy
 
-from .blocks import NOTES, VERSION, Block, Port, blocks, number_of, single
+from ....graph.canvas_nodes import NOTES
+from .blocks import VERSION, Block, Port, blocks, number_of, single
+from .choices import choices_of
 from .sockets import socket_idname
 
 TREE = "FommTree"
@@ -24,9 +26,6 @@ FIXED: dict[str, Any] = {"options": set()}
 
 RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5, 0) else FIXED
 """For paths that may begin with "//", the .blend file's folder; older versions take that of all paths."""
-
-known_choices: dict[str, list[str]] = {}
-"""What the dynamic lists hold, as a worker told last; asked for when the user looks."""
 
 
 def saved_entry(owner: Any) -> dict[str, Any]:
@@ -180,18 +179,6 @@ def _property(port: Port) -> Any:
         return bpy.props.StringProperty(default=port.default or "", search=choices_of(port.list), **words)
     path = {"subtype": "FILE_PATH", **RELATIVE} if port.upload else {}
     return bpy.props.StringProperty(default=port.default or "", **{**words, **path})
-
-
-def choices_of(name: str) -> Callable[[Any, Any, str], list[str]]:
-    """What a text field offers while the user types: a dynamic list, as the worker knows it."""
-
-    def search(node: Any, context: Any, typed: str) -> list[str]:
-        from .session import SESSION
-
-        SESSION.ask()
-        return [choice for choice in known_choices.get(name, ()) if typed.lower() in choice.lower()]
-
-    return search
 
 
 def _unfolded(node: Any, context: Any) -> None:

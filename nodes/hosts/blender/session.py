@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import bpy
 
 from .client import Client, Settings
-from .nodes import known_choices
 from .preferences import worker_settings
 
 TICK = 0.2
@@ -17,11 +16,14 @@ TICK = 0.2
 
 @dataclass
 class Session:
-    """What lives as long as Blender does. settings: None asks the preferences."""
+    """What lives as long as Blender does. settings: None asks the preferences. choices: what the dynamic lists
+    hold, as a worker told last.
+    """
 
     settings: Settings | None = None
     client: Client | None = None
     asked: bool = False
+    choices: dict[str, list[str]] = field(default_factory=dict)
 
     def current(self) -> Client:
         """A client with the settings of now; a job at work keeps those that it started with."""
@@ -35,7 +37,7 @@ class Session:
         return self.client
 
     def ask(self) -> None:
-        """Have the worker tell what its lists hold; `nodes.known_choices` has it some moments later."""
+        """Have the worker tell what its lists hold; `choices` has it some moments later."""
         if not self.asked:
             self.asked = True
             self.current().describe()
@@ -46,7 +48,7 @@ class Session:
         if self.client is None:
             return None
         self.client.poll()
-        known_choices.update(self.client.choices)
+        self.choices.update(self.client.choices)
         return None if self.client.choices or self.client.process is None else TICK
 
     def close(self) -> None:

@@ -37,6 +37,11 @@ def socket_idname(kind: str) -> str:
     return f"FommSocket_{first if first in COLOURS and first != '*' else 'ANY'}"
 
 
+def kinds(socket: Any) -> str:
+    """The wire types of a socket; those of Blender's own nodes take anything."""
+    return getattr(socket, "kinds", "") or getattr(socket, "wire", "*")
+
+
 class FommSocket:
     """What our sockets share.
 

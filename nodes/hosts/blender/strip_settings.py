@@ -6,7 +6,8 @@ from typing import Any
 
 import bpy
 
-from .nodes import FIXED, RELATIVE, choices_of
+from .choices import choices_of
+from .nodes import FIXED, RELATIVE
 from .strip_graph import Look, render_size
 
 RENDER = "render"

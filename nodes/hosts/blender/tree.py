@@ -8,9 +8,11 @@ from typing import Any
 import bpy
 import nodeitems_utils
 
-from .blocks import Block, blocks, fits
+from ....graph.types import fits
+from .blocks import Block, blocks
 from .groups import HAS_GROUPS, GroupNode, sync_groups
 from .nodes import RELATIVE, TREE, BlockNode
+from .sockets import kinds
 
 MENU = "FOMM_NODES"
 
@@ -62,11 +64,6 @@ def redraw(kind: str) -> None:
         for area in window.screen.areas:
             if area.type == kind:
                 area.tag_redraw()
-
-
-def kinds(socket: Any) -> str:
-    """The wire types of a socket; those of Blender's own nodes take anything."""
-    return getattr(socket, "kinds", "") or getattr(socket, "wire", "*")
 
 
 def source_of(link: Any) -> Any:

@@ -15,11 +15,11 @@ from comfy.model_patcher import ModelPatcher
 from PIL import Image
 from torch import Tensor
 
+from ....fomm_core import precision as precisions
 from ....fomm_core.fitting import to_uint8
 from ....fomm_core.model import MotionModel
 from ....fomm_core.session import AnimationSession
 from ...spec import FrameStream
-from ..headless import devices
 from ..sound import sound_of_video, write_sound
 from ..warm import Made, Remembered, WarmSession
 from . import files
@@ -167,6 +167,5 @@ class ComfyUIHost:
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
-    """The number format for a choice of precision; "auto" is float16 where ComfyUI would choose it for speed."""
-    fast = not memory.is_device_cpu(device) and memory.should_use_fp16(device, prioritize_performance=False)
-    return devices.dtype_of(precision, fast_half=fast and memory.is_device_cuda(device))
+    """The number format for a choice of precision; ComfyUI's --force-fp32 decides where "auto" is chosen."""
+    return precisions.dtype_of("float32" if precision == precisions.AUTO and memory.FORCE_FP32 else precision, device)

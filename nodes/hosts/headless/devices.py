@@ -1,4 +1,4 @@
-"""Which device runs the networks where no graph program decides, and in which number format."""
+"""Which device runs the networks where no graph program decides."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from ....fomm_core.errors import FommError
 
 if TYPE_CHECKING:
     import torch
-
-PRECISIONS = ("float32", "bfloat16", "float16")
 
 
 def choose_device(name: str) -> torch.device:
@@ -28,15 +26,3 @@ def choose_device(name: str) -> torch.device:
             "lists the devices; --device cpu works everywhere."
         ) from problem
     return device
-
-
-def dtype_of(precision: str, *, fast_half: bool) -> torch.dtype:
-    """The number format for a choice of precision; "auto" is float16 where the device is fast with it, else float32."""
-    import torch
-
-    if precision == "auto":
-        return torch.float16 if fast_half else torch.float32
-    if precision not in PRECISIONS:
-        raise FommError(f"expected a precision of auto, {', '.join(PRECISIONS)}; got {precision!r}.")
-    dtype: torch.dtype = getattr(torch, precision)
-    return dtype

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from ....fomm_core.errors import ImageError
 from ....fomm_core.model import MotionModel
+from ....fomm_core.precision import dtype_of
 from ....fomm_core.session import AnimationSession
 from ...spec import FrameStream
 from ..names import check_inside
 from ..sound import sound_of_video, write_sound
 from ..warm import Made, Remembered, WarmSession
 from . import video as videos
-from .devices import dtype_of
 from .files import Folders
 from .limits import Limits
 
@@ -131,7 +131,7 @@ class HeadlessHost:
     def session(self, held: Held, *, precision: str, size: tuple[int, int]) -> AnimationSession:
         """The model's session for a precision, kept for later runs."""
         self.setting.limits.check(1, *size)
-        dtype = dtype_of(precision, fast_half=self.setting.device.type == "cuda")
+        dtype = dtype_of(precision, self.setting.device)
         if dtype not in held.sessions:
             held.sessions[dtype] = WarmSession(held.model, device=self.setting.device, dtype=dtype)
         return held.sessions[dtype]

@@ -241,7 +241,7 @@ def check_a_group_runs_as_what_is_in_it():
     before = export(tree)
     example = next(node for node in tree.nodes if node.bl_idname == "FommNode_FOMM_LoadExample")
     animate = next(node for node in tree.nodes if node.bl_idname == "FommNode_FOMM_AnimateVideo")
-    group = part("groups").make_group(tree, [animate, example])
+    group = part("grouping").make_group(tree, [animate, example])
     after = export(tree)
     moved = {animate_id: f"{group['fomm_id']}:{animate_id}" for animate_id in ("1", "3")}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import fomm_nodes
 import pytest
 from fomm_nodes.nodes.block_table import PATH, table_text
-from fomm_nodes.nodes.hosts.blender.blocks import Port, blocks, fits, number_of, shortest, single
+from fomm_nodes.nodes.hosts.blender.blocks import Port, blocks, number_of, shortest, single
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -67,20 +67,6 @@ def test_a_value_that_was_changed_is_told() -> None:
     assert strength.told(single(0.8), 1) == 0.8
     assert strength.told(1.0, 5.0) == 1
     assert Port("a", "a", "COMBO", widget=True, default="x", choices=("x", "y")).told("y", "x") == "y"
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "fit"),
-    [
-        ("IMAGE", "VIDEO,IMAGE", True),
-        ("IMAGE", "MASK", False),
-        ("INT", "FLOAT", True),
-        ("*", "MASK", True),
-        ("STRING", "COMBO", False),
-    ],
-)
-def test_which_wires_fit(one: str, other: str, fit: bool) -> None:
-    assert fits(one, other) is fits(other, one) is fit
 
 
 def test_bl_info_is_literal_and_of_this_version() -> None:

@@ -54,7 +54,7 @@ def chain(tree: Any, *blocks: str) -> list[Any]:
 
 
 def make_group(tree: Any, *nodes: Any) -> Any:
-    return addon("groups").make_group(tree, list(nodes))
+    return addon("grouping").make_group(tree, list(nodes))
 
 
 def wired(graph: Any, kind: str) -> list[str]:
