@@ -24,7 +24,8 @@ from .fitting import as_rgb, resize
 from .geometry import Keypoints, Motion
 from .lowering import cast, compiled, lower
 from .model import MotionModel
-from .motion import hold
+from .motion import Disentangle, hold
+from .networks import AvdNetwork
 from .precision import fast_dtype
 from .prepared import PreparedSource, Rendered
 from .team import Team
@@ -74,6 +75,7 @@ class AnimationSession:
         self.chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else ACCELERATOR_CHUNK)
         self.model = model
         self._networks: dict[MotionModelConfig, MotionModel] = {}
+        self._avd: AvdNetwork | None = None
         self._making = threading.Lock()
         self._last_team = Team(1)
 
@@ -152,6 +154,21 @@ class AnimationSession:
         frames = as_rgb(frames, self.config.num_channels)
         return self.network(*frames.shape[-2:]).detector(self._to_device(frames)).to("cpu")
 
+    @property
+    def avd(self) -> Disentangle | None:
+        """What `transfer` takes for the mode "avd"; None for models without the network. It runs on the CPU."""
+        return None if self.model.avd is None else self._disentangle
+
+    @torch.inference_mode()
+    def _disentangle(self, source: Keypoints, driving: Keypoints) -> Keypoints:
+        assert self.model.avd is not None
+        self.model.check_keypoints(source)
+        self.model.check_keypoints(driving)
+        if self._avd is None:
+            self._avd = copy.deepcopy(self.model.avd).eval().to("cpu", torch.float32)
+        made: Keypoints = self._avd(source, driving)
+        return made
+
     def motion(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Motion]:
         """Dense motion for each frame of `keypoints`, in chunks, on the device.
 
@@ -202,7 +219,7 @@ class AnimationSession:
     @torch.inference_mode()
     def _render(self, source: PreparedSource, keypoints: Keypoints) -> Rendered:
         if source.network.dense_motion is None:
-            still = source.network.generator.decode(source.features)
+            still = source.network.generator.decode(source.features[-1])
             still = resize(still, *source.size)
             return self._checked(Rendered(still.expand(len(keypoints), -1, -1, -1), None, source))
         return self._generate(source, self._motion(source, keypoints))

@@ -7,10 +7,12 @@ from .performance import Performance, load_keypoints, save_keypoints
 from .scale import movement_scale
 from .smooth import smooth_gaussian, smooth_one_euro
 from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
-from .transfer import TransferOptions, transfer
+from .transfer import Disentangle, TransferMode, TransferOptions, transfer
 
 __all__ = [
+    "Disentangle",
     "Performance",
+    "TransferMode",
     "TransferOptions",
     "anchor_distances",
     "anchor_frame",

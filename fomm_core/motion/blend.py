@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import KeypointError
 from ..geometry import Keypoints
 from .checks import check_counts, check_frames
+from .signs import like_signs
 
 
 def blend(
@@ -42,6 +43,11 @@ def blend(
             f"expected two performances of the same length, or one of a single frame; got {len(first)} and "
             f"{len(second)} frames: cut both to the shorter with keypoints[:{min(len(first), len(second))}]"
         )
+    if (first.covariance is None) != (second.covariance is None):
+        raise KeypointError(
+            "expected two performances of one family of models; got regions with covariances in only one of them: "
+            "detect both with the same model"
+        )
     if (first.jacobian is None) != (second.jacobian is None):
         having = "second" if first.jacobian is None else "first"
         raise KeypointError(
@@ -50,11 +56,14 @@ def blend(
         )
     share = _shares(weight, select, first)
     first, second = first.expand(frames), second.expand(frames)
-    jacobian = None
+    jacobian, covariance = None, None
     if first.jacobian is not None and second.jacobian is not None:
-        jacobian = torch.lerp(first.jacobian, second.jacobian, share[:, None, None])
+        mixed = second.jacobian if first.covariance is None else like_signs(second.jacobian, first.jacobian)
+        jacobian = torch.lerp(first.jacobian, mixed, share[:, None, None])
+    if first.covariance is not None and second.covariance is not None:
+        covariance = torch.lerp(first.covariance, second.covariance, share[:, None, None])
     times = second.times if first.times is None else first.times
-    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian, times)
+    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian, times, covariance)
 
 
 def _shares(weight: float | Sequence[float] | Tensor, select: Sequence[bool] | None, like: Keypoints) -> Tensor:

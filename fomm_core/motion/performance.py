@@ -1,9 +1,9 @@
 """A performance as a small safetensors file: keypoints over time that can be reused without their video.
 
-Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` [T, K, 2, 2], float32, and
-where frames are uneven `times` [T + 1], float64 (seconds: when each begins, and when the last ends); metadata strings
-`format` = "fomm-keypoints", `format_version`, `frames`, `keypoints`, `fps` (a fraction such as "30000/1001", where
-known) and `user` (a JSON object of strings).
+Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` and `covariance` [T, K, 2, 2], float32,
+and where frames are uneven `times` [T + 1], float64 (seconds: when each begins, and when the last ends); metadata
+strings `format` = "fomm-keypoints", `format_version`, `frames`, `keypoints`, `fps` (a fraction such as "30000/1001",
+where known) and `user` (a JSON object of strings).
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ from ..geometry import Keypoints
 from .checks import check_frames
 
 FORMAT = "fomm-keypoints"
-FORMAT_VERSION = 2
-"""1 until times were added. Files without times are still written as 1, so that older versions read them."""
-UNTIMED_VERSION = 1
+FORMAT_VERSION = 3
+"""1 until times were added (2), and covariances (3). Files are written as the oldest that holds what they have."""
 LARGEST_DENOMINATOR = 1_000_000
 
 
@@ -65,6 +64,8 @@ def save_keypoints(
     tensors = {"position": keypoints.position}
     if keypoints.jacobian is not None:
         tensors["jacobian"] = keypoints.jacobian
+    if keypoints.covariance is not None:
+        tensors["covariance"] = keypoints.covariance
     tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
     for name, value in tensors.items():
         if (frame := _first_bad_frame(value)) is not None:
@@ -73,7 +74,7 @@ def save_keypoints(
         tensors["times"] = (keypoints.times - keypoints.times[0]).contiguous()
     notes = {
         "format": FORMAT,
-        "format_version": str(UNTIMED_VERSION if keypoints.times is None else FORMAT_VERSION),
+        "format_version": str(_version_of(keypoints)),
         "frames": str(len(keypoints)),
         "keypoints": str(keypoints.count),
         "user": json.dumps({str(key): str(value) for key, value in (metadata or {}).items()}),
@@ -86,6 +87,12 @@ def save_keypoints(
     with atomic_path(path) as temporary:
         save_file(tensors, temporary, metadata=with_checksum(tensors, notes))
     return Path(path)
+
+
+def _version_of(keypoints: Keypoints) -> int:
+    if keypoints.covariance is not None:
+        return 3
+    return 1 if keypoints.times is None else 2
 
 
 def load_keypoints(path: str | os.PathLike[str]) -> Performance:
@@ -125,9 +132,9 @@ def _check_format(path: Path, notes: Mapping[str, str]) -> None:
 
 
 def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> Keypoints:
-    if "position" not in tensors or set(tensors) - {"position", "jacobian", "times"}:
+    if "position" not in tensors or set(tensors) - {"position", "jacobian", "times", "covariance"}:
         raise CheckpointError(
-            f"expected the tensors position and, maybe, jacobian and times in {path}; got {sorted(tensors)}"
+            f"expected the tensors position and, maybe, jacobian, times and covariance in {path}; got {sorted(tensors)}"
         )
     for name, value in tensors.items():
         expected = torch.float64 if name == "times" else torch.float32
@@ -137,7 +144,7 @@ def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, st
         if (frame := _first_bad_frame(value)) is not None:
             raise CheckpointError(f"expected finite keypoints in {path}; got NaN or Inf in the {name} of frame {frame}")
     try:
-        keypoints = Keypoints(tensors["position"], tensors.get("jacobian"), tensors.get("times"))
+        keypoints = Keypoints(**tensors)
     except KeypointError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if 0 in (len(keypoints), keypoints.count):

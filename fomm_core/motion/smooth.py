@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from ..geometry import Keypoints
 from .checks import check_number
+from .signs import steady_signs
 from .timing import common_rate
 
 Filter = Callable[[Tensor], Tensor]
@@ -78,7 +80,7 @@ def smooth_gaussian(keypoints: Keypoints, *, sigma: float) -> Keypoints:
 
 
 def _each_signal(keypoints: Keypoints, smooth: Filter) -> Keypoints:
-    """Apply a filter of float64 signals [T, N] to the positions and to the jacobians."""
+    """Apply a filter of float64 signals [T, N] to positions, jacobians and covariances."""
 
     def apply(values: Tensor) -> Tensor:
         signal = values.detach().cpu().double().flatten(1)
@@ -86,8 +88,12 @@ def _each_signal(keypoints: Keypoints, smooth: Filter) -> Keypoints:
 
     if len(keypoints) == 0:
         return keypoints
-    jacobian = None if keypoints.jacobian is None else apply(keypoints.jacobian)
-    return Keypoints(apply(keypoints.position), jacobian, keypoints.times)
+    if keypoints.covariance is None or keypoints.jacobian is None:
+        return replace(keypoints.each(apply), times=keypoints.times)
+    signs = steady_signs(keypoints.jacobian)
+    smoothed = replace(keypoints, jacobian=keypoints.jacobian * signs).each(apply)
+    assert smoothed.jacobian is not None
+    return replace(smoothed, jacobian=smoothed.jacobian * signs, times=keypoints.times)
 
 
 def _gaussian_by_time(signal: Tensor, edges: np.ndarray, gap: float, sigma: float) -> Tensor:

@@ -1,5 +1,7 @@
-"""The four networks, as plain as the paper. They know nothing of files, devices or clips."""
+"""The networks, as plain as the paper. They know nothing of files, devices or clips."""
 
+from .avd import AvdNetwork
+from .background import BackgroundPredictor
 from .blocks import (
     ConvBlock,
     DownBlock,
@@ -15,18 +17,24 @@ from .discriminator import MultiScaleDiscriminator, Verdict
 from .generator import OcclusionAwareGenerator
 from .hourglass import Hourglass
 from .keypoint_detector import KeypointDetector
+from .thin_plate_motion import LevelGenerator, PointDetector, ThinPlateMotionNetwork
 
 __all__ = [
+    "AvdNetwork",
+    "BackgroundPredictor",
     "ConvBlock",
     "DenseMotionNetwork",
     "DownBlock",
     "Downsample",
     "Hourglass",
     "KeypointDetector",
+    "LevelGenerator",
     "MultiScaleDiscriminator",
     "OcclusionAwareGenerator",
+    "PointDetector",
     "ResidualBlock",
     "SparseMotion",
+    "ThinPlateMotionNetwork",
     "UpBlock",
     "Verdict",
     "at_least_float32",

@@ -103,4 +103,4 @@ def _prepare(
 def chosen(keypoints: Keypoints, order: Sequence[int]) -> Keypoints:
     """The keypoints of those frames, untimed."""
     rows = list(order)
-    return Keypoints(keypoints.position[rows], None if keypoints.jacobian is None else keypoints.jacobian[rows])
+    return keypoints.each(lambda values: values[rows])
