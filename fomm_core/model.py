@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -148,16 +148,36 @@ class MotionModel(nn.Module):
             ("jacobians", keypoints.jacobian is not None, self.config.estimate_jacobian),
             ("covariances", keypoints.covariance is not None, self._has_covariances),
         ):
-            if there and not needed and self.config.family != "fomm":
+            if there != needed and (self.config.family != "fomm" or what == "covariances"):
+                words = ("with", "without") if needed else ("without", "with")
                 raise KeypointError(
-                    f"expected keypoints without {what}, as the model '{self.name}' ({self.config.family}) has them; "
-                    "got some with: they are of a model of another family. Detect them with this model."
+                    f"expected keypoints {words[0]} {what}, as the model '{self.name}' ({self.config.family}) has "
+                    f"them; got some {words[1]}: they are of a model of another family. Detect them with this model."
                 )
-            if needed and not there and self.config.family != "fomm":
-                raise KeypointError(
-                    f"expected keypoints with {what}, as the model '{self.name}' ({self.config.family}) has them; got "
-                    "some without: they are of a model of another family. Detect them with this model."
-                )
+
+    @property
+    def disentangle(self) -> Callable[[Keypoints, Keypoints], Keypoints] | None:
+        """Keypoints of the source (one frame) and of T driving frames -> T frames, on the CPU: the driver's pose in the
+        source's shape. None for models without an avd network. The model has to be in eval mode.
+        """
+        return None if self.avd is None else self._disentangle
+
+    @torch.inference_mode()
+    def _disentangle(self, source: Keypoints, driving: Keypoints) -> Keypoints:
+        assert self.avd is not None
+        self.check_keypoints(source)
+        self.check_keypoints(driving)
+        device = next(self.avd.parameters()).device
+        made: Keypoints = self.avd(source.to(device), driving.to(device))
+        return made.to("cpu")
+
+    def check_animates(self) -> None:
+        """Raise KeypointError for a model of part swap, whose motion no keypoints say."""
+        if self.config.family == "partswap":
+            raise KeypointError(
+                f"expected a model that animates; '{self.name}' swaps parts between pictures. Use it with Detect Parts "
+                "and Swap Parts, or `fomm_core.parts`."
+            )
 
     @property
     def _has_covariances(self) -> bool:

@@ -25,7 +25,6 @@ from .geometry import Keypoints, Motion
 from .lowering import cast, compiled, lower
 from .model import MotionModel
 from .motion import Disentangle, hold
-from .networks import AvdNetwork
 from .precision import fast_dtype
 from .prepared import PreparedSource, Rendered
 from .team import Team
@@ -75,7 +74,6 @@ class AnimationSession:
         self.chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else ACCELERATOR_CHUNK)
         self.model = model
         self._networks: dict[MotionModelConfig, MotionModel] = {}
-        self._avd: AvdNetwork | None = None
         self._making = threading.Lock()
         self._last_team = Team(1)
 
@@ -110,6 +108,7 @@ class AnimationSession:
         image = as_rgb(image, self.config.num_channels)
         if len(image) != 1:
             raise ImageError(f"expected one source picture; got {len(image)}. Choose one, or animate each in its turn.")
+        self.model.check_animates()
         network = self.network(*image.shape[-2:])
         image = self._to_device(image)
         if keypoints is None:
@@ -156,18 +155,8 @@ class AnimationSession:
 
     @property
     def avd(self) -> Disentangle | None:
-        """What `transfer` takes for the mode "avd"; None for models without the network. It runs on the CPU."""
-        return None if self.model.avd is None else self._disentangle
-
-    @torch.inference_mode()
-    def _disentangle(self, source: Keypoints, driving: Keypoints) -> Keypoints:
-        assert self.model.avd is not None
-        self.model.check_keypoints(source)
-        self.model.check_keypoints(driving)
-        if self._avd is None:
-            self._avd = copy.deepcopy(self.model.avd).eval().to("cpu", torch.float32)
-        made: Keypoints = self._avd(source, driving)
-        return made
+        """What `transfer` takes for the mode "avd"; None for models without the network."""
+        return self.model.disentangle
 
     def motion(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Motion]:
         """Dense motion for each frame of `keypoints`, in chunks, on the device.

@@ -59,6 +59,7 @@ CORE: dict[str, set[str]] = {
         "precision",
         "prepared",
     },
+    "parts": {"session", "model", "networks", "geometry", "fitting"},
     "detail": {"geometry"},
     "region": {"geometry", "checksums", "files"},
     "faces": {"region", "shipped", "video"},

@@ -17,6 +17,7 @@ from .discriminator import MultiScaleDiscriminator, Verdict
 from .generator import OcclusionAwareGenerator
 from .hourglass import Hourglass
 from .keypoint_detector import KeypointDetector
+from .part_motion import part_flows, part_motion
 from .thin_plate_motion import LevelGenerator, PointDetector, ThinPlateMotionNetwork
 
 __all__ = [
@@ -39,5 +40,7 @@ __all__ = [
     "Verdict",
     "at_least_float32",
     "conv_pair",
+    "part_flows",
+    "part_motion",
     "without_autocast",
 ]

@@ -93,16 +93,8 @@ class DenseMotionNetwork(nn.Module):
         return torch.cat([still.expand(len(moved), -1, -1, -1, -1), moved], dim=1)
 
     def moved(self, source: Keypoints, driving: Keypoints, height: int, width: int) -> Tensor:
-        """Eq. 4: T(z) = p_source + J_source J_driving^-1 (z - p_driving), [B, K, h, w, 2]."""
-        grid = coordinate_grid(height, width, like=driving.position)
-        offset = grid - rearrange(driving.position, "b k xy -> b k 1 1 xy")
-        if source.jacobian is not None and driving.jacobian is not None:
-            with without_autocast(offset):
-                source_from_driving = source.jacobian @ local_inverse(driving)
-                if self.revert_axes:
-                    source_from_driving = upright(source_from_driving)
-                offset = einsum(source_from_driving, offset, "b k i j, b k h w j -> b k h w i")
-        return offset + rearrange(source.position, "b k xy -> b k 1 1 xy")
+        """The candidates besides the background's, [B, K, h, w, 2]."""
+        return local_flows(source, driving, height, width, revert_axes=self.revert_axes)
 
     def candidates(
         self, small: Tensor, source: Keypoints, driving: Keypoints, background: Tensor | None = None
@@ -146,6 +138,19 @@ class DenseMotionNetwork(nn.Module):
         background: [B, 3, 3], how the camera moved, from driving to source positions; None where it stood.
         """
         return self.weigh(self.candidates(small, source, driving, background))
+
+
+def local_flows(source: Keypoints, driving: Keypoints, height: int, width: int, *, revert_axes: bool = False) -> Tensor:
+    """Eq. 4: T(z) = p_source + J_source J_driving^-1 (z - p_driving), [B, K, h, w, 2]."""
+    grid = coordinate_grid(height, width, like=driving.position)
+    offset = grid - rearrange(driving.position, "b k xy -> b k 1 1 xy")
+    if source.jacobian is not None and driving.jacobian is not None:
+        with without_autocast(offset):
+            source_from_driving = source.jacobian @ local_inverse(driving)
+            if revert_axes:
+                source_from_driving = upright(source_from_driving)
+            offset = einsum(source_from_driving, offset, "b k i j, b k h w j -> b k h w i")
+    return offset + rearrange(source.position, "b k xy -> b k 1 1 xy")
 
 
 def background_flow(matrix: Tensor | None, height: int, width: int, *, like: Tensor) -> Tensor:

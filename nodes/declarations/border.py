@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from einops import rearrange
@@ -13,6 +14,7 @@ from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError, KeypointError
 from ...fomm_core.fitting import FitMode, as_rgb, fit, own_size, resize
 from ...fomm_core.geometry import Motion
+from ...fomm_core.motion import TransferMode
 from ..spec import MODEL, choice, decimal, integer, socket, switch
 
 SIZES = ("auto", "model", "picture", "custom")
@@ -56,8 +58,9 @@ MODE_IN = choice(
     "mode",
     "mode",
     "relative: the source keeps its own proportions and moves as the driver moves (the usual choice). absolute: it "
-    "takes the driver's pose and proportions as they are; good only where both faces or bodies are alike.",
-    ("relative", "absolute"),
+    "takes the driver's pose and proportions as they are; good only where both faces or bodies are alike. avd: the "
+    "driver's pose in the source's proportions, by a network that some models of MRAA and TPS have.",
+    get_args(TransferMode),
 )
 STRENGTH_IN = decimal(
     "strength",
@@ -97,6 +100,15 @@ ADAPT_SCALE_IN = switch(
     "Relative mode: make movement larger or smaller by how large the source stands in its picture against the driver.",
     default=True,
     advanced=True,
+)
+FPS_IN = decimal(
+    "fps",
+    "fps",
+    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
+    "Keypoints of a video with uneven frames bring their own times.",
+    default=STILL_FPS,
+    minimum=0.1,
+    maximum=1000.0,
 )
 
 
@@ -217,7 +229,7 @@ def jacobian_of(jacobian: str) -> bool | None:
     return {"auto": None, "on": True, "off": False}[jacobian]
 
 
-def parse_numbers(text: str, count: int) -> list[bool] | None:
+def parse_numbers(text: str, count: int, what: str = "keypoint numbers") -> list[bool] | None:
     """Numbers such as "0, 3-5" as one bool for each of `count`; None for an empty text, which means all."""
     if not text.strip():
         return None
@@ -225,9 +237,9 @@ def parse_numbers(text: str, count: int) -> list[bool] | None:
     for part in text.replace(" ", "").strip(",").split(","):
         first, dash, last = part.partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise KeypointError(f"expected keypoint numbers such as 0, 3-5; got {part!r}.")
+            raise KeypointError(f"expected {what} such as 0, 3-5; got {part!r}.")
         low, high = int(first), int(last or first)
         if not low <= high < count:
-            raise KeypointError(f"expected keypoint numbers of 0 to {count - 1}; got {part}.")
+            raise KeypointError(f"expected {what} of 0 to {count - 1}; got {part}.")
         chosen[low : high + 1] = [True] * (high - low + 1)
     return chosen

@@ -24,6 +24,7 @@ from ..spec import (
     IMAGE,
     INT,
     KEYPOINTS,
+    MODEL,
     STRING,
     VIDEO,
     Host,
@@ -39,6 +40,7 @@ from .border import (
     ANCHOR_FRAME_IN,
     ANCHOR_IN,
     FIT_IN,
+    FPS_IN,
     HEIGHT_IN,
     JACOBIAN_IN,
     MODE_IN,
@@ -57,16 +59,6 @@ from .clips import Fitting, detect, first_frame, open_clip
 from .models import file_state
 
 ONE_EURO, GAUSSIAN = "one-euro", "gaussian"
-
-FPS_IN = decimal(
-    "fps",
-    "fps",
-    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
-    "Keypoints of a video with uneven frames bring their own times.",
-    default=STILL_FPS,
-    minimum=0.1,
-    maximum=1000.0,
-)
 
 
 def _detect(
@@ -90,10 +82,12 @@ def _transfer(
     anchor_frame: int,
     relative_jacobian: str,
     adapt_scale: bool,
+    model: Any,
 ) -> tuple[Any, ...]:
     frame = anchor_index(source, driving, anchor_of(anchor, anchor_frame))
     options = TransferOptions(mode, jacobian_of(relative_jacobian), adapt_scale, strength)  # type: ignore[arg-type]
-    return transfer(source, driving, driving[frame], options), frame
+    avd = None if mode != "avd" or model is None else model.model.disentangle
+    return transfer(source, driving, driving[frame], options, avd=avd), frame
 
 
 def _best_frame(host: Host, source: Keypoints, driving: Keypoints) -> tuple[Any, ...]:
@@ -181,6 +175,7 @@ TRANSFER_MOTION = NodeSpec(
         ANCHOR_FRAME_IN,
         JACOBIAN_IN,
         ADAPT_SCALE_IN,
+        socket("model", MODEL, "model", "Only for the mode avd: the model that has the network.", optional=True),
     ),
     outputs=(
         socket("keypoints", KEYPOINTS, "keypoints", "Where the source's keypoints are in each frame to be rendered."),
