@@ -113,8 +113,8 @@ def _swap(
 PARTS_IN = text(
     "parts",
     "parts",
-    "Numbers of the parts, such as 1, 3-5; 0 is the background. Empty: all but the background. Detect Parts shows them in "
-    "colours.",
+    "Numbers of the parts, such as 1, 3-5; 0 is the background. Empty: all but the background. Detect Parts shows "
+    "them in colours.",
 )
 EDGES_IN = choice(
     "edges",
@@ -164,8 +164,8 @@ SWAP_PARTS = NodeSpec(
         choice(
             "place",
             "place",
-            "target: what comes from the source is where the target has these parts. source: where the source has them, "
-            "moved into the target's pose.",
+            "target: what comes from the source is where the target has these parts. source: where the source has "
+            "them, moved into the target's pose.",
             (OF_TARGET, OF_SOURCE),
         ),
         SIZE_IN,
