@@ -40,7 +40,7 @@ class TransferOptions:
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(TransferMode):
-            raise KeypointError(f"expected a mode of {' or '.join(get_args(TransferMode))}; got {self.mode!r}")
+            raise KeypointError(f"expected a mode of relative, absolute or avd; got {self.mode!r}")
         check_number("a strength", self.strength, 0, 2)
 
 
