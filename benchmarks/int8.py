@@ -57,7 +57,7 @@ def measure(*, rounds: int, size: int, threads: int, trained: bool) -> None:
     keypoints = exact.detect(torch.cat(clip))
     plain = prepared["float32"]
     motions = list(exact.motion(plain, transfer(plain.keypoints, keypoints, keypoints[0])))
-    moved = [plain.network.generator.move(plain.features, motion).clone() for motion in motions]
+    moved = [plain.network.generator.move(plain.features[-1], motion).clone() for motion in motions]
     ways = {name: source.network.generator.decode for name, source in prepared.items()}
     ways["int8"] = quantised(model.generator, moved[:CALIBRATION])
     seconds: dict[str, list[float]] = {name: [] for name in ways}

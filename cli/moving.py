@@ -30,10 +30,11 @@ def add_motion_arguments(group: Any) -> None:
     )
     group.add_argument(
         "--mode",
-        choices=("relative", "absolute"),
+        choices=("relative", "absolute", "avd"),
         default="relative",
         help="relative: the source keeps its proportions and moves as the driver does (default); absolute: it takes "
-        "the driver's pose and proportions",
+        "the driver's pose and proportions; avd: the driver's pose in the source's proportions, by a network "
+        "that some models of MRAA and TPS have",
     )
     anchor = group.add_mutually_exclusive_group()
     anchor.add_argument(

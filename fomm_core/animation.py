@@ -14,6 +14,7 @@ from .errors import KeypointError, SizeError
 from .fitting import FIT_MODES, FitMode, as_rgb, dimmed, fit
 from .geometry import Keypoints
 from .motion import (
+    Disentangle,
     TransferOptions,
     anchor_frame,
     best_anchor,
@@ -62,14 +63,31 @@ def anchor_index(source: Keypoints, driving: Keypoints, anchor: Anchor) -> int:
     return index
 
 
-def drive(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, fps: float = 25.0) -> Keypoints:
-    """The keypoints to render: smoothed, anchored, transferred. Touches no pixel; every frame has the same anchor."""
+def drive(
+    source: Keypoints,
+    driving: Keypoints,
+    options: AnimationOptions,
+    *,
+    fps: float = 25.0,
+    avd: Disentangle | None = None,
+) -> Keypoints:
+    """The keypoints to render: smoothed, anchored, transferred. Touches no pixel; every frame has the same anchor.
+
+    avd: what the mode "avd" asks, `AnimationSession.avd`.
+    """
     driving = _smoothed(driving, options, fps)
     anchor = driving[anchor_index(source, driving, options.anchor)]
-    return transfer(source, driving, anchor, options.transfer)
+    return transfer(source, driving, anchor, options.transfer, avd=avd)
 
 
-def drive_each(source: Keypoints, driving: Keypoints, options: AnimationOptions, *, fps: float = 25.0) -> Keypoints:
+def drive_each(
+    source: Keypoints,
+    driving: Keypoints,
+    options: AnimationOptions,
+    *,
+    fps: float = 25.0,
+    avd: Disentangle | None = None,
+) -> Keypoints:
     """As `drive`, for a source that is a clip itself: frame i of the driver moves frame i of the source, T of both.
 
     The anchor and the scale of the movement are those of the source's first frame, so that they hold still. Raises
@@ -82,7 +100,8 @@ def drive_each(source: Keypoints, driving: Keypoints, options: AnimationOptions,
     adapts = options.transfer.mode == "relative" and options.transfer.adapt_scale
     scale = movement_scale(source[0], anchor) if adapts else 1.0
     moved = [
-        transfer(source[frame], driving[frame], anchor, options.transfer, scale=scale) for frame in range(len(driving))
+        transfer(source[frame], driving[frame], anchor, options.transfer, scale=scale, avd=avd)
+        for frame in range(len(driving))
     ]
     return replace(Keypoints.cat(moved), times=driving.times)
 

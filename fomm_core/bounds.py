@@ -71,7 +71,21 @@ class Name:
         return f"a text of up to {self.longest} letters"
 
 
-Bounds = Mapping[str, Bound | Flag | Name]
+@dataclass(frozen=True)
+class Choice:
+    """One of a few names."""
+
+    names: tuple[str, ...]
+
+    def fits(self, value: Any) -> bool:
+        """Whether a value is one."""
+        return isinstance(value, str) and value in self.names
+
+    def __str__(self) -> str:
+        return f"one of {', '.join(self.names)}"
+
+
+Bounds = Mapping[str, Bound | Flag | Name | Choice]
 
 
 def whole(low: int, high: int, *, optional: bool = False, many: int = 0) -> Bound:

@@ -16,7 +16,7 @@ from .faces import FaceFinder
 from .fitting import FitMode
 from .frames import fitted_frames, grouped
 from .geometry import Keypoints
-from .motion import Performance, part, rate_of, timed
+from .motion import Disentangle, Performance, part, rate_of, timed
 from .options import FileOptions, OnProgress, Progress
 from .prepared import PreparedSource
 from .region import Framing, Region
@@ -163,15 +163,20 @@ def detect_clip(
 
 
 def driven(
-    source: Keypoints, driving: Keypoints, options: AnimationOptions, rate: Fraction, shots: Sequence[int]
+    source: Keypoints,
+    driving: Keypoints,
+    options: AnimationOptions,
+    rate: Fraction,
+    shots: Sequence[int],
+    avd: Disentangle | None = None,
 ) -> tuple[int | None, Keypoints]:
-    """The keypoints to render, and the number of the first shot's anchor, or of the one that was asked for; absolute
-    mode needs none. Each shot has an anchor of its own: where one frame was asked for, the others take their first.
+    """The keypoints to render, and the number of the first shot's anchor, or of the one that was asked for; relative
+    mode alone needs one. Each shot has its own anchor: where one frame was asked for, the others take their first.
     """
     anchors, parts = [], []
     for start, end in pairwise([*shots, len(driving)]):
         shot, chosen = driving[start:end], options
-        if options.transfer.mode == "absolute":
+        if options.transfer.mode != "relative":
             chosen = replace(options, anchor="first")
         elif isinstance(options.anchor, int) and len(shots) > 1:
             inside = start <= options.anchor < end
@@ -179,8 +184,8 @@ def driven(
             chosen = replace(options, anchor=options.anchor - start if inside else "first")
         index = anchor_index(source, shot, chosen.anchor)
         anchors.append(start + index)
-        parts.append(drive(source, shot, replace(chosen, anchor=index), fps=float(rate)))
-    if options.transfer.mode == "absolute":
+        parts.append(drive(source, shot, replace(chosen, anchor=index), fps=float(rate), avd=avd))
+    if options.transfer.mode != "relative":
         anchor = None
     else:
         anchor = options.anchor if isinstance(options.anchor, int) else anchors[0]

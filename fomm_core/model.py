@@ -1,17 +1,28 @@
-"""The model: its configuration and its three networks."""
+"""The model: its configuration and its networks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from .config import MotionModelConfig
+from .config import KeypointDetectorConfig, MotionModelConfig
 from .errors import KeypointError
 from .geometry import Keypoints, Motion
-from .networks import DenseMotionNetwork, Downsample, KeypointDetector, MultiScaleDiscriminator, OcclusionAwareGenerator
+from .networks import (
+    AvdNetwork,
+    BackgroundPredictor,
+    DenseMotionNetwork,
+    Downsample,
+    KeypointDetector,
+    LevelGenerator,
+    MultiScaleDiscriminator,
+    OcclusionAwareGenerator,
+    PointDetector,
+    ThinPlateMotionNetwork,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,22 +50,33 @@ class MotionModel(nn.Module):
         self.config = config
         self.name = name
         shape = {"num_keypoints": config.num_keypoints, "num_channels": config.num_channels}
-        self.detector = KeypointDetector(config.detector, **shape, estimate_jacobian=config.estimate_jacobian)
+        self.detector: KeypointDetector | PointDetector
+        if isinstance(config.detector, KeypointDetectorConfig):
+            self.detector = KeypointDetector(config.detector, **shape, estimate_jacobian=config.estimate_jacobian)
+        else:
+            self.detector = PointDetector(config.detector, **shape)
         self.dense_motion: DenseMotionNetwork | None = None
         if config.dense_motion is not None:
-            self.dense_motion = DenseMotionNetwork(
+            network = ThinPlateMotionNetwork if config.family == "tps" else DenseMotionNetwork
+            self.dense_motion = network(
                 config.dense_motion,
                 **shape,
                 estimate_occlusion_map=config.generator.estimate_occlusion_map,
                 align_corners=config.align_corners,
             )
-        self.generator = OcclusionAwareGenerator(
-            config.generator, num_channels=config.num_channels, align_corners=config.align_corners
-        )
+        painter = LevelGenerator if config.generator.every_level else OcclusionAwareGenerator
+        self.generator = painter(config.generator, num_channels=config.num_channels, align_corners=config.align_corners)
+        self.avd: AvdNetwork | None = None
+        if config.avd is not None:
+            revert_axes = config.family == "mraa"
+            self.avd = AvdNetwork(config.avd, motion_size=config.motion_size, revert_axes=revert_axes)
+        self.background: BackgroundPredictor | None = None
+        if config.background is not None:
+            self.background = BackgroundPredictor(config.background, num_channels=config.num_channels)
 
     @property
     def num_parameters(self) -> int:
-        """Trainable numbers in all three networks."""
+        """Trainable numbers in all networks."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     @staticmethod
@@ -91,8 +113,18 @@ class MotionModel(nn.Module):
         self.config.check_size(*images.shape[-2:])
         return self.detector(images)
 
-    def forward(self, source: Tensor, source_keypoints: Keypoints, driving_keypoints: Keypoints) -> Frames:
-        """Render one frame for each of the B driving keypoints from `source` [1 or B, C, H, W]."""
+    def forward(
+        self,
+        source: Tensor,
+        source_keypoints: Keypoints,
+        driving_keypoints: Keypoints,
+        *,
+        background: Tensor | None = None,
+    ) -> Frames:
+        """Render one frame for each of the B driving keypoints from `source` [1 or B, C, H, W].
+
+        background: [B, 3, 3], how the camera moved, to reconstruct a clip; None where it stood, as in all animation.
+        """
         self.config.check_size(*source.shape[-2:])
         self.check_keypoints(driving_keypoints)
         if self.dense_motion is None:
@@ -100,7 +132,8 @@ class MotionModel(nn.Module):
             return Frames(still.expand(len(driving_keypoints), -1, -1, -1), None, None)
         if len(source_keypoints) == 1:
             source_keypoints = source_keypoints.expand(len(driving_keypoints))
-        motion = self.dense_motion(self.dense_motion.reduce(source), source_keypoints, driving_keypoints)
+        small = self.dense_motion.reduce(source)
+        motion = self.dense_motion(small, source_keypoints, driving_keypoints, background)
         return Frames(self.generator(source, motion), motion, self.generator.warp_image(source, motion))
 
     def check_keypoints(self, keypoints: Keypoints) -> None:
@@ -111,6 +144,45 @@ class MotionModel(nn.Module):
                 f"expected {expected} keypoints a frame, as the model '{self.name}' has; got {keypoints.count}. "
                 "Keypoints work only with the model (or one of the same data set) that detected them."
             )
+        for what, there, needed in (
+            ("jacobians", keypoints.jacobian is not None, self.config.estimate_jacobian),
+            ("covariances", keypoints.covariance is not None, self._has_covariances),
+        ):
+            if there != needed and (self.config.family != "fomm" or what == "covariances"):
+                words = ("with", "without") if needed else ("without", "with")
+                raise KeypointError(
+                    f"expected keypoints {words[0]} {what}, as the model '{self.name}' ({self.config.family}) has "
+                    f"them; got some {words[1]}: they are of a model of another family. Detect them with this model."
+                )
+
+    @property
+    def disentangle(self) -> Callable[[Keypoints, Keypoints], Keypoints] | None:
+        """Keypoints of the source (one frame) and of T driving frames -> T frames, on the CPU: the driver's pose in the
+        source's shape. None for models without an avd network. The model has to be in eval mode.
+        """
+        return None if self.avd is None else self._disentangle
+
+    @torch.inference_mode()
+    def _disentangle(self, source: Keypoints, driving: Keypoints) -> Keypoints:
+        assert self.avd is not None
+        self.check_keypoints(source)
+        self.check_keypoints(driving)
+        device = next(self.avd.parameters()).device
+        made: Keypoints = self.avd(source.to(device), driving.to(device))
+        return made.to("cpu")
+
+    def check_animates(self) -> None:
+        """Raise KeypointError for a model of part swap, whose motion no keypoints say."""
+        if self.config.family == "partswap":
+            raise KeypointError(
+                f"expected a model that animates; '{self.name}' swaps parts between pictures. Use it with Detect Parts "
+                "and Swap Parts, or `fomm_core.parts`."
+            )
+
+    @property
+    def _has_covariances(self) -> bool:
+        detector = self.config.detector
+        return isinstance(detector, KeypointDetectorConfig) and detector.covariance != "none"
 
 
 def build_discriminator(config: MotionModelConfig) -> MultiScaleDiscriminator | None:

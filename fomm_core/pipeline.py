@@ -20,7 +20,7 @@ from .drivers import UNTIMED_RATE, Clip, Driver, detect_clip, driven, performed
 from .errors import FommError, ImageError, KeypointError, RegionError
 from .faces import FaceFinder
 from .frames import at_positions, fitted_frames
-from .motion import Performance, anchor_distances, save_keypoints
+from .motion import Disentangle, Performance, anchor_distances, save_keypoints
 from .options import FileOptions, OnProgress, Progress, Report, check_files
 from .rendering import Moving, render
 from .schedule import lengthened, scheduled
@@ -161,7 +161,7 @@ class Animator:
             if options.keypoints is not None:
                 notes = {"model": self.session.model.name} | ({"driving": Path(driving[0]).name} if driving else {})
                 save_keypoints(options.keypoints, drivers[0].keypoints, fps=drivers[0].rate, metadata=notes)
-            moving, anchors = _moving(still, drivers, options, writers, warn)
+            moving, anchors = _moving(still, drivers, options, writers, warn, self.session.avd)
             start = Fraction(0) if not clips else (heard or clips[0]).start
             schedule = moving[0].schedule
             for writer in writers:
@@ -291,7 +291,12 @@ def _looked_for(crop: CropOptions) -> bool:
 
 
 def _moving(
-    still: Still, drivers: Sequence[Driver], options: FileOptions, writers: Sequence[VideoWriter], warn: Warn
+    still: Still,
+    drivers: Sequence[Driver],
+    options: FileOptions,
+    writers: Sequence[VideoWriter],
+    warn: Warn,
+    avd: Disentangle | None,
 ) -> tuple[list[Moving], list[int | None]]:
     """How each square moves, all equally long, and their anchors."""
     wished = options.fps if isinstance(options.fps, Fraction) else None
@@ -300,7 +305,8 @@ def _moving(
     schedules, anchors = [], []
     for prepared, driver in zip(still.sources, each, strict=True):
         rate = driver.rate or fps
-        anchor, moved = driven(prepared.keypoints, driver.keypoints, options.animation, rate, driver.found.shots)
+        shots = driver.found.shots
+        anchor, moved = driven(prepared.keypoints, driver.keypoints, options.animation, rate, shots, avd)
         schedules.append(scheduled(moved, rate, fps, writers, keep=options.fps == "keep"))
         anchors.append(anchor)
     longest = max(len(schedule.keypoints) for schedule in schedules)

@@ -17,8 +17,8 @@ from .model import MotionModel
 class PreparedSource:
     """All that a source needs computed once, however long the clip; made by `AnimationSession.prepare`.
 
-    image: [1, C, H, W] float32. keypoints: of one frame, float32 on the CPU. features: what the generator moves.
-    small: the copy that dense motion warps (None for models without).
+    image: [1, C, H, W] float32. keypoints: of one frame, float32 on the CPU. features: what the generator moves, the
+    smallest last. small: the copy that dense motion warps (None for models without).
     shown: (height, width) that frames are resized to; None leaves them at the image's.
     alpha: [1, 1, H, W], the opacity of a source that lies over `background`, an RGB colour in 0..1; None: no say.
     still: [1, H, W] in 0..1, white where nothing moves (`motion.hold`); None: all may.
@@ -26,7 +26,7 @@ class PreparedSource:
 
     image: Tensor
     keypoints: Keypoints
-    features: Tensor
+    features: tuple[Tensor, ...]
     small: Tensor | None
     network: MotionModel
     shown: tuple[int, int] | None = None

@@ -24,7 +24,7 @@ from .fitting import as_rgb, resize
 from .geometry import Keypoints, Motion
 from .lowering import cast, compiled, lower
 from .model import MotionModel
-from .motion import hold
+from .motion import Disentangle, hold
 from .precision import fast_dtype
 from .prepared import PreparedSource, Rendered
 from .standing import with_standing, without_standing
@@ -109,6 +109,7 @@ class AnimationSession:
         image = as_rgb(image, self.config.num_channels)
         if len(image) != 1:
             raise ImageError(f"expected one source picture; got {len(image)}. Choose one, or animate each in its turn.")
+        self.model.check_animates()
         network = self.network(*image.shape[-2:])
         image = self._to_device(image)
         if keypoints is None:
@@ -152,6 +153,11 @@ class AnimationSession:
     def _detect(self, frames: Tensor) -> Keypoints:
         frames = as_rgb(frames, self.config.num_channels)
         return self.network(*frames.shape[-2:]).detector(self._to_device(frames), confidence=True).to("cpu")
+
+    @property
+    def avd(self) -> Disentangle | None:
+        """What `transfer` takes for the mode "avd"; None for models without the network."""
+        return self.model.disentangle
 
     def motion(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Motion]:
         """Dense motion for each frame of `keypoints`, in chunks, on the device.
@@ -208,7 +214,7 @@ class AnimationSession:
     @torch.inference_mode()
     def _render(self, source: PreparedSource, keypoints: Keypoints) -> Rendered:
         if source.network.dense_motion is None:
-            still = source.network.generator.decode(source.features)
+            still = source.network.generator.decode(source.features[-1])
             still = resize(still, *source.size)
             return self._checked(Rendered(still.expand(len(keypoints), -1, -1, -1), None, source))
         return self._generate(source, self._motion(source, keypoints))

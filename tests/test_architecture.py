@@ -52,6 +52,7 @@ CORE: dict[str, set[str]] = {
     "session": {
         "model",
         "motion",
+        "networks",
         "geometry",
         "lowering",
         "fitting",
@@ -61,6 +62,7 @@ CORE: dict[str, set[str]] = {
         "prepared",
         "standing",
     },
+    "parts": {"session", "model", "networks", "geometry", "fitting"},
     "detail": {"geometry"},
     "region": {"geometry", "checksums", "files"},
     "faces": {"region", "shipped", "video"},

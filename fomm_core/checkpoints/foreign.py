@@ -50,8 +50,8 @@ MODELS: tuple[tuple[str, str], ...] = (
      "model (Flux, diffusers)"),
     (r"(encoder|decoder)\.(conv_in|mid|down\.0|up\.0)\b", "a diffusion model's VAE"),
     (r"latent_tensor|latent_format_version", "a latent that ComfyUI saved"),
-    (r"region_predictor|avd_network", "a model of Articulated Animation (MRAA), another architecture"),
-    (r"inpainting_network", "a Thin-Plate Spline Motion Model, another architecture"),
+    (r"region_predictor|avd_network", "a part of a model of Articulated Animation (MRAA)"),
+    (r"inpainting_network", "a part of a Thin-Plate Spline Motion Model (TPS)"),
     (r"he_estimator|appearance_feature_extractor|warping_module|spade_generator", "a model like LivePortrait or "
      "face-vid2vid, another architecture"),
     (r"classifier\.\d|features\.\d|fc\.weight", "a network that classifies pictures"),

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from operator import index
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,14 @@ import torch
 from torch import Tensor
 
 from ..errors import CheckpointError
+from .families import NEEDED
 from .keys import PUBLISHED_NETWORKS, State
 from .stand_ins import StoredArray
 
-NETWORKS = {**{name: name for name in PUBLISHED_NETWORKS}, "kp_extractor": "kp_detector"}
+NETWORKS = {
+    **{name: name for name in (*PUBLISHED_NETWORKS, *chain(*NEEDED.values()), "bg_predictor", "avd_network")},
+    "kp_extractor": "kp_detector",
+}
 """A network's name in a file -> its published name. The published training loop calls the detector kp_extractor."""
 
 WRAPPERS = frozenset(
@@ -29,7 +34,10 @@ WRAPPERS = frozenset(
 )
 """Names that programs put around networks: DataParallel, torch.compile, Lightning and other trainers."""
 
-OURS = ("detector.", "generator.", "dense_motion.", "discriminator.")
+OURS = ("detector.", "generator.", "dense_motion.", "discriminator.", "avd.", "background.")
+
+EPOCHS = ("epoch", "epoch_reconstruction", "epoch_avd")
+"""MRAA counts those of its two phases apart; the first is the model's."""
 
 DEEPEST = 8
 
@@ -57,7 +65,7 @@ def published_networks(content: Mapping[Any, Any], path: Path) -> Found:
     found = Found()
     for parts, value, network in _entries(content, ()):
         if network is None:
-            if parts[-1] != "epoch":
+            if parts[-1] not in EPOCHS:
                 found.leave(parts[-1])
             continue
         key = f"{network}.{'.'.join(parts)}"
@@ -116,12 +124,15 @@ def tensor_of(value: Any) -> Tensor | None:
 
 def epoch_of(content: Mapping[Any, Any]) -> int | None:
     """The epoch that a file states, whatever kind of whole number holds it."""
-    try:
-        return index(content.get("epoch"))  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    for name in EPOCHS:
+        try:
+            return index(content.get(name))  # type: ignore[arg-type]
+        except TypeError:
+            continue
+    return None
 
 
 def is_ours(state: Mapping[str, Any]) -> bool:
     """Whether a flat table has our own key names, as where a program saved our file again without its metadata."""
-    return "detector.heatmap_head.weight" in state and all(key.startswith(OURS) for key in state)
+    known = {"detector.heatmap_head.weight", "detector.encoder.fc.weight"}
+    return bool(known & state.keys()) and all(key.startswith(OURS) for key in state)

@@ -24,21 +24,26 @@ from ..library import find_model, foreign_folder
 from ..model import MotionModel
 from ..networks import MultiScaleDiscriminator
 from ..wording import counted
+from .families import NAMES, check_family, check_whole, family_of_layout, ignored, layout_of
 from .foreign import foreign_file, foreign_keys, part_of_unpacked
-from .keys import PUBLISHED_NETWORKS, State, discriminator_scales, ours_from_published
-from .layouts import epoch_of, is_ours, published_networks, published_order
+from .infer import KERNEL
+from .keys import State, discriminator_scales, ours_from_published
+from .layouts import NETWORKS, epoch_of, is_ours, published_networks, published_order
 from .pickles import read_pickle
 from .recognise import (
-    KERNEL,
     expected_discriminator_shapes,
     expected_shapes,
     matching_presets,
     nearest_preset,
     recognise,
+    with_extras,
 )
 
 FORMAT = "fomm"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2 since there are other families than the first-order model, which is still written as 1."""
+LAYOUT = "published_layout"
+"""The note of what layout a model was converted from, where its family has several."""
 MOST_HEADER = 100_000_000
 """Bytes of a safetensors header: the limit of that format."""
 
@@ -206,27 +211,38 @@ def _from_tables(
     """A checkpoint from tables of tensors with published names, however they are nested."""
     found = published_networks(content, path)
     flat = found.state
-    present = {key.partition(".")[0] for key in flat} | {str(key) for key in content if key in PUBLISHED_NETWORKS}
-    if not {"generator", "kp_detector"} <= present:
+    present = {key.partition(".")[0] for key in flat} | {str(key) for key in content if key in NETWORKS}
+    layout = layout_of(flat, present)
+    if layout != "fomm":
+        check_whole(layout, present, path)
+    elif not {"generator", "kp_detector"} <= present:
         keys = sorted(map(str, content))
         inner = content.get("state_dict", content.get("model", content))
         whose = foreign_keys([*keys, *map(str, inner if isinstance(inner, Mapping) else ())], metadata)
         lacking = " and ".join(f"'{name}'" for name in ("generator", "kp_detector"))
         raise CheckpointError(f"expected {lacking} in '{path}'; got keys {keys[:6]}. It is {whose}.")
-    state, unknown = ours_from_published(flat)
+    for key in [key for key in flat if ignored(key, layout)]:
+        found.leave(".".join(key.split(".")[:2]))
+        del flat[key]
+    state, unknown = ours_from_published(flat, layout)
     _complete_old_layers(state)
     if unknown:
         name, differences = nearest_preset(state)
         raise CheckpointError(
-            f"expected the layers of a First Order Motion Model in '{path}'; of none of them "
+            f"expected the layers of {NAMES[family_of_layout(layout)]} in '{path}'; of none of them "
             f"{'is' if len(unknown) == 1 else 'are'} {counted(len(unknown), 'key')}: {_some(unknown)}. The nearest "
             f"preset is '{name}' ({counted(differences, 'difference')})."
         )
     if config is None:
-        config = recognise(state, file_name=path.name)
+        config = recognise(state, file_name=path.name, family=family_of_layout(layout))
         scales = discriminator_scales(flat)
         if config.discriminator is not None and scales and config.discriminator.scales != scales:
             config = replace(config, discriminator=replace(config.discriminator, scales=scales))
+    else:
+        check_family(config, family_of_layout(layout), path)
+        config = with_extras(config, state)
+    if layout == "partswap-modules":
+        metadata = {**metadata, LAYOUT: layout}
     return Checkpoint(path, "published", state, config, epoch_of(content), metadata, tuple(found.left_out))
 
 

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
+import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
 from torch import Tensor
 
-from ..config import (
-    PRESETS,
-    DenseMotionConfig,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    KeypointDetectorConfig,
-    MotionModelConfig,
-)
+from ..config import PRESETS, MotionModelConfig
 from ..errors import CheckpointError
 from ..model import MotionModel, build_discriminator
 from ..wording import counted
+from .families import NAMES
+from .infer import infer, infer_avd, infer_background
 
-KERNEL = ".downsample.kernel"
-
-# What no shape tells: the values of all published models.
-_TEMPERATURE, _KP_VARIANCE, _PAD, _FRAME_SIZE, _ALIGN_CORNERS = 0.1, 0.01, 0, (256, 256), True
+log = logging.getLogger("fomm.checkpoints")
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -54,117 +47,110 @@ def _discriminator_shapes(state: Mapping[str, Tensor]) -> Shapes:
     return {key: tuple(tensor.shape) for key, tensor in state.items() if key.startswith("discriminator.")}
 
 
+def with_extras(config: MotionModelConfig, state: Mapping[str, Tensor]) -> MotionModelConfig:
+    """The same with the avd network and the background predictor that a state in our key names has, or has not:
+    files come with and without, at every stage of training.
+    """
+    avd = infer_avd(state)
+    background = infer_background(state) if config.background is None else config.background
+    if not any(key.startswith("background.") for key in state):
+        background = None
+    return replace(config, avd=avd, background=background)
+
+
+def _likely(state: Mapping[str, Tensor]) -> list[str]:
+    """Presets of the families that a state in our key names can be of."""
+    families = {"fomm", "mraa"}
+    if "detector.encoder.fc.weight" in state:
+        families = {"tps"}
+    elif "detector.segmentation_head.weight" in state:
+        families = {"partswap"}
+    elif "detector.jacobian_head.weight" in state:
+        families = {"fomm"}
+    return [name for name, config in PRESETS.items() if config.family in families]
+
+
 def matching_presets(state: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Names of all presets that the state fits exactly; the discriminator counts where the state holds one."""
+    """Names of all presets that the state fits exactly; the discriminator counts where the state holds one, and so do
+    avd network and background predictor.
+    """
     model, discriminator = _model_shapes(state), _discriminator_shapes(state)
     return tuple(
         name
-        for name, config in PRESETS.items()
-        if expected_shapes(config) == model
-        and (not discriminator or expected_discriminator_shapes(config) == discriminator)
+        for name in _likely(state)
+        if expected_shapes(_as_stored(PRESETS[name], state)) == model
+        and (not discriminator or expected_discriminator_shapes(PRESETS[name]) == discriminator)
     )
+
+
+def _as_stored(config: MotionModelConfig, state: Mapping[str, Tensor]) -> MotionModelConfig:
+    """Without the avd network where the state has none; a published one has its published size."""
+    return config if any(key.startswith("avd.") for key in state) else replace(config, avd=None)
 
 
 def nearest_preset(state: Mapping[str, Tensor]) -> tuple[str, int]:
     """The preset with the fewest keys that are missing, extra or of another shape, and that number."""
     model = set(_model_shapes(state).items())
-    distances = {name: len(model ^ set(expected_shapes(config).items())) for name, config in PRESETS.items()}
+    distances = {
+        name: len(model ^ set(expected_shapes(_as_stored(PRESETS[name], state)).items())) for name in _likely(state)
+    }
     name = min(distances, key=lambda candidate: distances[candidate])
     return name, distances[name]
 
 
-def recognise(state: Mapping[str, Tensor], *, file_name: str = "") -> MotionModelConfig:
+def hint(name: str) -> str:
+    """What a file's name has to contain to choose a preset: 'taichi' of 'taichi-256' and of 'mraa-taichi-256'."""
+    config = PRESETS[name]
+    if config.family == "fomm":
+        return name.removesuffix("-256")
+    return name.removeprefix(f"{config.family}-").rpartition("-")[0]
+
+
+def recognise(state: Mapping[str, Tensor], *, file_name: str = "", family: str | None = None) -> MotionModelConfig:
     """The configuration of a state in our key names: a preset where one fits, else read off the shapes.
 
-    Several presets differ in nothing that a shape shows (and in nothing that inference uses); `file_name` then
-    chooses among them ('taichi-cpk.pth.tar' -> taichi-256), else the first.
+    Several presets differ in nothing that a shape shows; `file_name` then chooses among them ('taichi-cpk.pth.tar' ->
+    taichi-256), else the first. Where they differ in what inference uses, as MRAA's in the padding of their heads,
+    there is no first: CheckpointError asks for a name. family: of the networks' names, where it is known.
     """
-    names = matching_presets(state)
+    names = [name for name in matching_presets(state) if family in (None, PRESETS[name].family)]
     if names:
-        hinted = [name for name in names if name.removesuffix("-256") in file_name]
-        return PRESETS[max(hinted, key=len) if hinted else names[0]]
+        hinted = [name for name in names if hint(name) in file_name]
+        if not hinted:
+            _check_alike(names, file_name)
+        return _as_stored(PRESETS[max(hinted, key=lambda name: len(hint(name))) if hinted else names[0]], state)
     try:
-        return _infer(state)
+        return with_extras(infer(state, family or _family(state)), state)
     except (KeyError, IndexError, ValueError, ZeroDivisionError) as problem:
         name, differences = nearest_preset(state)
         lacks = f"a file without {problem}" if isinstance(problem, KeyError) else f"shapes of another kind ({problem})"
         raise CheckpointError(
-            f"expected the weights of a First Order Motion Model; got {lacks}. The nearest preset is "
+            f"expected the weights of {NAMES[family or 'fomm']}; got {lacks}. The nearest preset is "
             f"'{name}', with {counted(differences, 'key')} missing, extra or of another shape."
         ) from problem
 
 
-def _count(state: Mapping[str, Tensor], prefix: str) -> int:
-    pattern = re.compile(re.escape(prefix) + r"\.(\d+)\.")
-    return len({found[1] for key in state if (found := pattern.match(key))})
+def _family(state: Mapping[str, Tensor]) -> str:
+    """Of a state in our key names without notes; a zero-order model is taken for a first-order one's kind."""
+    likely = {PRESETS[name].family for name in _likely(state)}
+    extras = any(key.startswith(("avd.", "background.")) for key in state)
+    return "mraa" if extras and "mraa" in likely else min(likely)
 
 
-def _scale_factor(state: Mapping[str, Tensor], part: str) -> float:
-    kernel = state.get(part + KERNEL)
-    return 1.0 if kernel is None else 1 / ((kernel.shape[-1] - 1) / 4 + 1)
-
-
-def _hourglass(state: Mapping[str, Tensor], prefix: str) -> dict[str, int]:
-    blocks = _count(state, f"{prefix}.down")
-    expansion = state[f"{prefix}.up.{blocks - 1}.conv.weight"].shape[0]
-    widest = max(state[f"{prefix}.down.{i}.conv.weight"].shape[0] for i in range(blocks))
-    return {"block_expansion": expansion, "max_features": widest, "num_blocks": blocks}
-
-
-def _infer(state: Mapping[str, Tensor]) -> MotionModelConfig:
-    keypoints, channels = state["detector.heatmap_head.weight"].shape[0], state["generator.final.weight"].shape[0]
-    jacobian = state.get("detector.jacobian_head.weight")
-    detector = KeypointDetectorConfig(
-        **_hourglass(state, "detector.hourglass"),
-        temperature=_TEMPERATURE,
-        scale_factor=_scale_factor(state, "detector"),
-        single_jacobian_map=jacobian is not None and jacobian.shape[0] == 4 != 4 * keypoints,
-        pad=_PAD,
-    )
-    dense_motion = None
-    if any(key.startswith("dense_motion.") for key in state):
-        dense_motion = DenseMotionConfig(
-            **_hourglass(state, "dense_motion.hourglass"),
-            scale_factor=_scale_factor(state, "dense_motion"),
-            kp_variance=_KP_VARIANCE,
+def _check_alike(names: list[str], file_name: str) -> None:
+    """Presets of the same shapes, none of them named by the file: raise where it matters, warn where it may."""
+    words = " or ".join(f"'{hint(name)}' ({name})" for name in names)
+    detectors = {PRESETS[name].detector for name in names}
+    if len(detectors) > 1:
+        raise CheckpointError(
+            f"expected a file whose name says what it was trained on, {words}, since these have the same shapes and "
+            f"are computed in different ways; got '{file_name}'. Name the preset (--preset, or preset in Load Motion "
+            "Model), give its configuration, or rename the file."
         )
-    down_blocks = _count(state, "generator.down")
-    expansion = state["generator.first.conv.weight"].shape[0]
-    generator = GeneratorConfig(
-        block_expansion=expansion,
-        max_features=max([expansion, *(state[f"generator.down.{i}.conv.weight"].shape[0] for i in range(down_blocks))]),
-        num_down_blocks=down_blocks,
-        num_bottleneck_blocks=_count(state, "generator.bottleneck"),
-        estimate_occlusion_map="dense_motion.occlusion_head.weight" in state,
-    )
-    return MotionModelConfig(
-        frame_size=_FRAME_SIZE,
-        num_keypoints=keypoints,
-        num_channels=channels,
-        estimate_jacobian=jacobian is not None,
-        align_corners=_ALIGN_CORNERS,
-        detector=detector,
-        generator=generator,
-        dense_motion=dense_motion,
-        discriminator=_infer_discriminator(state, keypoints, channels),
-    )
-
-
-def _infer_discriminator(state: Mapping[str, Tensor], keypoints: int, channels: int) -> DiscriminatorConfig | None:
-    scales = _count(state, "discriminator.at_scale")
-    if scales == 0:
-        return None
-    first = "discriminator.at_scale.0"
-    blocks = _count(state, f"{first}.blocks")
-    spectral = f"{first}.scores.weight_orig" in state
-    weight = "weight_orig" if spectral else "weight"
-    widths = [state[f"{first}.blocks.{i}.conv.{weight}"].shape[0] for i in range(blocks)]
-    return DiscriminatorConfig(
-        scales=tuple(1 / 2**i for i in range(scales)),
-        block_expansion=widths[0] // 2,
-        max_features=max(widths),
-        num_blocks=blocks,
-        spectral_norm=spectral,
-        use_keypoints=state[f"{first}.blocks.0.conv.{weight}"].shape[1] == channels + keypoints,
-        kp_variance=_KP_VARIANCE,
-    )
+    if len({PRESETS[name].frame_size for name in names}) > 1:
+        log.warning(
+            "%s has the shapes of %s, and its name says nothing: it is taken for %s. --preset chooses another.",
+            file_name or "the file",
+            words,
+            names[0],
+        )

@@ -17,15 +17,16 @@ from ..errors import CheckpointError
 from ..files import atomic_path
 from ..model import MotionModel
 from ..wording import did_you_mean
-from .keys import published_from_ours
-from .reading import FORMAT, FORMAT_VERSION, Checkpoint, check_fit, read_checkpoint
+from .families import family_of_layout
+from .keys import TABLES, published_from_ours
+from .reading import FORMAT, LAYOUT, Checkpoint, check_fit, read_checkpoint
 from .recognise import expected_discriminator_shapes, expected_shapes
 
 
 def _metadata(config: MotionModelConfig, epoch: int | None, extra: Mapping[str, str]) -> dict[str, str]:
     own = {
         "format": FORMAT,
-        "format_version": str(FORMAT_VERSION),
+        "format_version": str(config.format_version),
         "config": json.dumps(config.to_dict()),
         "warp_convention": f"grid_sample(align_corners={config.align_corners})",
     }
@@ -57,12 +58,18 @@ def save_model(model: MotionModel, path: str | os.PathLike[str], *, metadata: Ma
 
 
 def write_published(path: str | os.PathLike[str], checkpoint: Checkpoint) -> None:
-    """Write the published layout (`generator`, `kp_detector`, `discriminator`, `epoch`), whole or not at all."""
+    """Write the family's published layout (`generator`, `kp_detector`, `epoch` and others), whole or not at all."""
     discriminator = checkpoint.config.discriminator
-    networks = published_from_ours(checkpoint.state, discriminator.scales if discriminator else ())
+    family = checkpoint.config.family
+    layout = checkpoint.metadata.get(LAYOUT, family)
+    if layout not in TABLES or family_of_layout(layout) != family:
+        raise CheckpointError(f"expected a published layout of '{family}' in the metadata; got '{layout[:80]}'.")
+    networks = published_from_ours(checkpoint.state, discriminator.scales if discriminator else (), layout)
     content: dict[str, object] = dict(networks)
+    if family == "mraa":
+        content.setdefault("bg_predictor", {})  # as published where nothing is estimated
     if checkpoint.epoch is not None:
-        content["epoch"] = checkpoint.epoch
+        content["epoch_reconstruction" if family == "mraa" else "epoch"] = checkpoint.epoch
     with atomic_path(path) as temporary, temporary.open("wb") as file:  # of a file, torch passes on why it failed
         torch.save(content, file)
 

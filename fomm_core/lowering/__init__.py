@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..model import MotionModel
-from ..networks import DownBlock, Hourglass, ResidualBlock, UpBlock
+from ..networks import DownBlock, Hourglass, KeypointDetector, ResidualBlock, ThinPlateMotionNetwork, UpBlock
 from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel, wide_kernel
 from .scratch import Scratch
 from .upsampling import UpsampledConv2d
@@ -56,7 +56,7 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     for block in fast.generator.up:
         assert isinstance(block, UpBlock)
         fold_upsampling(block)
-    fast.generator.bottleneck.insert(0, ChannelsLast())
+    fast.generator.arrange = ChannelsLast()
     assert isinstance(fast.generator.final, nn.Conv2d)
     fast.generator.final = four_at_once(fast.generator.final)
     return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -89,6 +89,8 @@ def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
         if model.dense_motion is not None:
             dense_motion = model.dense_motion
             parts += [dense_motion.hourglass, dense_motion.mask_head, dense_motion.occlusion_head]
+            if isinstance(dense_motion, ThinPlateMotionNetwork):
+                parts += [dense_motion.up, dense_motion.occlusion_heads]
     for part in parts:
         if part is not None:
             part.to(dtype)
@@ -113,7 +115,9 @@ def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> N
         for block in model.generator.bottleneck:
             assert isinstance(block, ResidualBlock)
             block.conv1, block.conv2 = _winograd(block.conv1, scratch), _winograd(block.conv2, scratch)
-    parts: list[tuple[Hourglass, float]] = [(model.detector.hourglass, config.detector.scale_factor)]
+    parts: list[tuple[Hourglass, float]] = []
+    if isinstance(model.detector, KeypointDetector):
+        parts.append((model.detector.hourglass, config.detector.scale_factor))
     if dense_motion and model.dense_motion is not None and config.dense_motion is not None:
         parts.append((model.dense_motion.hourglass, config.dense_motion.scale_factor))
     for hourglass, scale in parts:

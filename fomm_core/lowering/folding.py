@@ -8,22 +8,34 @@ from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from ..networks import ConvBlock, ResidualBlock, UpBlock
+from ..networks import ConvBlock, DownBlock, ResidualBlock, UpBlock
+from ..networks.resnet import BasicBlock, ResNet18
+
+PAIRS: dict[type, tuple[tuple[str, str], ...]] = {
+    **dict.fromkeys((ConvBlock, DownBlock, UpBlock), (("conv", "norm"),)),
+    ResidualBlock: (("conv1", "norm2"),),
+    BasicBlock: (("conv1", "bn1"), ("conv2", "bn2")),
+    ResNet18: (("conv1", "bn1"),),
+}
+"""A block's convolutions with the norms that follow them."""
 
 
 def fold_normalisation(network: nn.Module) -> None:
-    """Fold every batch norm that follows a convolution into that convolution, in place."""
+    """Fold every batch norm that follows a convolution into that convolution, in place.
+
+    Instance norms stay: they are of each picture, and no constants.
+    """
     for block in network.modules():
-        if isinstance(block, ConvBlock | UpBlock):
-            block.conv, block.norm = _folded(block.conv, block.norm), nn.Identity()
-        elif isinstance(block, ResidualBlock):
-            block.conv1, block.norm2 = _folded(block.conv1, block.norm2), nn.Identity()
-
-
-def _folded(conv: nn.Module, norm: nn.Module) -> nn.Conv2d:
-    assert isinstance(conv, nn.Conv2d)
-    assert isinstance(norm, nn.BatchNorm2d)
-    return fuse_conv_bn_eval(conv, norm)
+        for conv_name, norm_name in PAIRS.get(type(block), ()):
+            conv, norm = getattr(block, conv_name), getattr(block, norm_name)
+            if isinstance(norm, nn.BatchNorm2d):
+                setattr(block, conv_name, fuse_conv_bn_eval(conv, norm))
+                setattr(block, norm_name, nn.Identity())
+        if isinstance(block, BasicBlock) and block.downsample is not None:
+            conv, norm = block.downsample
+            assert isinstance(conv, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            block.downsample = nn.Sequential(fuse_conv_bn_eval(conv, norm))
 
 
 def fold_upsampling(block: UpBlock) -> None:

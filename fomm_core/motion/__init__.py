@@ -28,7 +28,7 @@ from .scale import movement_scale
 from .smooth import BETA, MIN_CUTOFF, smooth_gaussian, smooth_one_euro
 from .strength import curve_values, parse_curve, strengthen
 from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
-from .transfer import TransferOptions, transfer
+from .transfer import Disentangle, TransferMode, TransferOptions, transfer
 
 __all__ = [
     "BETA",
@@ -37,11 +37,13 @@ __all__ = [
     "FAMILY",
     "MIN_CUTOFF",
     "MISMATCHES",
+    "Disentangle",
     "Edits",
     "Groups",
     "KeyPose",
     "Mismatch",
     "Performance",
+    "TransferMode",
     "TransferOptions",
     "anchor_distances",
     "anchor_frame",

@@ -10,6 +10,7 @@ from torch import Tensor
 from ..errors import KeypointError
 from ..geometry import Keypoints
 from .checks import check_counts, check_frames
+from .signs import like_signs
 
 
 def blend(
@@ -45,6 +46,11 @@ def blend(
             f"{len(second)} frames: cut both to the shorter with keypoints[:{min(len(first), len(second))}], or see "
             "`matched`"
         )
+    if (first.covariance is None) != (second.covariance is None):
+        raise KeypointError(
+            "expected two performances of one family of models; got regions with covariances in only one of them: "
+            "detect both with the same model"
+        )
     if (first.jacobian is None) != (second.jacobian is None):
         having = "second" if first.jacobian is None else "first"
         raise KeypointError(
@@ -54,14 +60,17 @@ def blend(
     share = _shares(weight, select, first)
     first, second = first.expand(frames), second.expand(frames)
     times = second.times if first.times is None else first.times
-    jacobian = None
+    jacobian, covariance, confidence = None, None, None
     if first.jacobian is not None and second.jacobian is not None:
         turned = share if turning is None else _shares(turning, select, first)
-        jacobian = torch.lerp(first.jacobian, second.jacobian, turned[:, None, None])
-    confidence = None
+        mixed = second.jacobian if first.covariance is None else like_signs(second.jacobian, first.jacobian)
+        jacobian = torch.lerp(first.jacobian, mixed, turned[:, None, None])
     if first.confidence is not None and second.confidence is not None:
         confidence = torch.lerp(first.confidence, second.confidence, share)
-    return Keypoints(torch.lerp(first.position, second.position, share[:, None]), jacobian, times, confidence)
+    if first.covariance is not None and second.covariance is not None:
+        covariance = torch.lerp(first.covariance, second.covariance, share[:, None, None])
+    position = torch.lerp(first.position, second.position, share[:, None])
+    return Keypoints(position, jacobian, times, confidence, covariance)
 
 
 def _shares(weight: float | Sequence[float] | Tensor, select: Sequence[bool] | None, like: Keypoints) -> Tensor:

@@ -30,6 +30,19 @@ def check_counts(expected_name: str, expected: Keypoints, name: str, keypoints: 
         )
 
 
+def check_alike(expected_name: str, expected: Keypoints, name: str, keypoints: Keypoints) -> None:
+    """Raise where one of two sets has jacobians or covariances and the other has none."""
+    for what in ("jacobian", "covariance"):
+        both = ((expected_name, getattr(expected, what)), (name, getattr(keypoints, what)))
+        having = [who for who, values in both if values is not None]
+        lacking = [who for who, values in both if values is None]
+        if having and lacking:
+            raise KeypointError(
+                f"expected {what}s in all keypoints or in none; got them in {having[0]} but not in {lacking[0]}: "
+                "detect both with the same model"
+            )
+
+
 def check_number(
     name: str, value: float | Fraction, lowest: float, highest: float = math.inf, *, above: bool = False
 ) -> None:

@@ -40,18 +40,18 @@ def parse_groups(text: str, count: int) -> dict[str, tuple[int, ...]]:
     return groups
 
 
-def parse_numbers(text: str, count: int) -> tuple[int, ...]:
-    """Numbers of keypoints such as "0, 3-5", rising; none for an empty text. Raises KeypointError for others."""
+def parse_numbers(text: str, count: int, what: str = "keypoint numbers") -> tuple[int, ...]:
+    """Numbers such as "0, 3-5", rising; none for an empty text. Raises KeypointError that names `what` for others."""
     numbers: set[int] = set()
     for part in text.replace(" ", "").strip(",").split(","):
         if not part:
             continue
         first, dash, last = part.partition("-")
         if not _is_number(first) or (dash and not _is_number(last)):
-            raise KeypointError(f"expected keypoint numbers such as 0, 3-5; got {part[:80]!r}.")
+            raise KeypointError(f"expected {what} such as 0, 3-5; got {part[:80]!r}.")
         low, high = int(first), int(last or first)
         if not low <= high < count:
-            raise KeypointError(f"expected keypoint numbers of 0 to {count - 1}; got {part}.")
+            raise KeypointError(f"expected {what} of 0 to {count - 1}; got {part}.")
         numbers |= set(range(low, high + 1))
     return tuple(sorted(numbers))
 

@@ -38,13 +38,17 @@ def hold(motion: Motion, mask: Tensor, *, softness: float = 0.03) -> Motion:
     flow = torch.lerp(motion.flow, identity_flow(1, height, width, like=motion.flow), still[:, 0, ..., None])
     occlusion, parts = motion.occlusion, motion.mask
     if occlusion is not None:
-        share = _at_size(still, *occlusion.shape[-2:]).to(occlusion)
-        occlusion = torch.lerp(occlusion, torch.ones_like(occlusion), share)
+        occlusion = _shown(occlusion, still)
     if parts is not None:
         background = torch.zeros_like(parts)
         background[:, 0] = 1
         parts = torch.lerp(parts, background, _at_size(still, *parts.shape[-2:]).to(parts))
-    return Motion(flow, occlusion, parts)
+    return Motion(flow, occlusion, parts, tuple(_shown(level, still) for level in motion.levels))
+
+
+def _shown(occlusion: Tensor, still: Tensor) -> Tensor:
+    share = _at_size(still, *occlusion.shape[-2:]).to(occlusion)
+    return torch.lerp(occlusion, torch.ones_like(occlusion), share)
 
 
 def _at_size(layers: Tensor, height: int, width: int) -> Tensor:

@@ -1,8 +1,8 @@
 """A performance as a small safetensors file: keypoints over time that can be reused without their video.
 
-Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` [T, K, 2, 2], float32, and
-where frames are uneven `times` [T + 1], float64 (seconds: when each begins, and when the last ends), and where it was
-measured `confidence` [T, K], float32; metadata strings `format` = "fomm-keypoints", `format_version`, `frames`,
+Layout: tensors `position` [T, K, 2] and, where the model has them, `jacobian` and `covariance` [T, K, 2, 2], float32,
+and where frames are uneven `times` [T + 1], float64 (seconds: when each begins, and when the last ends), and where it
+was measured `confidence` [T, K], float32; metadata strings `format` = "fomm-keypoints", `format_version`, `frames`,
 `keypoints`, `family` (what kind of model they are of), and where known `fps` (a fraction such as "30000/1001"),
 `groups` ("mouth: 8; head: 1-3"), `source_size` ("480x640", height first) and `user` (a JSON object of strings).
 
@@ -36,10 +36,9 @@ from .timing import rate_of
 
 FORMAT = "fomm-keypoints"
 FORMAT_VERSION = 3
-"""1 until times were added, 2 until confidence was. Files without them are still written as such, so that older
-versions read them."""
-UNTIMED_VERSION, TIMED_VERSION = 1, 2
-FAMILY = "first-order"
+"""1 until times were added (2), and confidence and covariances (3). Files are written as the oldest that holds what
+they have, so that older versions read them."""
+FAMILY = "fomm"
 """Keypoints with jacobians, or without: what all files hold that name no family."""
 LARGEST_SIDE = 1 << 20
 LARGEST_DENOMINATOR = 1_000_000
@@ -103,6 +102,8 @@ def tensors_of(keypoints: Keypoints) -> dict[str, Tensor]:
         tensors["jacobian"] = keypoints.jacobian
     if keypoints.confidence is not None:
         tensors["confidence"] = keypoints.confidence
+    if keypoints.covariance is not None:
+        tensors["covariance"] = keypoints.covariance
     tensors = {name: value.detach().to("cpu", torch.float32).contiguous() for name, value in tensors.items()}
     for name, value in tensors.items():
         if (frame := _first_bad_frame(value)) is not None:
@@ -121,10 +122,9 @@ def notes_of(
     source_size: tuple[int, int] | None,
 ) -> dict[str, str]:
     """What a file says of its numbers."""
-    version = UNTIMED_VERSION if keypoints.times is None else TIMED_VERSION
     notes = {
         "format": FORMAT,
-        "format_version": str(version if keypoints.confidence is None else FORMAT_VERSION),
+        "format_version": str(_version_of(keypoints)),
         "frames": str(len(keypoints)),
         "keypoints": str(keypoints.count),
         "family": family,
@@ -145,6 +145,12 @@ def notes_of(
             raise KeypointError(f"expected a source size of 1 to {LARGEST_SIDE} pixels a side; got {source_size}")
         notes["source_size"] = "{}x{}".format(*source_size)
     return notes
+
+
+def _version_of(keypoints: Keypoints) -> int:
+    if keypoints.confidence is not None or keypoints.covariance is not None:
+        return FORMAT_VERSION
+    return 1 if keypoints.times is None else 2
 
 
 def load_keypoints(path: str | os.PathLike[str]) -> Performance:
@@ -200,9 +206,10 @@ def _check_format(path: Path, notes: Mapping[str, str]) -> None:
 
 
 def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> Keypoints:
-    if "position" not in tensors or set(tensors) - {"position", "jacobian", "times", "confidence"}:
+    if "position" not in tensors or set(tensors) - {"position", "jacobian", "times", "confidence", "covariance"}:
         raise CheckpointError(
-            f"expected the tensors position and, maybe, jacobian, times and confidence in {path}; got {sorted(tensors)}"
+            "expected the tensors position and, maybe, jacobian, times, confidence and covariance in "
+            f"{path}; got {sorted(tensors)}"
         )
     for name, value in tensors.items():
         expected = torch.float64 if name == "times" else torch.float32
@@ -212,7 +219,7 @@ def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, st
         if (frame := _first_bad_frame(value)) is not None:
             raise CheckpointError(f"expected finite keypoints in {path}; got NaN or Inf in the {name} of frame {frame}")
     try:
-        keypoints = Keypoints(*(tensors.get(name) for name in ("position", "jacobian", "times", "confidence")))
+        keypoints = Keypoints(**tensors)
     except KeypointError as error:
         raise CheckpointError(f"{path} is damaged: {error}") from error
     if 0 in (len(keypoints), keypoints.count):

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..geometry import Keypoints
 from .checks import check_number
+from .signs import steady_signs
 from .timing import common_rate
 
 Filter = Callable[[Tensor], Tensor]
@@ -82,7 +83,7 @@ def smooth_gaussian(keypoints: Keypoints, *, sigma: float) -> Keypoints:
 
 
 def _each_signal(keypoints: Keypoints, smooth: Filter) -> Keypoints:
-    """Apply a filter of float64 signals [T, N] to the positions and to the jacobians."""
+    """Apply a filter of float64 signals [T, N] to positions, jacobians and covariances."""
 
     def apply(values: Tensor) -> Tensor:
         signal = values.detach().cpu().double().flatten(1)
@@ -90,8 +91,12 @@ def _each_signal(keypoints: Keypoints, smooth: Filter) -> Keypoints:
 
     if len(keypoints) == 0:
         return keypoints
-    jacobian = None if keypoints.jacobian is None else apply(keypoints.jacobian)
-    return replace(keypoints, position=apply(keypoints.position), jacobian=jacobian)
+    signs = torch.ones(())
+    if keypoints.covariance is not None and keypoints.jacobian is not None:
+        signs = steady_signs(keypoints.jacobian)
+    jacobian = None if keypoints.jacobian is None else apply(keypoints.jacobian * signs) * signs
+    covariance = None if keypoints.covariance is None else apply(keypoints.covariance)
+    return replace(keypoints, position=apply(keypoints.position), jacobian=jacobian, covariance=covariance)
 
 
 def _gaussian_by_time(signal: Tensor, edges: np.ndarray, gap: float, sigma: float) -> Tensor:

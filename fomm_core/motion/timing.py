@@ -15,6 +15,7 @@ from ..errors import KeypointError
 from ..geometry import Keypoints
 from ..wording import counted
 from .checks import check_frames
+from .signs import steady_signs
 
 USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120))
 HIGHEST_RATE = 1000
@@ -216,6 +217,9 @@ def between_frames(keypoints: Keypoints, before: Tensor, share: Tensor) -> Keypo
         weight = share.reshape(-1, *[1] * (values.ndim - 1)).to(values)
         return torch.lerp(values[before], values[after], weight)
 
-    jacobian = None if keypoints.jacobian is None else between(keypoints.jacobian)
-    confidence = None if keypoints.confidence is None else between(keypoints.confidence)
-    return Keypoints(between(keypoints.position), jacobian, None, confidence)
+    if keypoints.covariance is None or keypoints.jacobian is None:
+        return keypoints.each(between)
+    signs = steady_signs(keypoints.jacobian)
+    moved = replace(keypoints, jacobian=keypoints.jacobian * signs).each(between)
+    assert moved.jacobian is not None
+    return replace(moved, jacobian=moved.jacobian * signs[before])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -9,11 +10,14 @@ import torch
 from torch import Tensor
 
 from ..errors import KeypointError
-from ..geometry import Keypoints, identity_like, inverse
-from .checks import check_counts, check_frames, check_number, check_single
+from ..geometry import Keypoints, identity_like, local_inverse, upright
+from .checks import check_alike, check_counts, check_frames, check_number, check_single
 from .scale import movement_scale
+from .signs import like_signs
 
-TransferMode = Literal["relative", "absolute"]
+TransferMode = Literal["relative", "absolute", "avd"]
+Disentangle = Callable[[Keypoints, Keypoints], Keypoints]
+"""Keypoints of the source (one frame) and of T driving frames -> T frames: a model's avd network."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +25,10 @@ class TransferOptions:
     """How movement is transferred.
 
     mode: "relative" adds the driver's movement since the anchor frame to the source's keypoints, which keeps the
-        source's proportions; "absolute" takes the driver's keypoints as they are, shape included.
+        source's proportions; "absolute" takes the driver's keypoints as they are, shape included; "avd" lets the model
+        take the driver's motion and the source's shape apart, for models that have learned it.
     relative_jacobian: in relative mode, carry the local maps over as well (False: keep the driver's own, as published).
-        None uses them where the keypoints have them; True insists.
+        None uses them where the keypoints have them; True insists. Covariances are the driver's own in any case.
     adapt_scale: in relative mode, scale movement by how large the source stands in its picture against the driver.
     strength: 0..2, the share of the movement: 0 is the source at rest, 1 the published formula, 2 exaggerated.
     """
@@ -35,7 +40,7 @@ class TransferOptions:
 
     def __post_init__(self) -> None:
         if self.mode not in get_args(TransferMode):
-            raise KeypointError(f"expected a mode of {' or '.join(get_args(TransferMode))}; got {self.mode!r}")
+            raise KeypointError(f"expected a mode of relative, absolute or avd; got {self.mode!r}")
         check_number("a strength", self.strength, 0, 2)
 
 
@@ -46,6 +51,7 @@ def transfer(
     options: TransferOptions | None = None,
     *,
     scale: float | None = None,
+    avd: Disentangle | None = None,
 ) -> Keypoints:
     """The keypoints to render: those of the source, moved as the driver moves. Frames are independent of each other.
 
@@ -53,44 +59,66 @@ def transfer(
         source: keypoints of the picture, one frame.
         driving: keypoints of T >= 1 frames.
         anchor: the one driving frame whose pose equals the source's, `driving[0]` unless another was chosen; the same
-            one for every part of a clip. Not needed in absolute mode.
+            one for every part of a clip. Needed in relative mode alone.
         options: defaults to `TransferOptions()`.
         scale: the movement scale in relative mode, in place of the one that `options.adapt_scale` would compute.
+        avd: what mode "avd" asks (see `AnimationSession.avd`).
 
     Returns:
         T frames of keypoints, with the times and the confidence of the driving ones.
 
     Raises:
         KeypointError: no driving frame, other than one frame of source or anchor, counts that differ, jacobians in
-            some of the inputs only, or none where `relative_jacobian=True` asks for them.
+            some of the inputs only, or none where `relative_jacobian=True` asks for them; mode "avd" without `avd`.
     """
     options = options or TransferOptions()
     check_single("source", source)
     check_frames("driving", driving)
     check_counts("source", source, "driving", driving)
-    _check_jacobians(source=source, driving=driving)
-    if options.mode == "absolute":
+    check_alike("source", source, "driving", driving)
+    if options.mode == "avd":
+        if avd is None:
+            raise KeypointError(
+                "expected a model with an avd network for the mode 'avd'; got none: connect such a model (its file has "
+                "'avd_network'), or choose relative or absolute"
+            )
+        driving = replace(avd(source, driving), times=driving.times)
+    if options.mode != "relative":
         position = _between(source.position, driving.position, options.strength)
-        return replace(driving, position=position, jacobian=_jacobian_kept(source, driving, options))
+        jacobian = _jacobian_kept(source, driving, options)
+        covariance = _covariance_kept(source, driving, options)
+        return replace(driving, position=position, jacobian=jacobian, covariance=covariance)
 
     if anchor is None:
         raise KeypointError("expected an anchor frame for relative transfer; got none: pass driving[0], for instance")
     check_single("anchor", anchor)
     check_counts("source", source, "anchor", anchor)
+    check_alike("source", source, "anchor", anchor)
     if scale is None:
         scale = movement_scale(source, anchor) if options.adapt_scale else 1.0
     check_number("a movement scale", scale, 0, above=True)
     position = source.position + (driving.position - anchor.position) * (options.strength * scale)
-    if options.relative_jacobian is False:
-        return replace(driving, position=position, jacobian=_jacobian_kept(source, driving, options))
-    return replace(driving, position=position, jacobian=_jacobian_moved(source, driving, anchor, options))
+    kept = options.relative_jacobian is False
+    jacobian = _jacobian_kept(source, driving, options) if kept else _jacobian_moved(source, driving, anchor, options)
+    covariance = _covariance_kept(source, driving, options)
+    return replace(driving, position=position, jacobian=jacobian, covariance=covariance)
 
 
 def _jacobian_kept(source: Keypoints, driving: Keypoints, options: TransferOptions) -> Tensor | None:
     """The driver's own jacobians [T, K, 2, 2], faded in from the source's by the strength."""
     if source.jacobian is None or driving.jacobian is None:
         return None
-    return _between(source.jacobian, driving.jacobian, options.strength)
+    start = source.jacobian
+    if driving.covariance is not None and options.strength != 1:
+        start = like_signs(start, driving.jacobian)
+    return _between(start, driving.jacobian, options.strength)
+
+
+def _covariance_kept(source: Keypoints, driving: Keypoints, options: TransferOptions) -> Tensor | None:
+    """The driver's own covariances [T, K, 2, 2]; weaker movement fades them in, stronger does not go beyond them."""
+    if source.covariance is None or driving.covariance is None:
+        return None
+    return _between(source.covariance, driving.covariance, min(options.strength, 1))
 
 
 def _jacobian_moved(
@@ -104,9 +132,9 @@ def _jacobian_moved(
                 "zero order (estimate_jacobian=False). Leave relative_jacobian at None, or turn it off"
             )
         return None
-    _check_jacobians(source=source, anchor=anchor)
-    assert anchor.jacobian is not None
-    driving_from_anchor = driving.jacobian @ inverse(anchor.jacobian)  # [T, K, 2, 2]
+    driving_from_anchor = driving.jacobian @ local_inverse(anchor)  # [T, K, 2, 2]
+    if driving.covariance is not None and options.strength != 1:
+        driving_from_anchor = upright(driving_from_anchor)
     change = _between(identity_like(driving_from_anchor), driving_from_anchor, options.strength)
     return change @ source.jacobian
 
@@ -116,14 +144,3 @@ def _between(start: Tensor, end: Tensor, share: float) -> Tensor:
     if share == 1:
         return end
     return torch.lerp(start.expand_as(end), end, share)
-
-
-def _check_jacobians(**sets: Keypoints) -> None:
-    """Raise where some of the named keypoints have jacobians and others have none."""
-    having = [name for name, keypoints in sets.items() if keypoints.jacobian is not None]
-    lacking = [name for name, keypoints in sets.items() if keypoints.jacobian is None]
-    if having and lacking:
-        raise KeypointError(
-            f"expected jacobians in all keypoints or in none; got them in {having[0]} but not in {lacking[0]}: "
-            "detect both with the same model"
-        )

@@ -26,13 +26,18 @@ def conv_pair(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, T
     return out[:, : first.out_channels], out[:, first.out_channels :]
 
 
+def normalisation(features: int, *, instance: bool) -> nn.Module:
+    """Of a batch with running statistics, or of each picture for itself."""
+    return nn.InstanceNorm2d(features, affine=True) if instance else nn.BatchNorm2d(features)
+
+
 class ConvBlock(nn.Module):
     """Convolution, normalisation, ReLU; the size stays."""
 
-    def __init__(self, in_features: int, out_features: int, kernel_size: int = 3) -> None:
+    def __init__(self, in_features: int, out_features: int, kernel_size: int = 3, *, instance: bool = False) -> None:
         super().__init__()
         self.conv: nn.Module = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
-        self.norm: nn.Module = nn.BatchNorm2d(out_features)
+        self.norm = normalisation(out_features, instance=instance)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.conv(x)))
@@ -48,11 +53,11 @@ class DownBlock(ConvBlock):
 class UpBlock(nn.Module):
     """Every pixel becomes a 2x2 square, then a ConvBlock."""
 
-    def __init__(self, in_features: int, out_features: int) -> None:
+    def __init__(self, in_features: int, out_features: int, *, instance: bool = False) -> None:
         super().__init__()
         self.upsample: nn.Module = nn.Upsample(scale_factor=2, mode="nearest")
         self.conv: nn.Module = nn.Conv2d(in_features, out_features, 3, padding=1)
-        self.norm: nn.Module = nn.BatchNorm2d(out_features)
+        self.norm = normalisation(out_features, instance=instance)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.relu(self.norm(self.conv(self.upsample(x))))
@@ -61,11 +66,11 @@ class UpBlock(nn.Module):
 class ResidualBlock(nn.Module):
     """Two times normalisation, ReLU, convolution; added to the input."""
 
-    def __init__(self, features: int) -> None:
+    def __init__(self, features: int, *, instance: bool = False) -> None:
         super().__init__()
-        self.norm1: nn.Module = nn.BatchNorm2d(features)
+        self.norm1 = normalisation(features, instance=instance)
         self.conv1: nn.Module = nn.Conv2d(features, features, 3, padding=1)
-        self.norm2: nn.Module = nn.BatchNorm2d(features)
+        self.norm2 = normalisation(features, instance=instance)
         self.conv2: nn.Module = nn.Conv2d(features, features, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:

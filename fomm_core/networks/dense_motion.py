@@ -10,7 +10,17 @@ from einops import einsum, rearrange
 from torch import Tensor, nn
 
 from ..config import DenseMotionConfig
-from ..geometry import Keypoints, Motion, coordinate_grid, inverse, keypoint_gaussians, warp
+from ..errors import KeypointError
+from ..geometry import (
+    Keypoints,
+    Motion,
+    coordinate_grid,
+    keypoint_gaussians,
+    local_inverse,
+    region_gaussians,
+    upright,
+    warp,
+)
 from .blocks import Downsample, at_least_float32, conv_pair, without_autocast
 from .hourglass import Hourglass
 
@@ -42,9 +52,12 @@ class DenseMotionNetwork(nn.Module):
         super().__init__()
         self.kp_variance = config.kp_variance
         self.align_corners = align_corners
+        self.deformed_source, self.revert_axes = config.deformed_source, config.revert_axes
+        self.covariance_heatmaps = config.covariance_heatmaps
         self.downsample = Downsample(num_channels, config.scale_factor) if config.scale_factor != 1 else None
-        candidates = num_keypoints + 1
-        self.hourglass = Hourglass(config, candidates * (1 + num_channels))
+        candidates = num_keypoints // config.points_per_motion + 1
+        seen = num_keypoints + 1 + candidates * num_channels * config.deformed_source
+        self.hourglass = Hourglass(config, seen, instance=config.instance_norm)
         self.mask_head = nn.Conv2d(self.hourglass.out_features, candidates, 7, padding=3)
         self.occlusion_head = (
             nn.Conv2d(self.hourglass.out_features, 1, 7, padding=3) if estimate_occlusion_map else None
@@ -58,27 +71,37 @@ class DenseMotionNetwork(nn.Module):
 
     def heatmaps(self, source: Keypoints, driving: Keypoints, height: int, width: int) -> Tensor:
         """Eq. 6: gaussians at the driving keypoints minus those at the source's; zero for the background."""
-        at_driving = keypoint_gaussians(driving.position, height, width, self.kp_variance)
-        at_source = keypoint_gaussians(source.position, height, width, self.kp_variance)
+        at_driving, at_source = (self._gaussians(keypoints, height, width) for keypoints in (driving, source))
         return F.pad(at_driving - at_source, (0, 0, 0, 0, 1, 0))
 
-    @staticmethod
-    def flows(source: Keypoints, driving: Keypoints, height: int, width: int) -> Tensor:
-        """Eq. 4: T(z) = p_source + J_source J_driving^-1 (z - p_driving); identity for the background."""
-        grid = coordinate_grid(height, width, like=driving.position)
-        offset = grid - rearrange(driving.position, "b k xy -> b k 1 1 xy")
-        if source.jacobian is not None and driving.jacobian is not None:
-            with without_autocast(offset):
-                source_from_driving = source.jacobian @ inverse(driving.jacobian)
-                offset = einsum(source_from_driving, offset, "b k i j, b k h w j -> b k h w i")
-        moved = offset + rearrange(source.position, "b k xy -> b k 1 1 xy")
-        background = grid.expand(len(moved), 1, height, width, 2)
-        return torch.cat([background, moved], dim=1)
+    def _gaussians(self, keypoints: Keypoints, height: int, width: int) -> Tensor:
+        if not self.covariance_heatmaps:
+            return keypoint_gaussians(keypoints.position, height, width, self.kp_variance)
+        if keypoints.covariance is None:
+            raise KeypointError(
+                "expected regions with covariances, as the model's detector finds them; got keypoints without: they "
+                "are of a model of another family. Detect them with this model."
+            )
+        return region_gaussians(keypoints.position, keypoints.covariance, height, width)
 
-    def candidates(self, small: Tensor, source: Keypoints, driving: Keypoints) -> SparseMotion:
+    def flows(
+        self, source: Keypoints, driving: Keypoints, height: int, width: int, background: Tensor | None = None
+    ) -> Tensor:
+        """The candidates, [B, K + 1, h, w, 2]: the background's (`background_flow`), then each keypoint's."""
+        still = background_flow(background, height, width, like=driving.position)
+        moved = self.moved(source, driving, height, width)
+        return torch.cat([still.expand(len(moved), -1, -1, -1, -1), moved], dim=1)
+
+    def moved(self, source: Keypoints, driving: Keypoints, height: int, width: int) -> Tensor:
+        """The candidates besides the background's, [B, K, h, w, 2]."""
+        return local_flows(source, driving, height, width, revert_axes=self.revert_axes)
+
+    def candidates(
+        self, small: Tensor, source: Keypoints, driving: Keypoints, background: Tensor | None = None
+    ) -> SparseMotion:
         """Every candidate motion applied to the reduced source `small` ([1 or B, C, h, w])."""
         height, width = small.shape[-2:]
-        flows = self.flows(source, driving, height, width)
+        flows = self.flows(source, driving, height, width, background)
         frames, count = flows.shape[:2]
         if len(small) == 1:
             stacked = rearrange(flows, "b k h w xy -> 1 (b k h) w xy")
@@ -93,8 +116,10 @@ class DenseMotionNetwork(nn.Module):
 
     def weigh(self, sparse: SparseMotion) -> Motion:
         """Eq. 8: the network's softmax over the candidates gives one flow; a second head sees what is hidden."""
-        inputs = torch.cat([sparse.heatmaps.unsqueeze(2), sparse.warped], dim=2)
-        inputs = rearrange(inputs, "b k c h w -> b (k c) h w")
+        inputs = sparse.heatmaps
+        if self.deformed_source:
+            both = torch.cat([sparse.heatmaps.unsqueeze(2), sparse.warped], dim=2)
+            inputs = rearrange(both, "b k c h w -> b (k c) h w")
         features = self.hourglass(inputs.to(self.mask_head.weight.dtype))
         occlusion = None
         if self.occlusion_head is None:
@@ -107,6 +132,31 @@ class DenseMotionNetwork(nn.Module):
             flow = einsum(sparse.flows, mask, "b k h w xy, b k h w -> b h w xy")
         return Motion(flow, occlusion, mask)
 
-    def forward(self, small: Tensor, source: Keypoints, driving: Keypoints) -> Motion:
-        """`small` is `reduce(image)`: one source ([1, C, h, w]) for all frames, or one for each."""
-        return self.weigh(self.candidates(small, source, driving))
+    def forward(self, small: Tensor, source: Keypoints, driving: Keypoints, background: Tensor | None = None) -> Motion:
+        """`small` is `reduce(image)`: one source ([1, C, h, w]) for all frames, or one for each.
+
+        background: [B, 3, 3], how the camera moved, from driving to source positions; None where it stood.
+        """
+        return self.weigh(self.candidates(small, source, driving, background))
+
+
+def local_flows(source: Keypoints, driving: Keypoints, height: int, width: int, *, revert_axes: bool = False) -> Tensor:
+    """Eq. 4: T(z) = p_source + J_source J_driving^-1 (z - p_driving), [B, K, h, w, 2]."""
+    grid = coordinate_grid(height, width, like=driving.position)
+    offset = grid - rearrange(driving.position, "b k xy -> b k 1 1 xy")
+    if source.jacobian is not None and driving.jacobian is not None:
+        with without_autocast(offset):
+            source_from_driving = source.jacobian @ local_inverse(driving)
+            if revert_axes:
+                source_from_driving = upright(source_from_driving)
+            offset = einsum(source_from_driving, offset, "b k i j, b k h w j -> b k h w i")
+    return offset + rearrange(source.position, "b k xy -> b k 1 1 xy")
+
+
+def background_flow(matrix: Tensor | None, height: int, width: int, *, like: Tensor) -> Tensor:
+    """Where homogeneous [B, 3, 3] maps take the picture's positions, [B, 1, h, w, 2]; None moves nothing."""
+    grid = coordinate_grid(height, width, like=like)
+    if matrix is None:
+        return grid[None, None]
+    moved = einsum(matrix, F.pad(grid, (0, 1), value=1), "b i j, h w j -> b h w i").unsqueeze(1)
+    return moved[..., :2] / moved[..., 2:]

@@ -18,9 +18,10 @@ FAMILIES: Mapping[str, str | None] = MappingProxyType(
         "fashion": None,
         "mgif": None,
         "bair": None,
+        "ted": None,
     }
 )
-"""The first word of a preset to its row in `FRAMINGS`; None where the model was not trained on faces."""
+"""The data set in a preset's name to its row in `FRAMINGS`; None where the model was not trained on faces."""
 
 USUAL = "vox"
 """The row for faces where no model says another."""

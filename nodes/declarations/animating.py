@@ -216,7 +216,7 @@ def _of_picture(work: _Work, picture: Tensor, region: Region | None) -> Mover:
     prepared = prepare_source(work.session, picture, size=work.fitting.shown, mode=work.fitting.mode)
 
     def move(driving: Keypoints, rate: Fraction, fps: Fraction) -> tuple[Keypoints, Iterator[Rendered]]:
-        driven = drive(prepared.keypoints, driving, work.settings.options(), fps=float(rate))
+        driven = drive(prepared.keypoints, driving, work.settings.options(), fps=float(rate), avd=work.session.avd)
         keypoints, _ = resample(driven, rate, fps)
         return keypoints, work.session.render(prepared, keypoints)
 
@@ -233,7 +233,8 @@ def _of_clip(work: _Work, value: Any, clip: FrameStream, region: Region | None, 
         anchor = min(bisect_left(shown, anchor), len(driving) - 1)
         order = source.order(len(driving), fps, work.settings.mismatch)
         each_source = source.keypoints.at(order)
-        keypoints = drive_each(each_source, driving, replace(options, anchor=anchor), fps=float(fps))
+        options = replace(options, anchor=anchor)
+        keypoints = drive_each(each_source, driving, options, fps=float(fps), avd=work.session.avd)
         return keypoints, work.session.render_each(source.prepared(work.session, order), keypoints)
 
     return move

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import get_args
 
 import torch
 from einops import rearrange
@@ -13,6 +14,7 @@ from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode, as_rgb, fit, own_size, resize
 from ...fomm_core.geometry import Motion
+from ...fomm_core.motion import TransferMode
 from ...fomm_core.precision import AUTO, PRECISIONS
 from ..spec import MODEL, choice, decimal, integer, socket, switch
 
@@ -57,8 +59,9 @@ MODE_IN = choice(
     "mode",
     "mode",
     "relative: the source keeps its own proportions and moves as the driver moves (the usual choice). absolute: it "
-    "takes the driver's pose and proportions as they are; good only where both faces or bodies are alike.",
-    ("relative", "absolute"),
+    "takes the driver's pose and proportions as they are; good only where both faces or bodies are alike. avd: the "
+    "driver's pose in the source's proportions, by a network that some models of MRAA and TPS have.",
+    get_args(TransferMode),
 )
 STRENGTH_IN = decimal(
     "strength",
@@ -98,6 +101,15 @@ ADAPT_SCALE_IN = switch(
     "Relative mode: make movement larger or smaller by how large the source stands in its picture against the driver.",
     default=True,
     advanced=True,
+)
+FPS_IN = decimal(
+    "fps",
+    "fps",
+    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
+    "Keypoints of a video with uneven frames bring their own times.",
+    default=STILL_FPS,
+    minimum=0.1,
+    maximum=1000.0,
 )
 
 

@@ -8,7 +8,7 @@ from ...fomm_core.animation import anchor_index
 from ...fomm_core.fitting import FitMode
 from ...fomm_core.geometry import Keypoints
 from ...fomm_core.motion import TransferOptions, anchor_distances, best_anchor, transfer
-from ..spec import FLOAT, IMAGE, INT, KEYPOINTS, VIDEO, Host, NodeSpec, category, socket
+from ..spec import FLOAT, IMAGE, INT, KEYPOINTS, MODEL, VIDEO, Host, NodeSpec, category, socket
 from .border import (
     ADAPT_SCALE_IN,
     ANCHOR_FRAME_IN,
@@ -51,12 +51,14 @@ def _transfer(
     relative_jacobian: str,
     adapt_scale: bool,
     anchor_keypoints: Keypoints | None,
+    model: Any,
 ) -> tuple[Any, ...]:
     options = TransferOptions(mode, jacobian_of(relative_jacobian), adapt_scale, strength)  # type: ignore[arg-type]
+    avd = None if mode != "avd" or model is None else model.model.disentangle
     if anchor_keypoints is not None:
-        return transfer(source, driving, anchor_keypoints, options), 0
+        return transfer(source, driving, anchor_keypoints, options, avd=avd), 0
     frame = anchor_index(source, driving, anchor_of(anchor, anchor_frame))
-    return transfer(source, driving, driving[frame], options), frame
+    return transfer(source, driving, driving[frame], options, avd=avd), frame
 
 
 def _best_frame(host: Host, source: Keypoints, driving: Keypoints) -> tuple[Any, ...]:
@@ -120,6 +122,7 @@ TRANSFER_MOTION = NodeSpec(
             "anchor is then not used. So one picture can drive: it moves the source as it differs from that one.",
             optional=True,
         ),
+        socket("model", MODEL, "model", "Only for the mode avd: the model that has the network.", optional=True),
     ),
     outputs=(
         socket("keypoints", KEYPOINTS, "keypoints", "Where the source's keypoints are in each frame to be rendered."),

@@ -189,7 +189,7 @@ NEW_MODEL = NodeSpec(
             "preset",
             "preset",
             "Architecture: small (demo-64, demo-128) or that of a published model.",
-            tuple(PRESETS),
+            tuple(name for name, config in PRESETS.items() if config.family == "fomm"),
             default="demo-64",
         ),
         integer(

@@ -47,7 +47,7 @@ class WarmSession(AnimationSession):
         """Bytes that it keeps on its device: networks and prepared sources."""
         networks = sum(_bytes(network.state_dict().values()) for network in self._networks.values())
         return networks + sum(
-            _bytes(part for part in (source.image, source.features, source.small, source.alpha) if part is not None)
+            _bytes(part for part in (source.image, *source.features, source.small, source.alpha) if part is not None)
             for source in self._sources.values()
         )
 

@@ -101,8 +101,8 @@ def test_safetensors_of_another_program(tmp_path) -> None:
 
 
 def test_a_newer_format(tmp_path, make) -> None:
-    save_file(make().state_dict(), tmp_path / "a.safetensors", metadata={"format": "fomm", "format_version": "2"})
-    refused(tmp_path / "a.safetensors", "version 1 or older.*got 2")
+    save_file(make().state_dict(), tmp_path / "a.safetensors", metadata={"format": "fomm", "format_version": "3"})
+    refused(tmp_path / "a.safetensors", "version 2 or older.*got 3")
 
 
 @pytest.mark.parametrize("config", ["", "{}", "not json"])

@@ -34,7 +34,7 @@ def test_all_comes_back_to_the_bit(tmp_path: Path, ending: str, times: bool, jac
     assert (got.keypoints.times is None) == (not times)
     assert not times or torch.equal(got.keypoints.times, given.times)
     assert not confidence or torch.equal(got.keypoints.confidence, given.confidence)
-    assert (got.fps, got.family, got.source_size) == (Fraction(30000, 1001), "first-order", (480, 640))
+    assert (got.fps, got.family, got.source_size) == (Fraction(30000, 1001), "fomm", (480, 640))
     assert got.groups == {"mouth": (1, 2), "head": (0, 3)}
     assert got.metadata == {"who": "é ☺"}
 
@@ -45,7 +45,7 @@ def test_old_files_load_and_old_readers_are_thought_of(tmp_path: Path) -> None:
     save_file({"position": given.position, "jacobian": given.jacobian}, tmp_path / "old.safetensors", metadata=notes)
     old = load_keypoints(tmp_path / "old.safetensors")
     assert same(old.keypoints, given)
-    assert (old.groups, old.source_size, old.family, old.keypoints.confidence) == ({}, None, "first-order", None)
+    assert (old.groups, old.source_size, old.family, old.keypoints.confidence) == ({}, None, "fomm", None)
     versions = {}
     for name, value in {
         "plain": given,

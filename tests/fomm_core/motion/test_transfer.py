@@ -201,5 +201,5 @@ def test_strength_outside_its_range_is_refused(strength: float) -> None:
 
 
 def test_unknown_mode_is_refused() -> None:
-    with pytest.raises(KeypointError, match="relative or absolute; got 'Relative'"):
+    with pytest.raises(KeypointError, match="relative, absolute or avd; got 'Relative'"):
         TransferOptions(mode="Relative")

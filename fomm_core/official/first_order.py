@@ -1,33 +1,21 @@
-"""Import of the configuration files (YAML) that the paper's authors publish and that older projects carry around."""
+"""Import of configuration files (YAML): those of first-order models here, those of other families by `family`."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from .bounds import as_tuple, shown
-from .config import DenseMotionConfig, DiscriminatorConfig, GeneratorConfig, KeypointDetectorConfig, MotionModelConfig
-from .errors import CheckpointError
-
-_IGNORED_WHERE_UNUSED = {"num_kp", "num_channels", "estimate_jacobian"}
-
-
-def take(values: Mapping[str, Any], where: str, **defaults: Any) -> dict[str, Any]:
-    """`defaults` overridden by `values`; None as a default means that the value must be given."""
-    if not isinstance(values, Mapping):
-        raise CheckpointError(f"{where}: expected names with values; got {shown(values)}.")
-    unknown = {str(name) for name in values} - set(defaults) - _IGNORED_WHERE_UNUSED
-    if unknown:
-        raise CheckpointError(f"{where}: expected only {sorted(defaults)}; got also {sorted(unknown)}.")
-    taken = {**defaults, **{name: value for name, value in values.items() if name in defaults}}
-    missing = [name for name, value in taken.items() if value is None]
-    if missing:
-        raise CheckpointError(f"{where}: expected values for {missing}; got only {sorted(map(str, values))}.")
-    return taken
+from ..bounds import as_tuple
+from ..config import DenseMotionConfig, DiscriminatorConfig, GeneratorConfig, KeypointDetectorConfig, MotionModelConfig
+from ..errors import CheckpointError
+from .family import family_config, official_family
+from .taking import take
 
 
 def config_from_official(values: Mapping[str, Any], *, align_corners: bool = True) -> MotionModelConfig:
@@ -36,6 +24,8 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
     Defaults are those of the published code where a file leaves a value out. `align_corners` is not part of the
     layout: True for weights trained under torch 1.2 or older, or with the flag set; False for newer ones.
     """
+    if (family := official_family(values)) is not None:
+        return family_config(values, family)
     try:
         model = values["model_params"]
         common = take(model["common_params"], "common_params", num_kp=None, num_channels=None, estimate_jacobian=False)
@@ -133,5 +123,12 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def config_from_yaml(path: str | os.PathLike[str], *, align_corners: bool = True) -> MotionModelConfig:
-    """Read a published-style YAML file; raises CheckpointError where it is not one."""
-    return config_from_official(read_yaml(path), align_corners=align_corners)
+    """Read a published-style YAML file; raises CheckpointError where it is not one.
+
+    Of MRAA and TPS it does not state the picture's size: a file name that ends in a number ('ted384.yaml') does.
+    """
+    config = config_from_official(read_yaml(path), align_corners=align_corners)
+    side = re.search(r"(\d{2,4})$", Path(path).stem)
+    if config.family in ("mraa", "tps") and side is not None:
+        config = replace(config, frame_size=(int(side[1]), int(side[1])))
+    return config
