@@ -38,7 +38,7 @@ def test_frame_by_frame_is_the_whole_clip(jacobians: bool) -> None:
     near(got.position, expected.position)
     if jacobians:
         near(got.jacobian, expected.jacobian)
-    assert not torch.allclose(got.position, keypoints.position)
+    assert float((got.position - keypoints.position).abs().mean()) > 0.01
 
 
 def test_the_filter_begins_anew_after_a_pause_and_at_another_count() -> None:
