@@ -18,6 +18,9 @@ from fomm_nodes.fomm_core.motion import load_keypoints, smooth_one_euro
 from fomm_nodes.fomm_core.video import VideoReader
 from nearness import near, within_seconds
 
+TICK = 0.002
+"""Seconds: a video's times are rounded to its container's steps."""
+
 
 def clip(frames: int = 40, *, jacobians: bool = True) -> tuple[Keypoints, torch.Tensor]:
     gaps = torch.rand(frames, dtype=torch.float64) * 0.08 + 0.01
@@ -35,7 +38,7 @@ def test_frame_by_frame_is_the_whole_clip(jacobians: bool) -> None:
     near(got.position, expected.position)
     if jacobians:
         near(got.jacobian, expected.jacobian)
-    assert not torch.allclose(got.position, keypoints.position)
+    assert float((got.position - keypoints.position).abs().mean()) > 0.01
 
 
 def test_the_filter_begins_anew_after_a_pause_and_at_another_count() -> None:
@@ -131,8 +134,8 @@ def test_a_take_is_a_video_and_a_performance_of_its_frames(tmp_path: Path) -> No
     assert len(frames) == len(saved.keypoints) == 300
     assert saved.keypoints.times is not None
     assert reader.times is not None
-    within_seconds(torch.tensor(reader.times[:-1], dtype=torch.float64), saved.keypoints.times[:-1], 0.002)
-    within_seconds(saved.keypoints.times[:-1], torch.tensor(times, dtype=torch.float64) - times[0], 1e-6)
+    within_seconds(torch.tensor(reader.times[:-1], dtype=torch.float64), saved.keypoints.times[:-1], TICK)
+    within_seconds(saved.keypoints.times[:-1], torch.tensor(times, dtype=torch.float64) - times[0], TICK)
     assert abs(float(frames[7].mean()) - 7) < 3
 
 
