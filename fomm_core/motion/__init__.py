@@ -6,12 +6,13 @@ from .hold import hold
 from .performance import Performance, load_keypoints, save_keypoints
 from .scale import movement_scale
 from .smooth import BETA, MIN_CUTOFF, smooth_gaussian, smooth_one_euro
-from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
+from .timing import UNTIMED_RATE, common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
 from .transfer import TransferOptions, transfer
 
 __all__ = [
     "BETA",
     "MIN_CUTOFF",
+    "UNTIMED_RATE",
     "Performance",
     "TransferOptions",
     "anchor_distances",
