@@ -16,7 +16,7 @@ from .faces import FaceFinder
 from .fitting import FitMode
 from .frames import fitted_frames, grouped
 from .geometry import Keypoints
-from .motion import Disentangle, Performance, part, rate_of, timed
+from .motion import UNTIMED_RATE, Disentangle, Performance, part, rate_of, timed
 from .options import FileOptions, OnProgress, Progress
 from .prepared import PreparedSource
 from .region import Framing, Region
@@ -26,9 +26,6 @@ from .video.source import still_paths
 from .whole import CropOptions, FoundDriving, find_driving, reframed
 
 PathLike = str | os.PathLike[str]
-
-UNTIMED_RATE = Fraction(25)
-"""Frames per second where neither the driving clip nor the options say: stills, and performances saved without."""
 
 
 @dataclass(frozen=True, eq=False)

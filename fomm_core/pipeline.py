@@ -16,11 +16,11 @@ from fractions import Fraction
 from pathlib import Path
 
 from .background import read_ahead
-from .drivers import UNTIMED_RATE, Clip, Driver, detect_clip, driven, performed
+from .drivers import Clip, Driver, detect_clip, driven, performed
 from .errors import FommError, ImageError, KeypointError, RegionError
 from .faces import FaceFinder
 from .frames import at_positions, fitted_frames
-from .motion import Disentangle, Performance, anchor_distances, save_keypoints
+from .motion import UNTIMED_RATE, Disentangle, Performance, anchor_distances, save_keypoints
 from .options import FileOptions, OnProgress, Progress, Report, check_files
 from .rendering import Moving, render
 from .schedule import lengthened, scheduled

@@ -27,7 +27,7 @@ from .poses import EASES, KeyPose, apply_poses, format_poses, parse_poses
 from .scale import movement_scale
 from .smooth import BETA, MIN_CUTOFF, smooth_gaussian, smooth_one_euro
 from .strength import curve_values, parse_curve, strengthen
-from .timing import common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
+from .timing import UNTIMED_RATE, common_rate, duration_of, even_rate, evened, part, rate_of, resample, timed
 from .transfer import Disentangle, TransferMode, TransferOptions, transfer
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "FAMILY",
     "MIN_CUTOFF",
     "MISMATCHES",
+    "UNTIMED_RATE",
     "Disentangle",
     "Edits",
     "Groups",

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..geometry import Keypoints
 from .checks import check_number
 from .signs import steady_signs
-from .timing import common_rate
+from .timing import UNTIMED_RATE, common_rate
 
 Filter = Callable[[Tensor], Tensor]
 
@@ -25,7 +25,7 @@ MIN_CUTOFF, BETA = 1.0, 10.0
 def smooth_one_euro(
     keypoints: Keypoints,
     *,
-    fps: float | Fraction = 25.0,
+    fps: float | Fraction = UNTIMED_RATE,
     min_cutoff: float = MIN_CUTOFF,
     beta: float = BETA,
     derivative_cutoff: float = 1.0,

@@ -18,6 +18,9 @@ from .checks import check_frames
 from .signs import steady_signs
 
 USUAL_RATES = tuple(Fraction(rate) for rate in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 90, 100, 120))
+UNTIMED_RATE = Fraction(25)
+"""Frames per second where nothing says how many: stills, batches of images, performances saved without."""
+
 HIGHEST_RATE = 1000
 ALIKE = 1.08  # distances of one rate, trembling; those of 30 and 24 per second are 1.25 apart
 NEAR = 0.1

@@ -14,7 +14,7 @@ from ...fomm_core.config import MotionModelConfig
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode, as_rgb, fit, own_size, resize
 from ...fomm_core.geometry import Motion
-from ...fomm_core.motion import TransferMode
+from ...fomm_core.motion import UNTIMED_RATE, TransferMode
 from ...fomm_core.precision import AUTO, PRECISIONS
 from ..spec import MODEL, choice, decimal, integer, socket, switch
 
@@ -23,8 +23,7 @@ FITS = ("crop", "pad", "stretch")
 PRECISIONS_OFFERED = (AUTO, *PRECISIONS)
 ANCHORS = ("first", "best", "number")
 JACOBIANS = ("auto", "on", "off")
-STILL_FPS = 25.0
-"""Frames per second where a clip does not say: a batch of images."""
+STILL_FPS = float(UNTIMED_RATE)
 
 MODEL_IN = socket("model", MODEL, "model", "The motion model, from Load Motion Model.")
 SIZE_IN = choice(
