@@ -7,7 +7,7 @@ from typing import Any
 
 import bpy
 
-from . import groups, nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
+from . import groups, nodes, operators, panels, preferences, progress, sequencer, session, setting_up, sockets, tree
 
 _CLASSES: list[type] = []
 
@@ -16,6 +16,7 @@ def register() -> None:
     """Bring everything into Blender."""
     fixed = (
         *preferences.CLASSES,
+        *setting_up.CLASSES,
         *sockets.CLASSES,
         *groups.CLASSES,
         tree.FommTree,
@@ -30,6 +31,7 @@ def register() -> None:
     sequencer.register()
     bpy.app.handlers.load_post.append(_after_load)
     atexit.register(session.close)
+    atexit.register(setting_up.stop)
     bpy.app.timers.register(_sync_once, first_interval=0.0)
 
 
@@ -37,8 +39,10 @@ def unregister() -> None:
     """Take everything away again; the worker ends."""
     if bpy.app.timers.is_registered(_sync_once):
         bpy.app.timers.unregister(_sync_once)
+    setting_up.stop()
     session.close()
     atexit.unregister(session.close)
+    atexit.unregister(setting_up.stop)
     bpy.app.handlers.load_post.remove(_after_load)
     sequencer.unregister()
     progress.unregister()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -9,18 +10,21 @@ from typing import Any
 
 import bpy
 
-from . import compositor, progress
+from . import compositor, progress, setting_up
 from .client import Result
 from .held import Held, strip_id, strip_of
 from .session import client
 from .span import StripError
-from .strip_graph import Look, Request, animation
+from .strip_graph import Look, Request, Still, animation, crops
 from .strip_inputs import Driving, driving_of, strips_of
-from .strip_render import lossless_clip, still_of
+from .strip_render import looked_at, lossless_clip, still_of
 from .strip_results import Place, bring_in, made_from, sound_for
 from .strip_settings import FOMM_PG_strips
 from .strip_times import ends, get
 from .takes import numbered
+
+OCCLUSION = re.compile(r"_occlusion(_\d+)?\.png$")
+"""Names of masks, beside frames that are pictures too."""
 
 
 def edited_scene(context: Any) -> Any:
@@ -82,31 +86,40 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
         found = driving_of(driving, scene)
         settings = scene.fomm_strips
         folder = Path(tempfile.mkdtemp(prefix="strips-", dir=client().inputs))
-        picture = still_of(source, scene, scene.frame_current, folder)
-        request = _request(picture, found, settings.look(scene), folder)
-        self._place = _placed(scene, source, driving, found, settings)
+        still, look = looked_at(still_of(source, scene, scene.frame_current, folder)), settings.look(scene)
+        request = _request(still, found, look, folder)
+        self._place = replace(
+            _placed(scene, source, driving, found, settings),
+            still=(still.width, still.height),
+            cut="" if crops(look, still) else look.fit,
+        )
         output = _output(settings.folder, f"{source.name}-{driving.name}")
         return self.start(f"{source.name} as {driving.name}", request.graph, output, request.files)
 
     def finish(self, context: Any, result: Result) -> str:
-        movie = _files(result, ".mp4")[0]
-        strip = bring_in(movie, self._place)
+        shown = _files(result, ".mp4") or [path for path in _files(result, ".png") if not OCCLUSION.search(path.name)]
+        strip = bring_in(shown, self._place)
         if strip is None:
-            return f"The scene is gone; the result is {movie}"
+            return f"The scene is gone; the result is {shown[0]}"
         self._bring_in(result)
-        passing = movie.is_relative_to(tempfile.gettempdir()) and not bpy.data.is_saved
-        warning = f" It lies in {movie.parent} until you save this file and run again." if passing else ""
+        passing = shown[0].is_relative_to(tempfile.gettempdir()) and not bpy.data.is_saved
+        warning = f" It lies in {shown[0].parent} until you save this file and run again." if passing else ""
         wanted = self._place.clip.end - self._place.clip.start
-        if result.frames < wanted:
+        frames = result.frames if strip.type == "MOVIE" else len(shown)
+        if frames < wanted:
             warning = f" They are for {wanted} frames of the scene: the last one is held.{warning}"
-        return f"“{strip.name}”: {result.frames} frames in {result.seconds:.1f} s.{warning}"
+        return f"“{strip.name}”: {frames} frames in {result.seconds:.1f} s.{warning}"
 
     def _bring_in(self, result: Result) -> None:
         """Masks and flow into the compositor."""
         place = self._place
         scene = place.scene.find(bpy.data.scenes)
+        movie = bool(_files(result, ".mp4"))
         for suffix, kind in ((".png", "occlusion"), (".exr", "flow")):
-            if files := _files(result, suffix):
+            files = _files(result, suffix)
+            if kind == "occlusion" and not movie:
+                files = [path for path in files if OCCLUSION.search(path.name)]
+            if files:
                 name = f"{place.source} as {place.driving}: {kind}"
                 compositor.bring_in(scene, name, files, place.clip.start, place.mark)
 
@@ -116,11 +129,11 @@ def _files(result: Result, suffix: str) -> list[Path]:
     return [file.path for file in result.files if file.path.suffix == suffix]
 
 
-def _request(picture: Path, found: Driving, look: Look, folder: Path) -> Request:
+def _request(still: Still, found: Driving, look: Look, folder: Path) -> Request:
     if found.path is not None:
-        return animation(picture, found.path, found.clip, found.fps, look)
+        return animation(still, found.path, found.clip, found.fps, look, found.size)
     movie = lossless_clip(found.pictures, found.fps, folder)
-    return animation(picture, movie, replace(found.clip, first=0), found.fps, look)
+    return animation(still, movie, replace(found.clip, first=0), found.fps, look, found.size)
 
 
 def _placed(scene: Any, source: Any, driving: Any, found: Driving, settings: Any) -> Place:
@@ -187,6 +200,7 @@ class FOMM_PT_strips(bpy.types.Panel):
     def draw(self, context: Any) -> None:
         layout, scene = self.layout, edited_scene(context)
         settings = scene.fomm_strips
+        setting_up.draw(layout, context)
         self._draw_choice(layout.column(align=True), scene)
         layout.operator(FOMM_OT_animate_strips.bl_idname, icon="PLAY")
         layout.use_property_split, layout.use_property_decorate = True, False
@@ -196,6 +210,13 @@ class FOMM_PT_strips(bpy.types.Panel):
         if settings.size == "custom":
             column.prop(settings, "width")
             column.prop(settings, "height")
+        column = layout.column(align=True)
+        column.prop(settings, "region")
+        if settings.region in ("auto", "face"):
+            column.prop(settings, "face")
+        if settings.region == "square":
+            for name in ("x", "y", "side", "angle"):
+                column.prop(settings, name)
         for name in ("fit", "mode", "strength", "anchor", "smoothing", "place", "sound", "folder"):
             layout.prop(settings, name)
         both = layout.column(heading="Compositor", align=True)

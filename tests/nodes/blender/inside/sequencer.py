@@ -27,6 +27,7 @@ def prepare() -> None:
     scene.sequence_editor_create()
     scene.render.fps, scene.render.resolution_x, scene.render.resolution_y = 25, 128, 128
     scene.fomm_strips.size, scene.fomm_strips.folder = "model", str(FILES / "results")
+    scene.fomm_strips.place = "FIT"
 
 
 _registered: set[str] = set()
@@ -146,7 +147,7 @@ def check_a_driver_that_is_moved_meanwhile_takes_its_result_along() -> None:
     place = sequencer._placed(bpy.context.scene, source, driving, found, bpy.context.scene.fomm_strips)
     driving.frame_start += 40
     driving.name = "another name"
-    made = results.bring_in(FILES / "counted.mp4", place)
+    made = results.bring_in([FILES / "counted.mp4"], place)
     assert span(made) == span(driving) == [55, 61]
 
 
