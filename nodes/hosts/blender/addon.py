@@ -7,7 +7,20 @@ from typing import Any
 
 import bpy
 
-from . import groups, nodes, operators, panels, preferences, progress, sequencer, session, setting_up, sockets, tree
+from . import (
+    groups,
+    nodes,
+    operators,
+    panels,
+    preferences,
+    progress,
+    queue_panel,
+    sequencer,
+    session,
+    setting_up,
+    sockets,
+    tree,
+)
 
 _CLASSES: list[type] = []
 
@@ -32,6 +45,7 @@ def register() -> None:
     bpy.app.handlers.load_post.append(_after_load)
     atexit.register(session.close)
     atexit.register(setting_up.stop)
+    atexit.register(queue_panel.forget)
     bpy.app.timers.register(_sync_once, first_interval=0.0)
 
 
@@ -42,7 +56,9 @@ def unregister() -> None:
     setting_up.stop()
     session.close()
     atexit.unregister(session.close)
+    queue_panel.forget()
     atexit.unregister(setting_up.stop)
+    atexit.unregister(queue_panel.forget)
     bpy.app.handlers.load_post.remove(_after_load)
     sequencer.unregister()
     progress.unregister()
@@ -58,4 +74,5 @@ def _sync_once() -> None:
 
 @bpy.app.handlers.persistent
 def _after_load(*_: Any) -> None:
+    queue_panel.forget()
     tree.sync_all()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from .strip_render import size_of
 from .strip_times import ends, get, put, set_ends
 
 log = logging.getLogger("fomm.blender")
+
+SESSION = uuid.uuid4().hex
+"""Of this Blender."""
 
 SPAN = "fomm_span"
 """Under this name a strip that we made keeps [start of its content, start, end] as the run placed it."""
@@ -66,6 +70,20 @@ class Place:
         start, end = self.span
         clip = replace(self.clip, start=self.clip.start + frames, end=self.clip.end + frames)
         return replace(self, clip=clip, span=(start + frames, end + frames), begin=self.begin + frames)
+
+
+def place_to(place: Place) -> dict[str, Any]:
+    """As JSON has it. The number of the scene holds in this session alone."""
+    return {**asdict(place), "sound": None if place.sound is None else str(place.sound), "session": SESSION}
+
+
+def place_from(told: Mapping[str, Any]) -> Place:
+    """The other way round. Raises KeyError, TypeError or ValueError for what is none."""
+    values = {name: value for name, value in told.items() if name != "session"}
+    scene = values["scene"] if told["session"] == SESSION else {**values["scene"], "number": None}
+    pairs = {name: tuple(values[name]) for name in ("ids", "span", "still")}
+    sound = None if values["sound"] is None else Path(values["sound"])
+    return Place(**{**values, **pairs, "scene": Held(**scene), "clip": Clip(**values["clip"]), "sound": sound})
 
 
 def made_from(strip: Any) -> Mapping[str, Any] | None:

@@ -16,20 +16,9 @@ from fomm_nodes.nodes.commands.blender_package import package
 from fomm_nodes.nodes.hosts.blender import environment
 from fomm_nodes.nodes.hosts.blender.environment import Plan, Setup, complete, hint, makers, python_of, remove
 from packaging.requirements import Requirement
+from small_wheel import quick_maker, write_wheel
 
 PATIENCE = 240.0
-
-
-def write_wheel(folder: Path, source: str = "answer = 42\n") -> None:
-    """A library that is one module."""
-    about = "fomm_small_thing-1.0.dist-info"
-    with zipfile.ZipFile(folder / "fomm_small_thing-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("fomm_small_thing.py", source)
-        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: fomm-small-thing\nVersion: 1.0\n")
-        wheel.writestr(
-            f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{about}/RECORD", "")
 
 
 @pytest.fixture
@@ -45,17 +34,6 @@ def plan(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Plan:
     pinned = tmp_path / "list.txt"
     pinned.write_text("# ours\nfomm-small-thing==1.0\n", encoding="utf-8")
     return Plan(tmp_path / "own" / "worker", (quick_maker(tmp_path),), pinned=pinned, needed=("fomm_small_thing",))
-
-
-def quick_maker(folder: Path) -> str:
-    """A Python whose environments see the pip of ours, which spares the minute that copying one takes."""
-    link = "import sys, sysconfig, pathlib; site = next(pathlib.Path(sys.argv[1]).glob('lib/*/site-packages'))"
-    link += "; (site / 'ours.pth').write_text(sysconfig.get_path('purelib'))"
-    script = folder / "quick-python"
-    python = f'"{sys.executable}"'
-    script.write_text(f'#!/bin/sh\n{python} "$1" "$2" --without-pip "$3" "$4" && {python} -c "{link}" "$4"\n')
-    script.chmod(0o755)
-    return str(script)
 
 
 def test_from_nothing_to_a_python_that_has_all(plan: Plan) -> None:

@@ -142,9 +142,9 @@ def check_a_result_that_was_moved_and_trimmed_stays_so() -> None:
 
 def check_a_driver_that_is_moved_meanwhile_takes_its_result_along() -> None:
     driving, source = movie(), still()
-    sequencer, results = addon("sequencer"), addon("strip_results")
+    work, results = addon("strip_work"), addon("strip_results")
     found = addon("strip_inputs").driving_of(driving, bpy.context.scene)
-    place = sequencer._placed(bpy.context.scene, source, driving, found, bpy.context.scene.fomm_strips)
+    place = work.placed(bpy.context.scene, source, driving, found, bpy.context.scene.fomm_strips)
     driving.frame_start += 40
     driving.name = "another name"
     made = results.bring_in([FILES / "counted.mp4"], place)
