@@ -9,6 +9,7 @@ import bpy
 
 from . import (
     groups,
+    model_choice,
     nodes,
     operators,
     panels,
@@ -30,6 +31,7 @@ def register() -> None:
     fixed = (
         *preferences.CLASSES,
         *setting_up.CLASSES,
+        *model_choice.CLASSES,
         *sockets.CLASSES,
         *groups.CLASSES,
         tree.FommTree,
@@ -46,6 +48,7 @@ def register() -> None:
     atexit.register(session.close)
     atexit.register(setting_up.stop)
     atexit.register(queue_panel.forget)
+    atexit.register(model_choice.stop)
     bpy.app.timers.register(_sync_once, first_interval=0.0)
 
 
@@ -54,11 +57,13 @@ def unregister() -> None:
     if bpy.app.timers.is_registered(_sync_once):
         bpy.app.timers.unregister(_sync_once)
     setting_up.stop()
+    model_choice.stop()
     session.close()
     atexit.unregister(session.close)
     queue_panel.forget()
     atexit.unregister(setting_up.stop)
     atexit.unregister(queue_panel.forget)
+    atexit.unregister(model_choice.stop)
     bpy.app.handlers.load_post.remove(_after_load)
     sequencer.unregister()
     progress.unregister()

@@ -108,7 +108,7 @@ class Setup:
         """End it soon; what was made is thrown away."""
         self._cancelled.set()
         if (process := self._process) is not None:
-            _end(process)
+            end_process(process)
 
     def wait(self, seconds: float | None = None) -> str:
         """Until it has ended, at most so many seconds; returns the state."""
@@ -264,7 +264,7 @@ class _Fetched:
 _NO_WINDOW = getattr(subprocess, "CREATE_NO_WINDOW", 0) | getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
+def end_process(process: subprocess.Popen[bytes]) -> None:
     """With all that it has started."""
     with contextlib.suppress(OSError):
         if sys.platform == "win32":

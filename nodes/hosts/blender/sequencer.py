@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import progress, queue_panel, setting_up
+from . import model_choice, progress, queue_panel, setting_up
 from .client import Result
 from .queue_panel import edited_scene
 from .session import client
@@ -85,6 +85,7 @@ class FOMM_PT_strips(bpy.types.Panel):
         layout.operator(FOMM_OT_animate_strips.bl_idname, icon="PLAY")
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "model")
+        model_choice.draw(layout)
         column = layout.column(align=True)
         column.prop(settings, "size")
         if settings.size == "custom":

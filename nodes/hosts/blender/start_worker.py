@@ -27,6 +27,8 @@ def main() -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules[NAME] = module
         spec.loader.exec_module(module)
+        if sys.argv[1:2] == ["cli"]:
+            sys.exit(importlib.import_module(NAME + ".nodes.cli").main(sys.argv[2:]))
         worker = importlib.import_module(NAME + ".nodes.render." + (sys.argv[1] if len(sys.argv) > 1 else "worker"))
     except ImportError as problem:
         refuse("missing", problem.name or str(problem))
