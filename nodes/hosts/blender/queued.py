@@ -189,6 +189,8 @@ class Queue:
 
 
 def _entry(told: Mapping[str, Any]) -> Entry:
+    if not isinstance(told, Mapping):
+        raise ValueError(f"an entry of it is {str(told)[:40]!r}")
     names = {one.name for one in fields(Entry)}
     entry = Entry(**{name: value for name, value in told.items() if name in names})
     if entry.state not in STATES or not isinstance(entry.graph, dict) or not isinstance(entry.files, dict):
