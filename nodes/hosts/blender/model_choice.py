@@ -9,7 +9,7 @@ import bpy
 
 from .command import Command
 from .nodes import known_choices
-from .preferences import preferences, worker_settings
+from .preferences import OFFLINE, online, preferences, worker_settings
 from .session import SESSION
 
 TICK = 0.3
@@ -82,9 +82,8 @@ class GetModel(bpy.types.Operator):
         return set(context.window_manager.invoke_confirm(self, event))
 
     def execute(self: Any, context: Any) -> set[str]:
-        if not getattr(bpy.app, "online_access", True):
-            words = "Blender is set to stay offline. Allow Online Access in Preferences > System, then try again."
-            self.report({"ERROR"}, words)
+        if not online():
+            self.report({"ERROR"}, OFFLINE)
             return {"CANCELLED"}
         own = preferences()
         folder = ["--to", bpy.path.abspath(own.models)] if own is not None and own.models else []

@@ -77,6 +77,14 @@ def preferences() -> Any:
     return addon.preferences if addon is not None else None
 
 
+OFFLINE = "Blender is set to stay offline. Allow Online Access in Preferences > System, then try again."
+
+
+def online() -> bool:
+    """Whether the user lets add-ons use the network; before Blender 4.2 nobody was asked."""
+    return bool(getattr(bpy.app, "online_access", True))
+
+
 def worker_folder() -> Path:
     """Where Set Up Worker puts the environment: it stays when the add-on is updated, and goes with it."""
     try:

@@ -12,7 +12,7 @@ import bpy
 
 from . import pythons
 from .environment import Plan, Setup, complete, makers, remove
-from .preferences import preferences, worker_folder
+from .preferences import OFFLINE, online, preferences, worker_folder
 from .session import close
 
 TICK = 0.3
@@ -76,9 +76,8 @@ class SetUpWorker(bpy.types.Operator):
         return not is_running()
 
     def execute(self: Any, context: Any) -> set[str]:
-        if not getattr(bpy.app, "online_access", True):
-            words = "Blender is set to stay offline. Allow Online Access in Preferences > System, then try again."
-            self.report({"ERROR"}, words)
+        if not online():
+            self.report({"ERROR"}, OFFLINE)
             return {"CANCELLED"}
         close()
         _setups[:] = [Setup(plan()).start()]

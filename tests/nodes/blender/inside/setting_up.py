@@ -24,6 +24,7 @@ def prepare() -> None:
     )
     addon("environment").NEEDED_BYTES.update(cpu=1, cuda=1)
     addon("setting_up").plan = lambda: ours
+    addon("setting_up").online = lambda: True
     for module in ("setting_up", "preferences"):
         addon(module).worker_folder = lambda: ours.folder
     for variable in ("FOMM_PYTHON", "VIRTUAL_ENV"):
@@ -83,15 +84,8 @@ def check_a_failure_is_told() -> dict[str, str]:
 
 
 def check_offline_is_respected() -> dict[str, str]:
-    class Offline:
-        online_access = False
-
-    real = addon("setting_up").bpy
-    addon("setting_up").bpy = SimpleNamespace(app=Offline, ops=real.ops, types=real.types)
-    try:
-        return {"said": refusal(bpy.ops.fomm.set_up)}
-    finally:
-        addon("setting_up").bpy = real
+    addon("setting_up").online = lambda: False
+    return {"said": refusal(bpy.ops.fomm.set_up)}
 
 
 if __name__ == "__main__":
