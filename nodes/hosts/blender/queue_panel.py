@@ -242,6 +242,7 @@ class QueuePanel(bpy.types.Panel):
             row.operator(QueueGoOn.bl_idname, icon="PLAY")
         if queue.left:
             row.operator(QueueCancel.bl_idname, text="Cancel All", icon="X")
+        row = layout.row(align=True)
         if any(entry.state in (FAILED, CANCELLED) for entry in queue.entries):
             row.operator(QueueRetry.bl_idname, icon="FILE_REFRESH")
         row.operator(QueueClear.bl_idname, text="Clear", icon="TRASH")
