@@ -35,7 +35,7 @@ class Command:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env={**environment, "PYTHONIOENCODING": "utf-8"},
-            **alone,  # type: ignore[arg-type]
+            **alone,
         )
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._printed = threading.Thread(target=self._read, daemon=True)

@@ -207,7 +207,7 @@ class Setup:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 env=environment,
-                **alone,  # type: ignore[arg-type]
+                **alone,
             )
         except OSError as problem:
             self._lines.append(str(problem))
