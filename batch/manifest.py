@@ -28,6 +28,10 @@ CREATE TABLE IF NOT EXISTS digests (state TEXT PRIMARY KEY, digest TEXT) WITHOUT
 """
 
 
+class BusyError(FommError):
+    """Another driver is at work in the folder."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A job as the manifest knows it. name: its output below the folder. strip: a JPEG of its frames, for the report.
@@ -60,7 +64,7 @@ class Manifest:
     """
 
     def __init__(self, output: Path) -> None:
-        """Raises FommError where another driver is at work in the folder, or the file is of another kind."""
+        """Raises BusyError where another driver is at work there, FommError where the file is of another kind."""
         self.output = output
         self.folder = output / FOLDER
         made = [folder for folder in (output, *output.parents) if not folder.exists()]
@@ -69,7 +73,7 @@ class Manifest:
         try:
             self._lock.acquire()
         except Timeout:
-            raise FommError(
+            raise BusyError(
                 f"another `fomm render` is at work in '{output}'. Wait for its end, or choose another --output."
             ) from None
         try:

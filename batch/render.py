@@ -85,8 +85,8 @@ def run_batch(
             if counts.pending:
                 for place in manifest.folders():
                     sweep(place, JOB_PREFIX)
-                folder = stack.enter_context(_passing_folder(manifest.folder))
-                engine = stack.enter_context(_closing(make_engine(folder)))
+                folder = stack.enter_context(passing_folder(manifest.folder))
+                engine = stack.enter_context(closing(make_engine(folder)))
                 started(counts, engine)
             manifest.keep()
             try:
@@ -100,7 +100,7 @@ def run_batch(
 
 
 @contextlib.contextmanager
-def _passing_folder(parent: Path) -> Iterator[Path]:
+def passing_folder(parent: Path) -> Iterator[Path]:
     """For files that are not finished. What drivers left that were killed goes first: we hold the lock."""
     folder = parent / UNFINISHED
     shutil.rmtree(folder, ignore_errors=True)
@@ -112,7 +112,8 @@ def _passing_folder(parent: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _closing(engine: Engine) -> Iterator[Engine]:
+def closing(engine: Engine) -> Iterator[Engine]:
+    """An engine that is closed in the end, whatever happens."""
     try:
         yield engine
     finally:

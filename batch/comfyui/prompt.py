@@ -21,6 +21,9 @@ ENDINGS = {"execution_success", "execution_error", "execution_interrupted"}
 STARTS = ENDINGS | {"execution_start", "execution_cached", "executing", "progress"}
 Tick = Callable[..., None]
 
+OURS = "FOMM_"
+"""How the classes of our own blocks begin."""
+
 MOST_FILES = 100_000
 """That one job may bring."""
 
@@ -156,6 +159,8 @@ def refusal(job: Job, error: RefusedError, server: str) -> JobError:
             first = first or title(job, str(about.get("node_id", "")))
             if str(kind) not in says[0]:  # ComfyUI 0.33 names the title alone
                 says = [f"{says[0]} (class {kind})"]
+            if str(kind).startswith(OURS):
+                says.append("put fomm-nodes into the custom_nodes of that ComfyUI, and restart it")
     return JobError(
         f"{server} refuses the graph: {'; '.join(says) or overall or error}",
         retryable=False,

@@ -86,6 +86,9 @@ colour = image(1, 4, 5); colour[0, 1, 2] = torch.tensor([0x12, 0xFE, 0x80]) / 25
 case("ImageColorToMask", image=colour, color=0x12FE80)
 case("SolidMask", value=0.3, width=7, height=5)
 case("InvertMask", mask=mask(2, 4, 5))
+for channels in (3, 4): case("SplitImageWithAlpha", image=image(2, 4, 5, channels))
+for pictures, masks in ((2, 2), (1, 3), (3, 1)):
+    case("JoinImageWithAlpha", image=image(pictures, 4, 5), alpha=mask(masks, 8, 9))
 case("CropMask", mask=mask(2, 10, 12), x=3, y=2, width=100, height=4)
 case("ThresholdMask", mask=mask(2, 4, 5), value=0.4)
 for operation in ("multiply", "add", "subtract", "and", "or", "xor"):

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-SECONDS = 300
+SECONDS = 900
+"""After which something hangs, also on a machine with much else to do."""
 
 
 def checks_of(path: Path) -> list[str]:

@@ -7,7 +7,22 @@ from typing import Any
 
 import bpy
 
-from . import grouping, groups, nodes, operators, panels, preferences, progress, sequencer, session, sockets, tree
+from . import (
+    grouping,
+    groups,
+    model_choice,
+    nodes,
+    operators,
+    panels,
+    preferences,
+    progress,
+    queue_panel,
+    sequencer,
+    session,
+    setting_up,
+    sockets,
+    tree,
+)
 
 _CLASSES: list[type] = []
 
@@ -16,6 +31,8 @@ def register() -> None:
     """Bring everything into Blender."""
     fixed = (
         *preferences.CLASSES,
+        *setting_up.CLASSES,
+        *model_choice.CLASSES,
         *sockets.CLASSES,
         *groups.CLASSES,
         *grouping.CLASSES,
@@ -31,6 +48,9 @@ def register() -> None:
     sequencer.register()
     bpy.app.handlers.load_post.append(_after_load)
     atexit.register(session.close)
+    atexit.register(setting_up.stop)
+    atexit.register(queue_panel.forget)
+    atexit.register(model_choice.stop)
     bpy.app.timers.register(_sync_once, first_interval=0.0)
 
 
@@ -38,8 +58,14 @@ def unregister() -> None:
     """Take everything away again; the worker ends."""
     if bpy.app.timers.is_registered(_sync_once):
         bpy.app.timers.unregister(_sync_once)
+    setting_up.stop()
+    model_choice.stop()
     session.close()
     atexit.unregister(session.close)
+    queue_panel.forget()
+    atexit.unregister(setting_up.stop)
+    atexit.unregister(queue_panel.forget)
+    atexit.unregister(model_choice.stop)
     bpy.app.handlers.load_post.remove(_after_load)
     sequencer.unregister()
     progress.unregister()
@@ -55,4 +81,5 @@ def _sync_once() -> None:
 
 @bpy.app.handlers.persistent
 def _after_load(*_: Any) -> None:
+    queue_panel.forget()
     tree.sync_all()

@@ -21,6 +21,9 @@ ADDED = {
 }
 """What ComfyUI's canvas adds to the inputs of certain classes, and sends along."""
 
+SMALL = frozenset({"a", "an", "and", "as", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
+"""Words that titles keep small."""
+
 VERSION = 1
 """Of the nodes: raised when a node that is saved in a file needs more than new sockets to open."""
 
@@ -125,10 +128,21 @@ def blocks() -> dict[str, Block]:
 
 
 def _block(name: str, entry: Mapping[str, Any]) -> Block:
-    ports = tuple(Port(**{**port, "choices": tuple(port.get("choices", ()))}) for port in entry["inputs"])
-    outputs = tuple(Output(**output) for output in entry["outputs"])
+    ports = tuple(
+        Port(**{**port, "title": titled(port["title"]), "choices": tuple(port.get("choices", ()))})
+        for port in entry["inputs"]
+    )
+    outputs = tuple(Output(**{**output, "title": titled(output["title"])}) for output in entry["outputs"])
     named = {"title": entry["title"], "category": entry["category"], "description": entry["description"]}
     return Block(name, **named, saves=entry["saves"], inputs=ports, outputs=outputs, ports={p.name: p for p in ports})
+
+
+def titled(words: str) -> str:
+    """A label as Blender writes it: "source region" becomes "Source Region"; what has capitals already stays."""
+    if words != words.lower():
+        return words
+    parts = [part if part in SMALL else part[:1].upper() + part[1:] for part in words.split(" ")]
+    return "FPS" if words == "fps" else " ".join(parts)
 
 
 def number_of(choice: str) -> int:

@@ -12,6 +12,7 @@ import bpy
 from ....graph.canvas_nodes import NOTES, REROUTE, Mode
 from .blocks import Block, blocks, single
 from .nodes import TREE, ForeignNode, find_socket, keep_entry
+from .notes import for_blender
 from .sockets import socket_idname
 
 COLUMN, ROW = 300.0, 420.0
@@ -116,7 +117,7 @@ def _canvas_node(tree: Any, entry: Mapping[str, Any]) -> Any:
     elif kind != REROUTE:
         node.width = shown_width(entry)
         node.w_class = kind
-        node.w_text = str(values[0]) if kind in NOTES and values else ""
+        node.w_text = for_blender(str(values[0])) if kind in NOTES and values else ""
         slots = [(slot["name"], slot.get("type")) for slot in entry.get("inputs") or ()]
         _foreign_sockets(node, slots, [(slot["name"], slot.get("type")) for slot in entry.get("outputs") or ()])
     return node

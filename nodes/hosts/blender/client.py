@@ -21,8 +21,8 @@ BEAT = 1.0
 """Seconds between a worker's signs of life."""
 
 LOST_STEPS = {
-    "missing": "{python} has no library {what!r}. In a terminal: “{python}” -m pip install fomm-nodes. Or choose "
-    "another Python in the add-on's preferences.",
+    "missing": "{python} has no library {what!r}. Press Set Up Worker, here or in the add-on's preferences. Or choose "
+    "another Python there.",
     "old": "{python} is {what}, but 3.10 or newer is needed. Choose another Python in the add-on's preferences.",
 }
 
@@ -230,7 +230,7 @@ class Client:
             self._start()
         if self.process is None:
             where = f"{self.settings.python!r} can't be run" if self.settings.python else "no Python was chosen"
-            self._fail(handle, Failure(f"{where}. Choose one that has torch in the add-on's preferences."))
+            self._fail(handle, Failure(f"{where}. Press Set Up Worker, here or in the add-on's preferences."))
             return
         self._running, self._told_cancel = handle, False
         handle.started = time.monotonic()

@@ -39,6 +39,25 @@ def keep_entry(owner: Any, entry: Mapping[str, Any]) -> None:
     owner[SAVED] = json.dumps(entry, ensure_ascii=False)
 
 
+TINTS = {
+    "": (0.19, 0.21, 0.28),
+    "Motion": (0.16, 0.26, 0.22),
+    "Keypoints": (0.14, 0.25, 0.27),
+    "Region": (0.29, 0.20, 0.17),
+    "View": (0.25, 0.24, 0.15),
+    "Training": (0.26, 0.18, 0.26),
+    "Models": (0.22, 0.18, 0.30),
+}
+"""Of our categories. Blender gives nodes of add-ons one colour of header for all, so the bodies tell them apart."""
+COMFYUI = (0.21, 0.21, 0.21)
+
+
+def tint(category: str) -> tuple[float, float, float]:
+    """The colour of a block's nodes, by its place in the menu."""
+    first, _, rest = category.partition("/")
+    return TINTS.get(rest.split("/")[0], TINTS[""]) if first == "First Order Motion" else COMFYUI
+
+
 class FommNode:
     """What all our nodes share."""
 
@@ -65,6 +84,7 @@ class BlockNode(FommNode):
 
     def init(self: Any, context: Any) -> None:
         self.w_version = VERSION
+        self.use_custom_color, self.color = True, tint(self.block.category)
         self.sync()
 
     def sync(self: Any) -> None:

@@ -191,9 +191,7 @@ class ImportGraph(bpy.types.Operator):
         except canvas_import.ImportProblem as problem:
             self.report({"ERROR"}, str(problem))
             return {"CANCELLED"}
-        if getattr(context.space_data, "type", "") == "NODE_EDITOR":
-            context.space_data.tree_type = TREE
-            context.space_data.node_tree = tree
+        _show_tree(context, tree)
         return {"FINISHED"}
 
 
@@ -208,8 +206,35 @@ class OpenExample(ImportGraph):
         return self.execute(context)
 
     def execute(self: Any, context: Any) -> set[str]:
-        self.filepath = str(WORKFLOWS / f"{Path(self.name).name}.json")
+        path = WORKFLOWS / f"{Path(self.name).name}.json"
+        if (tree := _untouched(path)) is not None:
+            _show_tree(context, tree)
+            return {"FINISHED"}
+        self.filepath = str(path)
         return ImportGraph.execute(self, context)
+
+
+def _untouched(path: Path) -> Any:
+    """A tree that an earlier click made of an example, as it came; None where there is none."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None  # the import says what is wrong
+    trees = [tree for tree in bpy.data.node_groups if tree.bl_idname == TREE]
+    return next((tree for tree in trees if tree.name.split(".")[0] == path.stem and _is(tree, told)), None)
+
+
+def _is(tree: Any, told: Any) -> bool:
+    try:
+        return bool(canvas_export.canvas(tree) == told)
+    except ValueError:
+        return False
+
+
+def _show_tree(context: Any, tree: Any) -> None:
+    if getattr(context.space_data, "type", "") == "NODE_EDITOR":
+        context.space_data.tree_type = TREE
+        context.space_data.node_tree = tree
 
 
 class ExportGraph(_TreeOperator):

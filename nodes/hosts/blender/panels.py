@@ -7,16 +7,16 @@ from typing import Any
 
 import bpy
 
-from . import progress
+from . import model_choice, progress, setting_up
 from .nodes import TREE
 from .operators import edited_tree
 from .results import result_of
 
 FIRST_STEPS = (
-    "1. In the add-on's preferences, choose a Python that has fomm-nodes (the magnifier finds one).",
+    "1. Press Set Up Worker, once.",
     "2. Open Example, then Run. The result appears on Save Video and in an Image Editor.",
     "3. Your own pictures: put Load Image and Load Video in place of Load Example.",
-    "4. Better pictures: `fomm models get vox` in a terminal, then choose vox-cpk.pth.tar in Load Motion Model.",
+    "4. Better pictures: press Get vox, then choose vox-cpk.pth.tar in Load Motion Model.",
 )
 
 
@@ -38,9 +38,11 @@ class RunPanel(_Panel):
 
     def draw(self: Any, context: Any) -> None:
         layout = self.layout
+        setting_up.draw(layout, context)
         tree = edited_tree(context)
         if tree is not None:
             layout.prop(tree, "w_output")
+        model_choice.draw(layout)
         row = layout.row()
         row.scale_y = 1.4
         row.operator("fomm.run", icon="PLAY")

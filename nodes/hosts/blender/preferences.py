@@ -9,6 +9,7 @@ import bpy
 
 from . import pythons
 from .client import Settings
+from .environment import complete
 
 ROOT = __package__.rsplit(".", 3)[0]
 """The add-on's module, by which Blender knows its preferences."""
@@ -22,8 +23,8 @@ class FommPreferences(bpy.types.AddonPreferences):
         "python": bpy.props.StringProperty(
             name="Python",
             subtype="FILE_PATH",
-            description="A Python that has torch and fomm-nodes: graphs run there, not in Blender. Left empty, the "
-            f"environment variable {pythons.VARIABLE} counts, then what is found",
+            description="Another Python that has torch and fomm-nodes, to run graphs. Left empty, the environment "
+            f"variable {pythons.VARIABLE} counts, then the worker that was set up, then what is found",
         ),
         "models": bpy.props.StringProperty(
             name="Models",
@@ -44,11 +45,23 @@ class FommPreferences(bpy.types.AddonPreferences):
             description="Address of a ComfyUI that runs the graphs instead, such as http://127.0.0.1:8188. Needs "
             'pip install "fomm-nodes[farm]" in the Python above',
         ),
+        "setup_device": bpy.props.EnumProperty(
+            name="For",
+            description="Which torch Set Up Worker installs",
+            items=[
+                ("auto", "This Machine", "CUDA where there is an NVIDIA driver, else the CPU (or Metal, on a Mac)", 0),
+                ("cpu", "CPU", "About 1 GB", 1),
+                ("cuda", "CUDA", "NVIDIA GPUs; about 5 GB", 2),
+            ],
+        ),
         "found": bpy.props.StringProperty(options={"HIDDEN", "SKIP_SAVE"}),
     }
 
     def draw(self: Any, context: Any) -> None:
+        from . import setting_up
+
         layout = self.layout
+        setting_up.draw(layout, context, always=True)
         row = layout.row(align=True)
         row.prop(self, "python")
         row.operator("fomm.find_python", text="", icon="VIEWZOOM")
@@ -64,13 +77,29 @@ def preferences() -> Any:
     return addon.preferences if addon is not None else None
 
 
+OFFLINE = "Blender is set to stay offline. Allow Online Access in Preferences > System, then try again."
+
+
+def online() -> bool:
+    """Whether the user lets add-ons use the network; before Blender 4.2 nobody was asked."""
+    return bool(getattr(bpy.app, "online_access", True))
+
+
+def worker_folder() -> Path:
+    """Where Set Up Worker puts the environment: it stays when the add-on is updated, and goes with it."""
+    try:
+        return Path(bpy.utils.extension_path_user(ROOT, path="worker"))
+    except (AttributeError, ValueError):  # Blender before 4.2, or unpacked by hand
+        return Path(bpy.utils.user_resource("DATAFILES", path="fomm_nodes")) / "worker"
+
+
 def worker_settings(shown: Path | None) -> Settings:
     """How to start a worker now."""
     own = preferences()
     if own is None:
-        return Settings(pythons.chosen(""), shown=shown)
+        return Settings(pythons.chosen("", complete(worker_folder())), shown=shown)
     return Settings(
-        pythons.chosen(bpy.path.abspath(own.python)),
+        pythons.chosen(bpy.path.abspath(own.python), complete(worker_folder())),
         inputs=_folder(own.inputs),
         models=_folder(own.models),
         device=own.device or "auto",

@@ -24,8 +24,8 @@ LAST_WORDS = 3000
 class Process:
     """A worker: `say` never waits, `heard` holds what it answers, and None at its end."""
 
-    def __init__(self, python: str, log: Path, first: Mapping[str, Any]) -> None:
-        """Raises OSError where `python` can't be run."""
+    def __init__(self, python: str, log: Path, first: Mapping[str, Any], module: str = "worker") -> None:
+        """module: of `render`, what it runs. Raises OSError where `python` can't be run."""
         self.heard: queue.SimpleQueue[dict[str, Any] | None] = queue.SimpleQueue()
         self._log = log
         self._lines: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
@@ -35,7 +35,7 @@ class Process:
             alone = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW}
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
-                [python, "-u", str(STARTER)],
+                [python, "-u", str(STARTER), module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,

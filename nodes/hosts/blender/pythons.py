@@ -18,6 +18,8 @@ VARIABLE = "FOMM_PYTHON"
 """The environment variable that names the worker's Python."""
 
 OLDEST = (3, 10)
+PINNED_FOR = ((3, 11), (3, 14))
+"""The oldest and the newest Python that Set Up Worker's list of libraries is for."""
 NEEDED = ("torch", "numpy", "cv2", "safetensors", "kornia", "einops", "av", "yaml", "PIL", "filelock", "platformdirs")
 ASK = f"""
 import importlib.util, json, sys
@@ -58,8 +60,20 @@ def look_at(path: str) -> Found:
         return Found(path, told, f"this is Python {told}, but 3.10 or newer is needed. Choose another one.")
     if missing:
         lacks = f"it lacks {', '.join(missing)}"
-        return Found(path, told, f'{lacks}. In a terminal: "{executable}" -m pip install fomm-nodes')
+        return Found(path, told, f"{lacks} ({executable}). Press Set Up Worker, which makes one that has all.")
     return Found(path, told)
+
+
+def makers() -> list[str]:
+    """Pythons that an environment with the pinned libraries can be made from; quick, as none of theirs is loaded."""
+    oldest, newest = PINNED_FOR
+    return [path for path in candidates() if (version := version_of(path)) and oldest <= version <= newest]
+
+
+def version_of(path: str) -> tuple[int, int] | None:
+    """(3, 12); None where it doesn't answer as a Python does."""
+    told = look_at(path).version.split(".")
+    return (int(told[0]), int(told[1])) if len(told) > 1 else None
 
 
 def candidates() -> Iterator[str]:
@@ -104,7 +118,7 @@ def find() -> Found:
         if not found.problem:
             return found
         first = first or found
-    return first or Found("", problem="no Python was found. Install one from python.org, then fomm-nodes into it.")
+    return first or Found("", problem="no Python was found. Press Set Up Worker, which makes one.")
 
 
 @lru_cache(maxsize=1)
@@ -112,6 +126,11 @@ def _found() -> str:
     return find().path
 
 
-def chosen(preference: str) -> str:
-    """What the user chose: the preference, else the environment variable, else what is found here."""
-    return preference or os.environ.get(VARIABLE, "") or _found()
+def forget() -> None:
+    """Look anew the next time."""
+    _found.cache_clear()
+
+
+def chosen(preference: str, own: str = "") -> str:
+    """What the user chose: the preference, else the environment variable, else our own one, else what is found here."""
+    return preference or os.environ.get(VARIABLE, "") or own or _found()

@@ -1,4 +1,4 @@
-"""What the chosen Python is told to run: the worker of the folder that this file lies in.
+"""What the chosen Python is told to run: the worker, or the queue, of the folder that this file lies in.
 
 Plain enough for any Python 3 to read, so that an old one can be told from a broken one.
 """
@@ -27,7 +27,10 @@ def main() -> None:
         module = importlib.util.module_from_spec(spec)
         sys.modules[NAME] = module
         spec.loader.exec_module(module)
-        worker = importlib.import_module(NAME + ".batch.local.worker")
+        if sys.argv[1:2] == ["cli"]:
+            sys.exit(importlib.import_module(NAME + ".cli.main").main(sys.argv[2:]))
+        queue = sys.argv[1:2] == ["queued"]
+        worker = importlib.import_module(NAME + (".batch.queued" if queue else ".batch.local.worker"))
     except ImportError as problem:
         refuse("missing", problem.name or str(problem))
     worker.main()

@@ -26,7 +26,7 @@ RENDER_IT = "Render it to a movie (Render > Render Animation), and use that"
 class Driving:
     """What moves the source. path: the movie; None for an image sequence, whose pictures are `pictures`.
 
-    fps: the file's frames per second; for pictures the scene's.
+    fps: the file's frames per second; for pictures the scene's. size: (width, height).
     """
 
     name: str
@@ -34,6 +34,7 @@ class Driving:
     fps: float
     path: Path | None = None
     pictures: tuple[Path, ...] = ()
+    size: tuple[int, int] = (1, 1)
 
 
 def strips_of(editor: Any) -> Any:
@@ -83,8 +84,8 @@ def _movie(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
         )
     clip = clip_of(usable, offset, get(strip, "content_start"), shown * constant, (start, end), strip.name)
     if speed != 1.0:
-        return Driving(strip.name, _faster(clip, speed, usable), fps, path)
-    return Driving(strip.name, clip, fps, path)
+        clip = _faster(clip, speed, usable)
+    return Driving(strip.name, clip, fps, path, size=element_size(strip))
 
 
 def _sequence(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
@@ -101,7 +102,13 @@ def _sequence(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
     clip = clip if speed == 1.0 else _faster(clip, speed, usable)
     names = [strip.elements[index].filename for index in range(clip.first, clip.first + clip.count)]
     pictures = tuple(existing(f"{strip.directory}{name}", strip.name) for name in names)
-    return Driving(strip.name, clip, scene_fps(scene), pictures=pictures)
+    return Driving(strip.name, clip, scene_fps(scene), pictures=pictures, size=element_size(strip))
+
+
+def element_size(strip: Any) -> tuple[int, int]:
+    """(width, height) of a strip's first picture."""
+    element = strip.elements[0]
+    return element.orig_width, element.orig_height
 
 
 def _sped_up(strip: Any, scene: Any) -> Driving:

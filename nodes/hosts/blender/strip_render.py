@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +11,12 @@ from typing import Any
 import bpy
 
 from .span import StripError
-from .strip_inputs import PICTURES, driving_of, existing, strips_of
+from .strip_graph import Still
+from .strip_inputs import PICTURES, driving_of, element_size, existing, strips_of
 from .strip_times import ends, get, put
+
+OPAQUE = 254.5 / 255
+"""Alpha from which a pixel is not transparent."""
 
 
 def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
@@ -39,10 +44,37 @@ def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
     )
 
 
+def looked_at(path: Path) -> Still:
+    """A picture file with its size, and whether any of it is transparent. Raises StripError where it is no picture."""
+    image = bpy.data.images.load(str(path))
+    try:
+        width, height = image.size
+        alpha = False
+        if image.depth in (32, 64, 128):  # bits a pixel, of four channels
+            pixels = array("f", bytes(4 * len(image.pixels)))
+            image.pixels.foreach_get(pixels)
+            alpha = min(pixels[3::4], default=1.0) < OPAQUE
+    finally:
+        bpy.data.images.remove(image)
+    if not width:
+        raise StripError(f"{path.name} is no picture that Blender can read.")
+    return Still(path, width, height, alpha)
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """(width, height) of a movie or picture; zeros where Blender can't read it."""
+    clip = bpy.data.movieclips.load(str(path))
+    try:
+        width, height = clip.size
+    finally:
+        bpy.data.movieclips.remove(clip)
+    return width, height
+
+
 def lossless_clip(pictures: Sequence[Path], fps: float, folder: Path) -> Path:
     """An image sequence as a movie, each pixel as it was."""
-    width, height = _size(pictures[0])
-    with _stage(width, height) as stage:
+    first = looked_at(pictures[0])
+    with _stage(first.width, first.height) as stage:
         strips = strips_of(stage.sequence_editor)
         strip = strips.new_image(name="pictures", filepath=str(pictures[0]), channel=1, frame_start=1)
         strip.directory = f"{pictures[0].parent}/"
@@ -55,8 +87,8 @@ def lossless_clip(pictures: Sequence[Path], fps: float, folder: Path) -> Path:
 
 
 def _picture(path: Path, folder: Path) -> Path:
-    width, height = _size(path)
-    with _stage(width, height) as stage:
+    shown = looked_at(path)
+    with _stage(shown.width, shown.height) as stage:
         strips_of(stage.sequence_editor).new_image(name="picture", filepath=str(path), channel=1, frame_start=1)
         return _write_picture(stage, 1, folder)
 
@@ -66,7 +98,7 @@ def _movie_frame(path: Path, index: int, folder: Path) -> Path:
         strip = strips_of(stage.sequence_editor).new_movie(
             name="movie", filepath=str(path), channel=1, frame_start=1 - index
         )
-        stage.render.resolution_x, stage.render.resolution_y = _element_size(strip)
+        stage.render.resolution_x, stage.render.resolution_y = element_size(strip)
         return _write_picture(stage, 1, folder)
 
 
@@ -107,7 +139,7 @@ def _write_picture(scene: Any, frame: int, folder: Path) -> Path:
     image = scene.render.image_settings
     if hasattr(image, "media_type"):  # Blender 5
         image.media_type = "IMAGE"
-    image.file_format, image.color_mode, image.color_depth = "PNG", "RGB", "8"
+    image.file_format, image.color_mode, image.color_depth = "PNG", "RGBA", "8"
     scene.frame_start = scene.frame_end = frame
     scene.render.filepath, scene.render.use_file_extension = str(folder / "source-"), True
     return _render(scene, Path(scene.render.frame_path(frame=frame)))
@@ -151,19 +183,3 @@ def _as_it_was(scene: Any) -> Iterator[None]:
         for holder, name, value in before:
             setattr(holder, name, value)
         scene.frame_set(frame)
-
-
-def _size(path: Path) -> tuple[int, int]:
-    image = bpy.data.images.load(str(path))
-    try:
-        width, height = image.size
-    finally:
-        bpy.data.images.remove(image)
-    if not width:
-        raise StripError(f"{path.name} is no picture that Blender can read.")
-    return width, height
-
-
-def _element_size(strip: Any) -> tuple[int, int]:
-    element = strip.elements[0]
-    return element.orig_width, element.orig_height

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,14 @@ import bpy
 from .held import Held, strip_of
 from .span import Clip
 from .strip_inputs import MARK, Driving, scene_fps, strips_of
+from .strip_lying import STILL, keep_place, lay_over
+from .strip_render import size_of
 from .strip_times import ends, get, put, set_ends
 
 log = logging.getLogger("fomm.blender")
+
+SESSION = uuid.uuid4().hex
+"""Of this Blender."""
 
 SPAN = "fomm_span"
 """Under this name a strip that we made keeps [start of its content, start, end] as the run placed it."""
@@ -27,7 +33,8 @@ class Place:
     """Where a result goes. Ids and names, not strips: those may be gone when it is finished.
 
     source, driving: names. ids: of both strips. begin: where the driving strip lay when the run began. span: of the
-    driving strip then. sound: of which file to add a sound strip, if any.
+    driving strip then. fit: how it fills the picture. still: (width, height) of the source. cut: how frames were made
+    of all of it, for `covered`; empty where it was pasted back. sound: of which file to add a sound strip, if any.
     """
 
     scene: Held
@@ -39,6 +46,8 @@ class Place:
     span: tuple[int, int]
     channel: int
     fit: str = "FIT"
+    still: tuple[int, int] = (0, 0)
+    cut: str = ""
     sound: Path | None = None
     sound_start: float = 0.0
 
@@ -63,6 +72,20 @@ class Place:
         return replace(self, clip=clip, span=(start + frames, end + frames), begin=self.begin + frames)
 
 
+def place_to(place: Place) -> dict[str, Any]:
+    """As JSON has it. The number of the scene holds in this session alone."""
+    return {**asdict(place), "sound": None if place.sound is None else str(place.sound), "session": SESSION}
+
+
+def place_from(told: Mapping[str, Any]) -> Place:
+    """The other way round. Raises KeyError, TypeError or ValueError for what is none."""
+    values = {name: value for name, value in told.items() if name != "session"}
+    scene = values["scene"] if told["session"] == SESSION else {**values["scene"], "number": None}
+    pairs = {name: tuple(values[name]) for name in ("ids", "span", "still")}
+    sound = None if values["sound"] is None else Path(values["sound"])
+    return Place(**{**values, **pairs, "scene": Held(**scene), "clip": Clip(**values["clip"]), "sound": sound})
+
+
 def made_from(strip: Any) -> Mapping[str, Any] | None:
     """{"source": name, "driving": name, "ids": [of both]} of a strip that we made; None for others."""
     try:
@@ -72,8 +95,8 @@ def made_from(strip: Any) -> Mapping[str, Any] | None:
     return told if isinstance(told, dict) and {"source", "driving"} <= set(told) else None
 
 
-def bring_in(path: Path, place: Place) -> Any:
-    """Show a finished movie on the timeline; returns its strip, or None where the scene is gone.
+def bring_in(files: Sequence[Path], place: Place) -> Any:
+    """Show a finished movie, or numbered pictures, on the timeline; returns the strip, or None where the scene is gone.
 
     A strip that an earlier run made for the pair stays, with all that was done to it, and gets the new file.
     """
@@ -86,11 +109,22 @@ def bring_in(path: Path, place: Place) -> Any:
     if driving is not None and (moved := round(get(driving, "content_start") - place.begin)):
         place = place.moved(moved)
     older = [strip for strip in strips if place.is_of(strip)]
-    strip = next((strip for strip in older if strip.type == "MOVIE"), None)
+    still = strip_of(strips, place.ids[0], place.source) if place.fit == STILL else None
+    kind = "MOVIE" if len(files) == 1 and files[0].suffix == ".mp4" else "IMAGE"
+    strip = next((strip for strip in older if strip.type == kind), None)
+    sizes = place.still, size_of(files[0])
     if strip is None:
-        strip = _new(strips, path, place)
+        strip = _new(strips, files, place, kind)
+        if still is not None:
+            lay_over(strip, still, sizes, place.cut)
     else:
-        _swap(strip, path, place)
+        before = _file_of(strip)
+        size = size_of(before) if before.is_file() else sizes[1]
+        _swap(strip, files, place)
+        keep_place(strip, size, still, sizes, place.cut)
+    for other in older:
+        if other.type in ("MOVIE", "IMAGE") and other != strip:  # the still had alpha then, or has it now
+            strips.remove(other)
     strip[MARK], strip[SPAN] = place.mark, [place.clip.start, *place.span]
     strip.colorspace_settings.name = "sRGB"
     sounds = [strip for strip in older if strip.type == "SOUND"]
@@ -106,26 +140,47 @@ def bring_in(path: Path, place: Place) -> Any:
     return strip
 
 
-def _new(strips: Any, path: Path, place: Place) -> Any:
-    strip = strips.new_movie(
-        name=f"{place.source} as {place.driving}",
-        filepath=_relative(path),
-        channel=_free_channel(strips, place.channel + 1, place.span),
-        frame_start=place.clip.start,
-        fit_method=place.fit,
-    )
+def _new(strips: Any, files: Sequence[Path], place: Place, kind: str) -> Any:
+    words: dict[str, Any] = {
+        "name": f"{place.source} as {place.driving}",
+        "filepath": _relative(files[0]),
+        "channel": _free_channel(strips, place.channel + 1, place.span),
+        "frame_start": place.clip.start,
+        "fit_method": "ORIGINAL" if place.fit == STILL else place.fit,
+    }
+    strip = strips.new_movie(**words) if kind == "MOVIE" else strips.new_image(**words)
+    if kind == "IMAGE":
+        _show_pictures(strip, files)
     set_ends(strip, place.span)
     return strip
 
 
-def _swap(strip: Any, path: Path, place: Place) -> None:
+def _show_pictures(strip: Any, files: Sequence[Path]) -> None:
+    """Have an image strip show these, in their order."""
+    left = len(strip.elements)
+    for path in files:
+        strip.elements.append(path.name)
+    for _ in range(left):
+        strip.elements.pop(0)
+    strip.directory = f"{_relative(files[0].parent)}/"
+
+
+def _file_of(strip: Any) -> Path:
+    name = strip.filepath if strip.type == "MOVIE" else f"{strip.directory}{strip.elements[0].filename}"
+    return Path(bpy.path.abspath(name))
+
+
+def _swap(strip: Any, files: Sequence[Path], place: Place) -> None:
     """Give a strip another file. Where the driving strip covers other frames than at the last run, its ends follow by
     as much; what the user moved and trimmed stays moved and trimmed.
     """
     began, was_start, was_end = strip.get(SPAN) or (place.clip.start, *place.span)
     left, right = ends(strip)
     begin = get(strip, "content_start") + place.clip.start - began
-    strip.filepath = _relative(path)
+    if strip.type == "MOVIE":
+        strip.filepath = _relative(files[0])
+    else:
+        _show_pictures(strip, files)
     put(strip, "content_start", begin)
     set_ends(strip, (left + place.span[0] - was_start, right + place.span[1] - was_end))
 
@@ -187,5 +242,5 @@ def _relative(path: Path | None) -> str:
 
 
 def results_in(editor: Any) -> Iterator[Any]:
-    """The movie strips that we made."""
-    return (strip for strip in strips_of(editor) if strip.type == "MOVIE" and made_from(strip))
+    """The strips with pictures that we made."""
+    return (strip for strip in strips_of(editor) if strip.type in ("MOVIE", "IMAGE") and made_from(strip))

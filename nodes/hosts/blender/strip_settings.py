@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import bpy
@@ -9,12 +10,18 @@ import bpy
 from .choices import choices_of
 from .nodes import FIXED, RELATIVE
 from .strip_graph import Look, render_size
+from .strip_lying import STILL
 
 RENDER = "render"
 
 
 def _choices(**words: str) -> list[tuple[str, str, str]]:
     return [(name, name.capitalize(), text) for name, text in words.items()]
+
+
+def _share(name: str, description: str, default: float) -> Any:
+    words = {"name": name, "description": description, "default": default, **FIXED}
+    return bpy.props.FloatProperty(subtype="FACTOR", precision=3, min=0.01, max=2.0, soft_max=1.0, **words)
 
 
 class FOMM_PG_strips(bpy.types.PropertyGroup):
@@ -42,6 +49,39 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
         ),
         "width": bpy.props.IntProperty(name="Width", default=256, min=16, max=4096, subtype="PIXEL", **FIXED),
         "height": bpy.props.IntProperty(name="Height", default=256, min=16, max=4096, subtype="PIXEL", **FIXED),
+        "region": bpy.props.EnumProperty(
+            **FIXED,
+            name="Region",
+            description="Which part of the still moves. A part is pasted back: around it the still stays as it is",
+            items=_choices(
+                auto="Around the face, unless the still is square or the model is one of bodies",
+                off="All of the still",
+                face="Around the face",
+                square="A square that you place: drag it over the still in the preview",
+            ),
+        ),
+        "face": bpy.props.EnumProperty(
+            **FIXED,
+            name="Face",
+            description="Which of several faces",
+            items=_choices(
+                largest="The largest one",
+                left="The one farthest left",
+                right="The one farthest right",
+                middle="The one nearest to the middle",
+            ),
+        ),
+        "x": _share("X", "Middle of the square, as a share of the still's width from the left", 0.5),
+        "y": _share("Y", "Middle of the square, as a share of the still's height from the top", 0.5),
+        "side": _share("Side", "Side of the square, as a share of the still's shorter side", 1.0),
+        "angle": bpy.props.FloatProperty(
+            **FIXED,
+            name="Angle",
+            description="How far the square is turned, clockwise: as the head is tilted",
+            subtype="ANGLE",
+            min=-math.pi,
+            max=math.pi,
+        ),
         "fit": bpy.props.EnumProperty(
             **FIXED,
             name="Fit",
@@ -85,11 +125,13 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
             **FIXED,
             name="Place",
             description="How the new strip fills the picture",
+            default=STILL,
             items=[
-                ("FIT", "Fit", "All of it is seen"),
-                ("FILL", "Fill", "It fills the picture; sides may be cut off"),
-                ("STRETCH", "Stretch", "It is squeezed to the picture's shape"),
-                ("ORIGINAL", "Original", "Pixel by pixel"),
+                (STILL, "Over the Still", "Each pixel on that of the still, under the still's own transform", 4),
+                ("FIT", "Fit", "All of it is seen", 0),
+                ("FILL", "Fill", "It fills the picture; sides may be cut off", 1),
+                ("STRETCH", "Stretch", "It is squeezed to the picture's shape", 2),
+                ("ORIGINAL", "Original", "Pixel by pixel", 3),
             ],
         ),
         "sound": bpy.props.BoolProperty(
@@ -134,6 +176,12 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
             strength=self.strength,
             anchor=self.anchor,
             smoothing=self.smoothing,
+            region=self.region,
+            face=self.face,
+            x=self.x,
+            y=self.y,
+            side=self.side,
+            angle=math.degrees(self.angle),
             occlusion=self.occlusion,
             flow=self.flow,
         )

@@ -121,6 +121,18 @@ def _composite(
     return (under,)
 
 
+def _split_alpha(host: HeadlessHost, image: Tensor) -> Any:
+    """Colours, and a mask of what is transparent."""
+    return image[..., :3], 1.0 - (image[..., 3] if image.shape[-1] > 3 else torch.ones_like(image[..., 0]))
+
+
+def _join_alpha(host: HeadlessHost, image: Tensor, alpha: Tensor) -> Any:
+    """[B, H, W, 4], transparent where the mask is white."""
+    opacity = 1.0 - F.interpolate(_batched(alpha)[:, None], size=image.shape[1:3], mode="bilinear")[:, 0]
+    count = max(len(image), len(opacity))
+    return (torch.cat((repeated(image[..., :3], count), repeated(opacity, count)[..., None]), -1),)
+
+
 AREA = {"x": PLACE, "y": PLACE, "width": SIDE, "height": SIDE}
 
 NODES = (
@@ -183,5 +195,21 @@ NODES = (
         ((IMAGE, IMAGE),),
         _composite,
         {"mask": WIRE},
+    ),
+    CoreNode(
+        "SplitImageWithAlpha",
+        "Split Image with Alpha",
+        "mask/compositing",
+        {"image": PICTURE},
+        ((IMAGE, IMAGE), (MASK, MASK)),
+        _split_alpha,
+    ),
+    CoreNode(
+        "JoinImageWithAlpha",
+        "Join Image with Alpha",
+        "mask/compositing",
+        {"image": PICTURE, "alpha": WIRE},
+        ((IMAGE, IMAGE),),
+        _join_alpha,
     ),
 )

@@ -28,6 +28,7 @@ CALLED: Mapping[str, tuple[str, str]] = {
     "ImageSharpen": ("Sharpen Image", "image/filters"),
     "ImageToMask": ("", "image/mask"),
     "InvertMask": ("Invert Mask", "image/mask"),
+    "JoinImageWithAlpha": ("", "image/compositing"),
     "LoadImageMask": ("", "image"),
     "LoadVideo": ("", "video"),
     "MaskComposite": ("Combine Masks", "image/mask"),
@@ -48,6 +49,7 @@ CALLED: Mapping[str, tuple[str, str]] = {
     "SaveVideo": ("", "video"),
     "SaveWEBM": ("Save WEBM", "video"),
     "SolidMask": ("Create Solid Mask", "image/mask"),
+    "SplitImageWithAlpha": ("", "image/compositing"),
     "ThresholdMask": ("Threshold Mask", "image/mask"),
     "Video Slice": ("Trim Video", "video"),
 }

@@ -21,7 +21,7 @@ CHECKS = [
     for node in ast.parse(SUITE.read_text(encoding="utf-8")).body
     if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")
 ]
-TIME_OUT = 300
+TIME_OUT = 900
 
 
 @pytest.fixture(scope="module")

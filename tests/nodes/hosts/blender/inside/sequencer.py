@@ -27,6 +27,7 @@ def prepare() -> None:
     scene.sequence_editor_create()
     scene.render.fps, scene.render.resolution_x, scene.render.resolution_y = 25, 128, 128
     scene.fomm_strips.size, scene.fomm_strips.folder = "model", str(FILES / "results")
+    scene.fomm_strips.place = "FIT"
 
 
 _registered: set[str] = set()
@@ -141,12 +142,12 @@ def check_a_result_that_was_moved_and_trimmed_stays_so() -> None:
 
 def check_a_driver_that_is_moved_meanwhile_takes_its_result_along() -> None:
     driving, source = movie(), still()
-    sequencer, results = addon("sequencer"), addon("strip_results")
+    work, results = addon("strip_work"), addon("strip_results")
     found = addon("strip_inputs").driving_of(driving, bpy.context.scene)
-    place = sequencer._placed(bpy.context.scene, source, driving, found, bpy.context.scene.fomm_strips)
+    place = work.placed(bpy.context.scene, source, driving, found, bpy.context.scene.fomm_strips)
     driving.frame_start += 40
     driving.name = "another name"
-    made = results.bring_in(FILES / "counted.mp4", place)
+    made = results.bring_in([FILES / "counted.mp4"], place)
     assert span(made) == span(driving) == [55, 61]
 
 

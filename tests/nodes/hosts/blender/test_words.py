@@ -1,0 +1,73 @@
+"""What Blender's users read: notes of templates, labels, downloads."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from fomm_nodes.fomm_core.library import PUBLISHED, model_folders
+from fomm_nodes.nodes.hosts.blender.blocks import blocks, titled
+from fomm_nodes.nodes.hosts.blender.command import Command, share_in
+from fomm_nodes.nodes.hosts.blender.notes import WORDS, for_blender
+
+PATIENCE = 240.0
+COMFYUIS = ("Ctrl", "**R**", "Node Info", "**?**", "**i**", "models/fomm", "output/fomm", "ComfyUI")
+
+
+def notes(root: Path) -> list[str]:
+    told = [
+        json.loads(path.read_text(encoding="utf-8"))["nodes"] for path in sorted((root / "workflows").glob("*.json"))
+    ]
+    return [node["widgets_values"][0] for nodes in told for node in nodes if "Note" in node["type"]]
+
+
+def test_notes_speak_of_blenders_keys(root: Path) -> None:
+    said = notes(root)
+    assert any(word in text for text in said for word in COMFYUIS)
+    for text in map(for_blender, said):
+        assert not [word for word in COMFYUIS if word in text], text
+
+
+def test_each_rewording_is_for_a_note_that_there_is(root: Path) -> None:
+    import re
+
+    said = "\n".join(notes(root))
+    assert [pattern for pattern, _ in WORDS if not re.search(pattern, said)] == []
+
+
+@pytest.mark.parametrize(
+    ("label", "shown"),
+    [
+        ("source region", "Source Region"),
+        ("fps", "FPS"),
+        ("width of the edge", "Width of the Edge"),
+        ("BBOX", "BBOX"),
+        ("Load it", "Load it"),
+    ],
+)
+def test_labels_are_titles(label: str, shown: str) -> None:
+    assert titled(label) == shown
+
+
+def test_no_label_is_small() -> None:
+    titles = [port.title for block in blocks().values() for port in (*block.inputs, *block.outputs)]
+    assert not [title for title in titles if title[:1].islower()]
+
+
+def test_a_command_in_the_workers_python() -> None:
+    asked = Command(sys.executable, ["models", "--json"])
+    assert asked.wait(PATIENCE) == 0, asked.words
+    assert json.loads(asked.output)["folders"] == [str(folder) for folder in model_folders()]
+
+
+def test_what_can_be_downloaded_is_what_there_is(root: Path) -> None:
+    source = (root / "nodes" / "hosts" / "blender" / "model_choice.py").read_text(encoding="utf-8")
+    assert all(f'("{name}", "{name}",' in source for name in PUBLISHED)
+
+
+def test_how_far_a_download_is() -> None:
+    assert share_in("vox-cpk.pth.tar: 365 MB of 730 MB") == 0.5
+    assert share_in("mine: 1.5 MB of 6.0 MB") == 0.25
+    assert share_in("asking https://example.org") is None
