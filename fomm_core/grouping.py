@@ -7,7 +7,7 @@ it when it moves. The mask is looked at on the source, and the face's mesh names
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -16,7 +16,6 @@ from torch import Tensor
 
 from .errors import KeypointError
 from .faces import Face
-from .geometry import Keypoints
 from .motion import Groups
 from .prepared import PreparedSource
 from .session import AnimationSession
@@ -92,8 +91,7 @@ def moved_parts(session: AnimationSession, source: PreparedSource) -> Tensor:
     position = source.keypoints.position.repeat(count * DIRECTIONS, 1, 1)
     for number in range(count):
         position[number * DIRECTIONS : (number + 1) * DIRECTIONS, number] += steps
-    jacobian = source.keypoints.jacobian
-    moved = Keypoints(position, None if jacobian is None else jacobian.expand(len(position), -1, -1, -1))
+    moved = replace(source.keypoints.expand(len(position)), position=position)
     masks = []
     for motion in session.motion(source, moved):
         assert motion.mask is not None

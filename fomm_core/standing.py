@@ -13,16 +13,13 @@ from .prepared import Rendered
 
 def without_standing(keypoints: Keypoints) -> tuple[Keypoints, list[int]]:
     """T >= 1 frames without those that equal, to the last bit, the one before; and how many frames each stands for."""
-    moves = (keypoints.position[1:] != keypoints.position[:-1]).flatten(1).any(1)
-    if keypoints.jacobian is not None:
-        moves = moves | (keypoints.jacobian[1:] != keypoints.jacobian[:-1]).flatten(1).any(1)
+    parts = [part for part in (keypoints.position, keypoints.jacobian, keypoints.covariance) if part is not None]
+    moves = torch.stack([(part[1:] != part[:-1]).flatten(1).any(1) for part in parts]).any(0)
     if bool(moves.all()):
         return keypoints, [1] * len(keypoints)
     begins = torch.cat((torch.zeros(1, dtype=torch.long), moves.nonzero()[:, 0].cpu() + 1))
     ends = torch.cat((begins[1:], torch.tensor([len(keypoints)])))
-    chosen = begins.to(keypoints.position.device)
-    jacobian = None if keypoints.jacobian is None else keypoints.jacobian[chosen]
-    return Keypoints(keypoints.position[chosen], jacobian), (ends - begins).tolist()
+    return keypoints.at(begins.to(keypoints.position.device)), (ends - begins).tolist()
 
 
 def with_standing(chunks: Iterable[Rendered], lengths: Iterable[int], most: int) -> Iterator[Rendered]:

@@ -52,7 +52,6 @@ CORE: dict[str, set[str]] = {
     "session": {
         "model",
         "motion",
-        "networks",
         "geometry",
         "lowering",
         "fitting",
@@ -468,6 +467,7 @@ NO_SOURCE = {
     "batch/farm": "engines on other machines, one contract for all",
     "cli/full_disk": "every write of every command",
     "cli/models": "`fomm models`",
+    "fomm_core/family": "models of other families, from their files to their frames",
     "nodes/hosts/blender/inside": "runs in Blender's Python",
 }
 """Folders of tests that mirror no folder of the source."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..geometry import Keypoints
-from ..motion import smooth_one_euro
+from ..motion import BETA, MIN_CUTOFF, smooth_one_euro
 
 SLOWEST = 1.0
 """Seconds without a frame after which the filter begins anew."""
@@ -18,7 +18,7 @@ class OneEuro:
     The filter's state is two numbers for each coordinate: its level and its speed.
     """
 
-    def __init__(self, *, min_cutoff: float = 1.0, beta: float = 10.0, derivative_cutoff: float = 1.0) -> None:
+    def __init__(self, *, min_cutoff: float = MIN_CUTOFF, beta: float = BETA, derivative_cutoff: float = 1.0) -> None:
         still = Keypoints(torch.zeros(1, 1, 2))
         smooth_one_euro(still, min_cutoff=min_cutoff, beta=beta, derivative_cutoff=derivative_cutoff)  # checks
         self.min_cutoff, self.beta, self.derivative_cutoff = min_cutoff, beta, derivative_cutoff
@@ -52,13 +52,17 @@ def _gain(cutoff: Tensor, gap: float) -> Tensor:
 
 
 def _flat(keypoints: Keypoints) -> Tensor:
-    parts = [keypoints.position] + ([] if keypoints.jacobian is None else [keypoints.jacobian])
-    return torch.cat([part.detach().cpu().double().flatten() for part in parts])
+    return torch.cat([part.detach().cpu().double().flatten() for part in _parts(keypoints).values()])
 
 
 def _unflat(values: Tensor, like: Keypoints) -> Keypoints:
-    count = like.position.numel()
-    position = values[:count].reshape(like.position.shape).to(like.position)
-    if like.jacobian is None:
-        return Keypoints(position)
-    return Keypoints(position, values[count:].reshape(like.jacobian.shape).to(like.jacobian))
+    parts = _parts(like)
+    each = values.split([part.numel() for part in parts.values()])
+    return Keypoints(
+        **{name: new.reshape(old.shape).to(old) for (name, old), new in zip(parts.items(), each, strict=True)}
+    )
+
+
+def _parts(keypoints: Keypoints) -> dict[str, Tensor]:
+    named = {name: getattr(keypoints, name) for name in ("position", "jacobian", "covariance")}
+    return {name: value for name, value in named.items() if value is not None}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -71,7 +71,7 @@ class Take:
             return
         self._flush(seconds)
         self._waiting = frame
-        self._keypoints.append(Keypoints(keypoints.position, keypoints.jacobian))
+        self._keypoints.append(replace(keypoints, times=None, confidence=None))
         if len(self._keypoints) > JOINED:
             self._keypoints = [Keypoints.cat(self._keypoints)]
         self._begins.append(seconds)
@@ -95,7 +95,7 @@ class Take:
                 self._flush(end)
                 times = torch.tensor([*self._begins, end], dtype=torch.float64)
                 whole = Keypoints.cat(self._keypoints)
-                whole = Keypoints(whole.position, whole.jacobian, times - times[0])
+                whole = replace(whole, times=times - times[0])
                 self._stack.callback(self._save, whole)
         except BaseException as problem:
             self._stack.__exit__(type(problem), problem, problem.__traceback__)

@@ -11,6 +11,7 @@ from ..errors import KeypointError
 from ..geometry import Keypoints
 from .checks import check_counts, check_frames
 from .order import untimed
+from .signs import like_signs
 
 
 def eased(share: Tensor) -> Tensor:
@@ -72,17 +73,23 @@ def join(parts: Sequence[Keypoints], crossfade: int = 0) -> Keypoints:
 
 def _faded(leaving: Keypoints, coming: Keypoints) -> Keypoints:
     """N frames of each to n frames that begin as the one and end as the other, neither reached."""
-    if (leaving.jacobian is None) != (coming.jacobian is None):
-        raise KeypointError("expected jacobians in all performances or in none; got a mixture: detect with one model")
+    kinds = [(part.jacobian is None, part.covariance is None) for part in (leaving, coming)]
+    if kinds[0] != kinds[1]:
+        raise KeypointError(
+            "expected jacobians and covariances in all performances or in none; got a mixture: detect with one model"
+        )
     count = len(leaving)
     share = eased(torch.arange(1, count + 1, dtype=torch.float64) / (count + 1))
 
     def mixed(a: Tensor, b: Tensor) -> Tensor:
         return torch.lerp(a, b, share.reshape(-1, *[1] * (a.ndim - 1)).to(a))
 
-    jacobian = confidence = None
+    jacobian = confidence = covariance = None
     if leaving.jacobian is not None and coming.jacobian is not None:
-        jacobian = mixed(leaving.jacobian, coming.jacobian)
+        signed = coming.jacobian if coming.covariance is None else like_signs(coming.jacobian, leaving.jacobian)
+        jacobian = mixed(leaving.jacobian, signed)
     if leaving.confidence is not None and coming.confidence is not None:
         confidence = mixed(leaving.confidence, coming.confidence)
-    return Keypoints(mixed(leaving.position, coming.position), jacobian, None, confidence)
+    if leaving.covariance is not None and coming.covariance is not None:
+        covariance = mixed(leaving.covariance, coming.covariance)
+    return Keypoints(mixed(leaving.position, coming.position), jacobian, None, confidence, covariance)

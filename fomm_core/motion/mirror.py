@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ..errors import KeypointError
 from ..geometry import Keypoints
@@ -12,7 +13,7 @@ from .checks import check_counts, check_single
 def mirror(keypoints: Keypoints, partners: Sequence[int] | None = None) -> Keypoints:
     """Left and right exchanged: x becomes -x, and each keypoint does what its partner did.
 
-    A jacobian J becomes M J M with M = diag(-1, 1). Mirrored twice, a performance is what it was, to the bit.
+    A jacobian or covariance J becomes M J M with M = diag(-1, 1). Mirrored twice, a performance is what it was, to the bit.
 
     Args:
         keypoints: T frames.
@@ -27,11 +28,13 @@ def mirror(keypoints: Keypoints, partners: Sequence[int] | None = None) -> Keypo
     if len(order) != count or any(not 0 <= other < count or order[other] != own for own, other in enumerate(order)):
         raise KeypointError(f"expected for each of {count} keypoints a partner whose partner it is; got {order}")
     signs = keypoints.position.new_tensor([-1.0, 1.0])
-    jacobian = None
-    if keypoints.jacobian is not None:
-        jacobian = keypoints.jacobian[:, order] * (signs[:, None] * signs)
-    confidence = None if keypoints.confidence is None else keypoints.confidence[:, order]
-    return Keypoints(keypoints.position[:, order] * signs, jacobian, keypoints.times, confidence)
+    swapped = keypoints.each(lambda values: values[:, order])
+    maps = {
+        name: value * (signs[:, None] * signs)
+        for name in ("jacobian", "covariance")
+        if (value := getattr(swapped, name)) is not None
+    }
+    return replace(swapped, position=swapped.position * signs, times=keypoints.times, **maps)
 
 
 def mirror_partners(keypoints: Keypoints, flipped: Keypoints | None = None) -> tuple[int, ...]:

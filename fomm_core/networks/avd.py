@@ -49,7 +49,7 @@ class AvdNetwork(nn.Module):
             return Keypoints(made, times=driving.times)
         position, local = unpack(made, [[2], [2, 2]], "t k *")
         covariance = None if driving.covariance is None else local @ local.mT
-        return Keypoints(position, local, driving.times, covariance)
+        return Keypoints(position, local, driving.times, covariance=covariance)
 
 
 def _numbers(position: Tensor, jacobian: Tensor | None) -> Tensor:

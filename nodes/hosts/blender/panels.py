@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from typing import Any
 
 import bpy
@@ -10,6 +9,7 @@ import bpy
 from . import model_choice, progress, setting_up
 from .nodes import TREE
 from .operators import edited_tree
+from .paragraphs import paragraph
 from .results import result_of
 
 FIRST_STEPS = (
@@ -69,14 +69,6 @@ class HelpPanel(_Panel):
     def draw(self: Any, context: Any) -> None:
         for step in FIRST_STEPS:
             paragraph(self.layout, step, context)
-
-
-def paragraph(layout: Any, text: str, context: Any) -> None:
-    """Text in lines as wide as the region."""
-    column = layout.column(align=True)
-    width = max(20, int(context.region.width / (7 * context.preferences.system.ui_scale)))
-    for line in textwrap.wrap(text, width):
-        column.label(text=line)
 
 
 CLASSES = (RunPanel, HelpPanel)

@@ -10,7 +10,7 @@ from typing import Any
 
 import bpy
 
-from .panels import paragraph
+from .paragraphs import paragraph
 from .preferences import worker_settings
 from .queued import CANCELLED, DONE, FAILED, RUNNING, WAITING, Entry, Queue
 from .span import StripError

@@ -12,6 +12,7 @@ import bpy
 
 from . import pythons
 from .environment import Plan, Setup, complete, makers, remove
+from .paragraphs import paragraph
 from .preferences import OFFLINE, online, preferences, worker_folder
 from .session import close
 
@@ -195,8 +196,6 @@ def _draw_progress(box: Any, setup: Setup) -> None:
 
 
 def _lines(box: Any, text: str, context: Any) -> None:
-    from .panels import paragraph
-
     paragraph(box, text, context)
 
 
