@@ -60,12 +60,17 @@ def export_onnx(
         by default. dtype: float32, or float16 for the layers that bear it (see `lowering.cast`); inputs and outputs
         stay float32. framing: how the model wants to see a face, to be noted.
 
-    Raises CheckpointError for a model without dense motion; SizeError for a size that does not fit; FommError where the
-    folder exists, and with `overwrite` where it is none that this function wrote.
+    Raises CheckpointError for a model without dense motion or of another family; SizeError for a size that does not
+    fit; FommError where the folder exists, and with `overwrite` where it is none that this function wrote.
     """
     folder = Path(folder)
     if dtype not in TYPES:
         raise FommError(f"expected float32 or float16 to export; got {str(dtype).removeprefix('torch.')}.")
+    if model.config.family != "fomm":
+        raise CheckpointError(
+            f"expected a first-order model to export; '{model.name}' is of the family {model.config.family}, whose "
+            "networks have no ONNX form here yet."
+        )
     if model.dense_motion is None:
         raise CheckpointError(f"expected a model with dense motion to export; '{model.name}' has none.")
     check_folder(folder, overwrite=overwrite)

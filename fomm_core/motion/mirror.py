@@ -13,7 +13,8 @@ from .checks import check_counts, check_single
 def mirror(keypoints: Keypoints, partners: Sequence[int] | None = None) -> Keypoints:
     """Left and right exchanged: x becomes -x, and each keypoint does what its partner did.
 
-    A jacobian or covariance J becomes M J M with M = diag(-1, 1). Mirrored twice, a performance is what it was, to the bit.
+    A jacobian or covariance J becomes M J M with M = diag(-1, 1). Mirrored twice, a performance is what it was, to the
+    bit.
 
     Args:
         keypoints: T frames.

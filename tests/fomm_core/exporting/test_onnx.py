@@ -14,6 +14,7 @@ import pytest
 import torch
 from fomm_nodes.fomm_core import AnimationOptions, AnimationSession, drive
 from fomm_nodes.fomm_core.checkpoints import load_builtin
+from fomm_nodes.fomm_core.config import preset
 from fomm_nodes.fomm_core.errors import CheckpointError, FommError, SizeError
 from fomm_nodes.fomm_core.fitting import from_uint8, to_uint8
 from fomm_nodes.fomm_core.model import MotionModel
@@ -176,3 +177,11 @@ def test_the_example_makes_the_frames_that_the_library_makes(root: Path, tmp_pat
             steps_near(got.mean((0, 1)), frame.astype(np.float64).mean((0, 1)), 2)  # lossy WebP keeps colours so well
             assert np.abs(got - frame).mean() < 6
     assert json.loads((folder / MANIFEST).read_text())["model"] == model.name
+
+
+def test_models_of_other_families_are_refused(tmp_path: Path) -> None:
+    with torch.device("meta"):
+        model = MotionModel(preset("mraa-vox-256"), name="regions")
+    with pytest.raises(CheckpointError, match="first-order model"):
+        export_onnx(model, tmp_path / "out")
+    assert not list(tmp_path.iterdir())

@@ -145,7 +145,7 @@ def test_blend(run: Run, moved: dict) -> None:
 
 @pytest.mark.parametrize("only", ["ten", "3-", "10", "5-2", "-1"])
 def test_blend_refuses_numbers_that_are_none(run: Run, moved: dict, only: str) -> None:
-    with pytest.raises(KeypointError, match="keypoint numbers|keypoint's number|names or numbers"):
+    with pytest.raises(KeypointError, match=r"keypoint numbers|keypoint's number|names or numbers"):
         run("BlendKeypoints", first=moved["driving"], second=moved["driving"], only_keypoints=only)
 
 
