@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .times import place
 
 if TYPE_CHECKING:
-    from ...fomm_core.animation import AnimationOptions
+    from ..fomm_core.animation import AnimationOptions
 
 
 def add_motion_arguments(group: Any) -> None:
@@ -81,8 +81,8 @@ def anchor_frame(text: str) -> int | str:
 
 def animation_options(arguments: argparse.Namespace) -> AnimationOptions:
     """What the options of `add_motion_arguments` ask for, the part of the clip aside."""
-    from ...fomm_core.animation import AnimationOptions
-    from ...fomm_core.motion import TransferOptions
+    from ..fomm_core.animation import AnimationOptions
+    from ..fomm_core.motion import TransferOptions
 
     transfer = TransferOptions(
         mode=arguments.mode,

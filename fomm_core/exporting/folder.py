@@ -21,6 +21,7 @@ from ..lowering import cast, fold_normalisation, plain_copy
 from ..model import MotionModel
 from ..motion import TransferOptions
 from ..motion.scale import SMALLEST_AREA
+from ..networks import KeypointDetector
 from ..region import Framing
 from .graph import OPSET, TYPES, Graph
 from .networks import animator_graph, detector_graph, encoder_graph
@@ -135,6 +136,7 @@ def _graphs(model: MotionModel, dtype: torch.dtype) -> dict[str, Graph]:
     cast(copy, dtype)
     channels, keypoints = config.num_channels, config.num_keypoints
     assert copy.dense_motion is not None
+    assert isinstance(copy.detector, KeypointDetector)
     return {
         "detector": detector_graph(copy.detector, channels, keypoints),
         "encoder": encoder_graph(copy.generator, copy.dense_motion, channels),

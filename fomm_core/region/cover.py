@@ -69,4 +69,5 @@ def _values(light: Numbers) -> Numbers:
 
 
 def _power(values: Numbers, by: float) -> Numbers:
-    return cv2.pow(np.ascontiguousarray(values, np.float32), by).reshape(values.shape)
+    powers: Numbers = np.asarray(cv2.pow(np.ascontiguousarray(values, np.float32), by), np.float32)
+    return powers.reshape(values.shape)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Protocol, TypeVar, runtime_checkable
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import cv2
 import numpy as np
@@ -127,7 +127,7 @@ class Paster:
             cover = Cover.of(cover.share * limits)
         left, top, right, bottom = sampling.box
         result = frame if in_place else frame.copy()
-        old = result[top:bottom, left:right]
+        old: Any = result[top:bottom, left:right]
         new = _sample_paste(crop, sampling, smooth=True)
         if frame.dtype == np.float32:
             result[top:bottom, left:right] = mixed(old, np.clip(new, 0, 1), cover, linear=self.linear)

@@ -138,7 +138,8 @@ def _widened(values: Tensor, fresh: Tensor) -> Tensor:
     wide = fresh.detach().cpu().clone()
     rows = slice(len(values))
     wide[rows] = 0
-    wide[(rows, *(slice(length) for length in values.shape[1:]))] = values
+    shared = (rows, *(slice(length) for length in values.shape[1:]))
+    wide[shared] = values
     return wide
 
 

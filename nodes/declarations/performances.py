@@ -128,8 +128,8 @@ def _plot(
     named = parse_groups(groups, keypoints.count)
     weights = parse_weights(only_keypoints, named, keypoints.count)
     chosen = None if weights is None else [number for number, weight in enumerate(weights[0]) if weight > 0]
-    keypoints, before = (None if k is None else keypoints_at_constant_rate(k) for k in (keypoints, before))
-    assert keypoints is not None
+    keypoints = keypoints_at_constant_rate(keypoints)
+    before = None if before is None else keypoints_at_constant_rate(before)
     gaps = [] if keypoints.confidence is None else fill_gaps(keypoints)[1]
     picture = plot_curves(
         keypoints,

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .command import Command
-from .nodes import known_choices
+from .choices import known_choices
 from .preferences import OFFLINE, online, preferences, worker_settings
 from .session import SESSION
 
