@@ -27,8 +27,8 @@ from .border import (
 )
 from .clips import READ_AT_ONCE, at_constant_rate, first_frame, open_clip
 
-SOFT, HARD = "soft", "hard"
-OF_TARGET, OF_SOURCE = "target", "source"
+SOFT, HARD = "soft-edged", "hard-edged"
+OF_TARGET, OF_SOURCE = "of-target", "of-source"
 
 
 def numbers_of(parts: str, count: int) -> list[int]:
@@ -119,7 +119,7 @@ PARTS_IN = text(
 EDGES_IN = choice(
     "edges",
     "edges",
-    "soft: as sure or unsure as the model is at each pixel. hard: black or white.",
+    "soft-edged: as sure or unsure as the model is at each pixel. hard-edged: black or white.",
     (SOFT, HARD),
 )
 
@@ -164,8 +164,8 @@ SWAP_PARTS = NodeSpec(
         choice(
             "place",
             "place",
-            "target: what comes from the source is where the target has these parts. source: where the source has "
-            "them, moved into the target's pose.",
+            "of-target: what comes from the source is where the target has these parts. of-source: where the source "
+            "has them, moved into the target's pose.",
             (OF_TARGET, OF_SOURCE),
         ),
         SIZE_IN,
