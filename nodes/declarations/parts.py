@@ -142,7 +142,7 @@ DETECT_PARTS = NodeSpec(
     ),
     outputs=(
         socket("mask", MASK, "mask", "The chosen parts together, a mask for each picture."),
-        socket("each", MASK, "each part", "Of the first picture: a mask for each part, the background first."),
+        socket("each", MASK, "each part", "A mask for each part of the first picture, the background first."),
         socket("picture", IMAGE, "picture", "The pictures with each part in a colour of its own."),
         socket("count", INT, "parts", "How many parts the model knows, without the background."),
     ),
