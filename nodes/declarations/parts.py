@@ -27,8 +27,8 @@ from .border import (
 )
 from .clips import READ_AT_ONCE, at_constant_rate, first_frame, open_clip
 
-SOFT, HARD = "soft", "hard"
-OF_TARGET, OF_SOURCE = "target", "source"
+SOFT, HARD = "soft-edged", "hard-edged"
+OF_TARGET, OF_SOURCE = "of-target", "of-source"
 
 
 def numbers_of(parts: str, count: int) -> list[int]:
@@ -118,7 +118,7 @@ PARTS_IN = text(
 EDGES_IN = choice(
     "edges",
     "edges",
-    "soft: as sure or unsure as the model is at each pixel. hard: black or white.",
+    "soft-edged: as sure or unsure as the model is at each pixel. hard-edged: black or white.",
     (SOFT, HARD),
 )
 
@@ -141,7 +141,7 @@ DETECT_PARTS = NodeSpec(
     ),
     outputs=(
         socket("mask", MASK, "mask", "The chosen parts together, a mask for each picture."),
-        socket("each", MASK, "each part", "Of the first picture: a mask for each part, the background first."),
+        socket("each", MASK, "each part", "A mask for each part of the first picture, the background first."),
         socket("picture", IMAGE, "picture", "The pictures with each part in a colour of its own."),
         socket("count", INT, "parts", "How many parts the model knows, without the background."),
     ),
@@ -163,8 +163,8 @@ SWAP_PARTS = NodeSpec(
         choice(
             "place",
             "place",
-            "target: what comes from the source is where the target has these parts. source: where the source has "
-            "them, moved into the target's pose.",
+            "of-target: what comes from the source is where the target has these parts. of-source: where the source "
+            "has them, moved into the target's pose.",
             (OF_TARGET, OF_SOURCE),
         ),
         SIZE_IN,

@@ -89,4 +89,5 @@ def test_the_graphs_show_most_of_the_blocks() -> None:
     left = {spec.id.removeprefix("FOMM_") for spec in ALL} - {kind.removeprefix("FOMM_") for kind in used}
     by_other_means = {"RegionFromBox", "RegionFromMask", "RegionFromNumbers", "PasteBackVideo"}
     refinements = {"BlendKeypoints", "FindBestFrame", "Hold", "TransferDetail", "WarpImage"}
-    assert left == {"LoadKeypoints", "SaveFlow"} | by_other_means | refinements
+    other_models = {"DetectParts", "SwapParts"}
+    assert left == {"LoadKeypoints", "SaveFlow"} | by_other_means | refinements | other_models

@@ -84,9 +84,9 @@ def test_parts(run: Run, host: Any, portrait: Tensor, clip: Tensor) -> None:
     assert found["each"].shape == (5, 64, 64)
     assert found["picture"].shape == (len(clip), 64, 64, 3)
     near(found["mask"], torch.ones(len(clip), 64, 64))
-    hard = run("DetectParts", model=model, images=portrait, parts="1", edges="hard", size="model")["mask"]
+    hard = run("DetectParts", model=model, images=portrait, parts="1", edges="hard-edged", size="model")["mask"]
     assert hard.shape == (1, 64, 64)
-    swapped = run("SwapParts", model=model, source=portrait, target=clip, parts="1, 2", place="source", size="model")
+    swapped = run("SwapParts", model=model, source=portrait, target=clip, parts="1, 2", place="of-source", size="model")
     assert swapped["images"].shape == (len(clip), 64, 64, 3)
     assert swapped["mask"].shape == (len(clip), 64, 64)
     with pytest.raises(KeypointError, match="expected numbers of parts of 0 to 4; got 9"):
