@@ -8,7 +8,6 @@ from typing import Any
 import bpy
 
 from .command import Command
-from .choices import known_choices
 from .preferences import OFFLINE, online, preferences, worker_settings
 from .session import SESSION
 
@@ -110,7 +109,7 @@ def _end(operator: Any, ended: Command) -> set[str]:
 
 def _look_anew() -> None:
     """The lists of models are asked for again when they are next looked at."""
-    known_choices.clear()
+    SESSION.choices.clear()
     SESSION.asked = False
 
 
