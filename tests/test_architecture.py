@@ -68,7 +68,7 @@ CORE: dict[str, set[str]] = {
     "persons": {"faces", "shipped", "video"},
     "video": {"files", "wording"},
     "view": {"geometry"},
-    "grouping": {"faces", "geometry", "motion", "prepared", "session"},
+    "grouping": {"faces", "motion", "prepared", "session"},
     "checking": {"animation", "faces", "geometry", "motion", "prepared", "session", "whole"},
     "plots": {"checking", "geometry", "view"},
     "background": set(),

@@ -14,7 +14,7 @@ from . import (
     nodes,
     operators,
     panels,
-    preferences,
+    preferences_panel,
     progress,
     queue_panel,
     sequencer,
@@ -30,7 +30,7 @@ _CLASSES: list[type] = []
 def register() -> None:
     """Bring everything into Blender."""
     fixed = (
-        *preferences.CLASSES,
+        *preferences_panel.CLASSES,
         *setting_up.CLASSES,
         *model_choice.CLASSES,
         *sockets.CLASSES,
