@@ -46,6 +46,17 @@ def test_values_that_are_gone_or_changed_are_made_anew() -> None:
     assert known.of([3], "key", object) is not known.of([3], "key", object)
 
 
+def test_pictures_of_inference_mode_are_known_again_and_missed_where_they_changed() -> None:
+    """ComfyUI runs its nodes in that mode, whose tensors count no changes."""
+    known = Remembered()
+    with torch.inference_mode():
+        pictures = torch.rand(3, 8, 8, 3)
+        made = known.of([pictures], "key", object)
+        assert known.of([pictures], "key", object) is made
+        pictures[1] += 0.5
+        assert known.of([pictures], "key", object) is not made
+
+
 def test_only_the_last_ones_are_kept() -> None:
     known, values = Remembered(2), [Value() for _ in range(3)]
     made = [known.of([value], "", object) for value in values]
