@@ -116,8 +116,8 @@ class Remembered:
 
 
 def _version(value: Any) -> Hashable:
-    """Another one when a tensor was changed in place. Those of inference mode, in which ComfyUI runs its nodes, count no
-    changes: a sample of their numbers tells.
+    """Another one when a tensor was changed in place. Those of inference mode, in which ComfyUI runs its nodes, do not
+    count changes: a sample of their numbers tells.
     """
     if not isinstance(value, Tensor):
         return 0
