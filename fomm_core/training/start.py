@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -26,8 +27,10 @@ log = logging.getLogger("fomm.training")
 KERNEL = ".kernel"
 """Fixed filters: they follow from the configuration and are never carried over."""
 
-GROWN_BIAS = 3.0
-"""Of the mask of a keypoint that was added; the others, trained, are far above where they matter."""
+GROWN_SHARE = 0.05
+"""What dense motion gives each keypoint that was added, against the background. At a few thousandths gradients are so
+small that they stay unused for good.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +120,7 @@ def grown(start: Start, model: MotionModel) -> Start:
     """The weights of `start` for a model of more keypoints; `start` itself for one of as many or fewer.
 
     Its keypoints stay the first. The new ones begin as `model` has them; dense motion does not look at them yet, and
-    prefers the others to them (GROWN_BIAS).
+    lets each move the picture a little wherever the background would (GROWN_SHARE).
     """
     old, new = start.config.num_keypoints, model.config.num_keypoints
     if new <= old:
@@ -126,8 +129,9 @@ def grown(start: Start, model: MotionModel) -> Start:
     for name, fresh in model.state_dict().items():
         if name in state and state[name].shape != fresh.shape and not name.endswith(KERNEL):
             state[name] = _widened(state[name], fresh)
-    if "dense_motion.mask_head.bias" in state:
-        state["dense_motion.mask_head.bias"][old + 1 :] = GROWN_BIAS
+    for name, less in (("dense_motion.mask_head.weight", 0.0), ("dense_motion.mask_head.bias", math.log(GROWN_SHARE))):
+        if name in state:
+            state[name][old + 1 :] = state[name][0] + less
     return replace(start, model=state)
 
 

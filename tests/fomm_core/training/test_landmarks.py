@@ -29,7 +29,7 @@ from fomm_nodes.fomm_core.training.data.points import (
 )
 from fomm_nodes.fomm_core.training.landmarks import TIED, acting_map, check_tied, tied_difference
 from fomm_nodes.fomm_core.training.presets import training_preset
-from fomm_nodes.fomm_core.training.start import Start, build_networks, grown
+from fomm_nodes.fomm_core.training.start import GROWN_SHARE, Start, build_networks, grown
 from nearness import NETWORK, near
 
 PLAIN = replace(
@@ -198,10 +198,11 @@ def test_a_model_with_more_keypoints_begins_as_the_one_with_fewer(make: Callable
         before, after = small.detect(pictures), large.detect(pictures)
         near(after.position[:, :count], before.position)
         reduced = small.dense_motion.reduce(pictures[:1])
-        hidden = [
-            model.dense_motion(reduced, at[:1], at[1:]).occlusion for model, at in ((small, before), (large, after))
-        ]
-        near(*hidden)
+        then, now = (model.dense_motion(reduced, at[:1], at[1:]) for model, at in ((small, before), (large, after)))
+        near(now.occlusion, then.occlusion)
+        background, added = now.mask[:, :1], now.mask[:, count + 1 :]
+        near(added, (GROWN_SHARE * background).expand_as(added))
+        near(now.mask[:, 1 : count + 1] / background, then.mask[:, 1:] / then.mask[:, :1])
     assert grown(start, small) is start
     with pytest.raises(TrainingError, match="differs"):
         build_networks(small.config, PLAIN, Start.of(large), 0, None)
