@@ -47,7 +47,7 @@ spec = importlib.util.spec_from_file_location(
     "fomm_nodes", {str(root / "__init__.py")!r}, submodule_search_locations=[{str(root)!r}])
 module = sys.modules["fomm_nodes"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
-from fomm_nodes.nodes.cli import main
+from fomm_nodes.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """
     process = subprocess.Popen(

@@ -31,6 +31,7 @@ from demo_clips.verify import Seen, fault
 from fomm_nodes.fomm_core import shipped
 from fomm_nodes.fomm_core.errors import DataError
 from fomm_nodes.fomm_core.faces import FaceFinder
+from fomm_nodes.fomm_core.training.data.points import mirrored
 from fomm_nodes.fomm_core.video import read_image
 from nearness import DOUBLE, near
 
@@ -249,8 +250,8 @@ def test_a_short_motion_is_played_to_and_fro() -> None:
 def test_points_in_a_mirror(doll: puppet.Puppet, inside: mouth.Inside) -> None:
     expression = replace(doll.rig.rest, lids=(0.5, 0.0), gaze=(0.1, 0.0))
     _, where = doll.frame(doll.pose, expression, inside, SIDE)
-    other = points.mirrored(where[None], SIDE)
-    near(points.mirrored(other, SIDE)[0], where, 1e-5)  # float32
+    other = mirrored(where[None], SIDE)
+    near(mirrored(other, SIDE)[0], where, 1e-5)  # float32
     near(points.opening(other)[0], points.opening(where[None])[0], 1e-4)  # likewise
     assert other[0, 0, 0] < other[0, 1, 0]
     assert other[0, 22:38, 0].max() < other[0, 38:54, 0].min()

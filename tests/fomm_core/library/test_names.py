@@ -141,7 +141,7 @@ def test_comfyui_offers_them(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     )
     monkeypatch.setitem(sys.modules, "folder_paths", fake)
     name = "fomm_nodes.nodes.hosts.comfyui.files"
-    spec = importlib.util.spec_from_file_location(name, root / "nodes" / "hosts" / "comfyui_files.py")
+    spec = importlib.util.spec_from_file_location(name, root / "nodes" / "hosts" / "comfyui" / "files.py")
     assert spec is not None
     assert spec.loader is not None
     files = importlib.util.module_from_spec(spec)
