@@ -15,7 +15,11 @@ if TYPE_CHECKING:
     from ..fomm_core.session import AnimationSession
 
 PRESET_NAMES = (
-    "vox-256, vox-adv-256, taichi-256, taichi-adv-256, fashion-256, mgif-256, bair-256, nemo-256, demo-64 or demo-128"
+    "vox-256, vox-adv-256, taichi-256, taichi-adv-256, fashion-256, mgif-256, bair-256, nemo-256, demo-64, demo-128; "
+    "thin-plate splines: tps-vox-256, tps-taichi-256, tps-ted-384, tps-mgif-256; regions: mraa-vox-256, "
+    "mraa-taichi-256, mraa-ted-384, mraa-ted-youtube-384, mraa-mgif-256; part swap: "
+    "partswap-vox-5segments-256, partswap-vox-10segments-256, partswap-vox-15segments-256, partswap-taichi-256 or "
+    "partswap-vox-first-order-256"
 )
 
 

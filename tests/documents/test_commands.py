@@ -43,7 +43,11 @@ NOT_RUN = {
 }
 """Commands that are not run here, and why. Those of `fomm` are parsed nevertheless."""
 
-NOT_RUN_PYTHON = {"import bpy": "needs Blender", "ComfyUIEngine(": "needs a ComfyUI that runs"}
+NOT_RUN_PYTHON = {
+    "import bpy": "needs Blender",
+    "ComfyUIEngine(": "needs a ComfyUI that runs",
+    'load_keypoints("talk.safetensors")': "needs a performance; see tests/fomm_core/motion/test_edits.py",
+}
 
 DOCUMENTS = [path for path in documents(ROOT) if any(blocks(path, ROOT))]
 each = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())

@@ -154,7 +154,7 @@ def test_a_python_without_torch_says_what_to_install(tmp_path: Path) -> None:
     handle, heard = submit(client, {})
     wait(client, lambda: handle.ended)
     assert "has no library" in heard.failures[0].message
-    assert "pip install fomm-nodes" in heard.failures[0].message
+    assert "Set Up Worker" in heard.failures[0].message
     client.close()
 
 
