@@ -15,7 +15,8 @@ from .preferences import worker_settings
 from .queued import CANCELLED, DONE, FAILED, RUNNING, WAITING, Entry, Queue
 from .span import StripError
 from .strip_choice import pairs
-from .strip_results import place_from, place_to
+from .strip_inputs import strips_of
+from .strip_results import file_of, place_from, place_to
 from .strip_work import folder_for, output_for, prepare, show_files
 
 TICK = 0.3
@@ -37,7 +38,20 @@ def queue_of(scene: Any) -> Queue:
     folder = folder_for(scene.fomm_strips.folder)
     if folder not in _queues:
         _queues[folder] = Queue.load(folder)
+        _look_for_strips(_queues[folder])
     return _queues[folder]
+
+
+def _look_for_strips(queue: Queue) -> None:
+    """What was put on the timeline of a file that was not saved then is put there again."""
+    lying: set[Path] = set()
+    for scene in bpy.data.scenes:
+        for strip in strips_of(scene.sequence_editor) if scene.sequence_editor is not None else ():
+            if strip.type in ("MOVIE", "IMAGE"):
+                lying.add(file_of(strip).resolve())
+    for entry in queue.entries:
+        if entry.state == DONE and entry.made:
+            entry.shown = entry.shown and Path(entry.made[0]).resolve() in lying
 
 
 def go_on(queue: Queue) -> None:

@@ -118,7 +118,7 @@ def bring_in(files: Sequence[Path], place: Place) -> Any:
         if still is not None:
             lay_over(strip, still, sizes, place.cut)
     else:
-        before = _file_of(strip)
+        before = file_of(strip)
         size = size_of(before) if before.is_file() else sizes[1]
         _swap(strip, files, place)
         keep_place(strip, size, still, sizes, place.cut)
@@ -165,7 +165,8 @@ def _show_pictures(strip: Any, files: Sequence[Path]) -> None:
     strip.directory = f"{_relative(files[0].parent)}/"
 
 
-def _file_of(strip: Any) -> Path:
+def file_of(strip: Any) -> Path:
+    """The file that a MOVIE or IMAGE strip shows, or its first image."""
     name = strip.filepath if strip.type == "MOVIE" else f"{strip.directory}{strip.elements[0].filename}"
     return Path(bpy.path.abspath(name))
 
