@@ -26,7 +26,7 @@ from fomm_nodes.fomm_core.motion import (
     to_length,
     trim,
 )
-from nearness import near
+from nearness import DOUBLE, near
 from performances import performance, same
 
 RATE = Fraction(25)
@@ -182,7 +182,7 @@ def test_the_order_of_edits() -> None:
     ],
 )
 def test_curves(text: str, frames: int, values: list[float]) -> None:
-    near(curve_values(parse_curve(text, RATE), frames), torch.tensor(values, dtype=torch.float64), 1e-9, of=1)
+    near(curve_values(parse_curve(text, RATE), frames), torch.tensor(values, dtype=torch.float64), DOUBLE, of=1)
 
 
 @pytest.mark.parametrize("text", ["a", "1, 2", "0: 1, 0: 2", "4: 1, 2: 1", "-1", "nan", "1e9", "0: 0: 0", "0; 1: 2"])

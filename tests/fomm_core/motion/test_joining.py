@@ -7,7 +7,7 @@ import torch
 from fomm_nodes.fomm_core.errors import KeypointError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import eased, join, loop, trim
-from nearness import near
+from nearness import DOUBLE, near
 from performances import performance, same
 
 SEAM = 1.2
@@ -64,7 +64,7 @@ def test_the_ease_is_at_rest_at_both_ends() -> None:
     assert value[[0, -1]].tolist() == [0, 1]
     assert slope[[0, -1]].tolist() == [0, 0]
     assert (slope >= 0).all()
-    near(value + value.flip(0), torch.ones(1001, dtype=torch.float64), 1e-9)
+    near(value + value.flip(0), torch.ones(1001, dtype=torch.float64), DOUBLE)
 
 
 @pytest.mark.parametrize(

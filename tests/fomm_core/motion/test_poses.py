@@ -8,7 +8,7 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.errors import KeypointError
 from fomm_nodes.fomm_core.motion import KeyPose, apply_poses, eased, format_poses, parse_poses
-from nearness import near
+from nearness import ROUNDING, near
 from performances import performance, same
 
 
@@ -63,9 +63,9 @@ def test_the_three_ways_between_poses() -> None:
     for ease, half in (("smooth", 0.5), ("linear", 0.5), ("hold", 0.0)):
         got = apply_poses(still, (KeyPose(0, {}, ease), KeyPose(10, {1: (0.4, 0, 1, 0, 0, 1)})))
         moved = (got.position[:, 1, 0] - still.position[0, 1, 0]) / 0.4
-        near(moved[[5, 10]], torch.tensor([half, 1.0]), 1e-5, of=1)
+        near(moved[[5, 10]], torch.tensor([half, 1.0]), ROUNDING, of=1)
         if ease == "smooth":
-            near(moved[:11], eased(torch.arange(11) / 10), 1e-5, of=1)
+            near(moved[:11], eased(torch.arange(11) / 10), ROUNDING, of=1)
     near(got.position[:, 0], still.position[:, 0].expand(11, -1))
 
 
