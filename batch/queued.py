@@ -25,18 +25,16 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from ..fomm_core.errors import FommError
-from ..graph.model import Graph, Link
 from .comfyui.engine import ComfyUIEngine
 from .driver import Finished, Runner, Watch
-from .engine import CancelledError, Engine, InputFile, Job, JobError, Outcome, Progress, Promises, Report
+from .engine import CancelledError, Engine, Job, JobError, Outcome, Progress, Promises, Report
 from .jobs import Digests
 from .local.options import LocalOptions
 from .local.pool import LocalPool
 from .local.wire import options_from, progress_to
 from .manifest import DONE, PENDING, BusyError, Manifest
 from .passing import JOB_PREFIX, sweep
-from .ports import file_ports
-from .render import closing, local_schemas, passing_folder
+from .render import closing, input_files, passing_folder
 
 PATIENCE = 20.0
 """Seconds that another driver in the same folder has to end."""
@@ -96,19 +94,14 @@ class _Queue:
         for entry in entries:
             given = {name: Path(path) for name, path in entry["files"].items()}
             folders = replace(options.folders, files=given)
-            inputs = []
             try:
-                for port in file_ports(Graph.from_api(entry["graph"]), local_schemas(folders)):
-                    name = port.node.inputs[port.port]
-                    if not isinstance(name, Link):
-                        path = folders.input_file(str(name))
-                        inputs.append(InputFile(port.node.id, port.port, str(name), path, digests(path)))
+                inputs = tuple(input_files(entry["graph"], folders, digests))
             except (FommError, OSError) as problem:
                 self._say({"failed": entry["id"], "message": str(problem), "details": "", "cancelled": False})
                 continue
             told = [entry["graph"], sorted((file.name, file.digest) for file in inputs)]
             key = hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-            yield Job(entry["id"], entry["graph"], tuple(inputs), Path(entry["output"]), key)
+            yield Job(entry["id"], entry["graph"], inputs, Path(entry["output"]), key)
 
     def _wanted(self, jobs: list[Job], done: frozenset[str]) -> Iterator[Job]:
         """Those that are still to be done when it is their turn."""

@@ -12,18 +12,19 @@ from pathlib import Path
 from typing import Any
 
 from ..fomm_core.errors import FommError
-from ..graph.model import Graph
+from ..graph.model import Graph, Link
 from ..graph.reading import read_graph
 from ..graph.schemas import Schemas, schemas_of
 from ..nodes.block_table import known_blocks
 from ..nodes.hosts.headless.files import Folders
 from ..nodes.hosts.headless.limits import Limits
 from .driver import Runner, Tries, Watch
-from .engine import Engine
+from .engine import Engine, InputFile
 from .jobs import Batch, Digests, plan
 from .local.options import LocalOptions
 from .manifest import DONE, FAILED, PENDING, UNFINISHED, Counts, Entry, Manifest
 from .passing import JOB_PREFIX, sweep
+from .ports import file_ports
 from .report import write_report
 from .tables import Row
 
@@ -57,6 +58,18 @@ class Summary:
 def local_schemas(folders: Folders | None) -> Schemas:
     """The classes that the local engine runs. Without folders, lists of files are open to any choice."""
     return schemas_of(known_blocks(), None if folders is None else folders.choices)
+
+
+def input_files(data: Mapping[str, Any], folders: Folders, digests: Digests) -> Iterator[InputFile]:
+    """The files that the nodes of a graph in the API format name, each found in `folders`.
+
+    Raises FommError or OSError where one is not there or can't be read.
+    """
+    for port in file_ports(Graph.from_api(data), local_schemas(folders)):
+        name = port.node.inputs[port.port]
+        if not isinstance(name, Link):
+            path = folders.input_file(str(name))
+            yield InputFile(port.node.id, port.port, str(name), path, digests(path))
 
 
 def run_batch(

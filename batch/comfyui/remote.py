@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ...graph.model import Graph, Link
 from ...nodes.hosts.headless.files import Folders
-from ..engine import InputFile, Job, Report
+from ..engine import Job, Report
+from ..jobs import Digests
 from ..local.options import Results
 from ..outputs import Made, labels
-from ..ports import file_ports
-from ..render import local_schemas
+from ..render import input_files
 from .engine import ComfyUIEngine
 
 STEM = "result"
@@ -46,11 +44,12 @@ class RemoteEngine:
     def __init__(self, url: str, folders: Folders) -> None:
         self._engine = ComfyUIEngine([url])
         self._folders = folders
+        self._digests = Digests(lambda state: None, lambda state, digest: None)
 
     def make(self, job: Job, folder: Path, progress: Report) -> Results:
         """As `LocalEngine.make`."""
         given = {file.name: Path(file.path) for file in job.inputs}
-        inputs = tuple(self._inputs(job.graph, replace(self._folders, files=given)))
+        inputs = tuple(input_files(job.graph, replace(self._folders, files=given), self._digests))
         outcome = self._engine.run(replace(job, inputs=inputs, output=folder / STEM), progress)
         makers = makers_of(job.graph, outcome.files)
         made = tuple(
@@ -58,13 +57,3 @@ class RemoteEngine:
             for path, node in zip(outcome.files, makers, strict=True)
         )
         return Results(made, outcome.frames, outcome.reused)
-
-    def _inputs(self, data: Mapping[str, Any], folders: Folders) -> Iterator[InputFile]:
-        """The files that core nodes name."""
-        for port in file_ports(Graph.from_api(data), local_schemas(folders)):
-            name = port.node.inputs[port.port]
-            if isinstance(name, Link):
-                continue
-            path = folders.input_file(str(name))
-            digest = hashlib.sha256(path.read_bytes()).hexdigest()
-            yield InputFile(port.node.id, port.port, str(name), path, digest)

@@ -57,7 +57,7 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
                 auto="Around the face, unless the still is square or the model is one of bodies",
                 off="All of the still",
                 face="Around the face",
-                square="A square that you place: drag it over the still in the preview",
+                square="A square that you place by its middle, side and angle below",
             ),
         ),
         "face": bpy.props.EnumProperty(
