@@ -78,7 +78,8 @@ class AugmentationConfig:
 
     time_flip swaps source and driving, horizontal_flip mirrors both (never both flips at once). brightness, contrast,
     saturation: factors of 1 - x to 1 + x. hue: shift of -x to x of the whole circle. rotation_degrees: -x to x.
-    zoom: enlargement of 1 - x to 1 + x around the centre, moved as far as the enlarged picture allows. choices: the
+    zoom: enlargement of 1 - x to 1 + x around the centre, moved as far as the enlarged picture allows. blur: Gaussian,
+    of a standard deviation of 0 to x pixels, as small and compressed videos are once they are enlarged. choices: the
     driving frame is the one of so many whose mouth and eyes differ most from the source's, in clips with points (see
     `data.points`); 1 draws it like any other.
     """
@@ -92,12 +93,14 @@ class AugmentationConfig:
     rotation_degrees: float
     zoom: float
     choices: int = 1
+    blur: float = 0.0
 
     def __post_init__(self) -> None:
         bounds: Bounds = {
             **dict.fromkeys(("horizontal_flip", "time_flip"), Flag()),
             **dict.fromkeys(("brightness", "contrast", "saturation"), Bound(0, 100)),
             **{"hue": Bound(0, 0.5), "rotation_degrees": Bound(0, 360), "zoom": Bound(0, 100)},
+            "blur": Bound(0, 32),
             "choices": whole(1, 1000),
         }
         check_fields("the augmentation", self, bounds, TrainingError)

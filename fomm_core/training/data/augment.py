@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import torch
 from einops import rearrange
-from kornia import enhance
+from kornia import enhance, filters
 from torch import Tensor
 
 from ...geometry import coordinate_grid, warp
@@ -16,6 +16,8 @@ from ..config import AugmentationConfig
 from .points import MIRRORED
 
 SMALLEST_CHROMA = 1e-8
+SHARP = 0.05
+"""The least deviation of a blur in pixels: all of the kernel's weight is on its middle."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Augmentation:
 
     time_flip: source and driving change places. horizontal_flip: mirrored. brightness, contrast, saturation: factors.
     hue: shift in radians. rotation: in radians. zoom: enlargement. shift: (x, y) in -1..1, of the way that the enlarged
-    (or reduced) picture can be moved without leaving (or within) the frame.
+    (or reduced) picture can be moved without leaving (or within) the frame. blur: standard deviation in pixels.
     """
 
     time_flip: bool
@@ -36,6 +38,7 @@ class Augmentation:
     rotation: float
     zoom: float
     shift: tuple[float, float]
+    blur: float = 0.0
 
     @classmethod
     def draw(cls, config: AugmentationConfig, seed: int) -> Augmentation:
@@ -57,6 +60,7 @@ class Augmentation:
             rotation=math.radians(within(config.rotation_degrees)),
             zoom=within(config.zoom, 1.0),
             shift=(within(1.0), within(1.0)),
+            blur=abs(within(config.blur)),
         )
 
 
@@ -76,7 +80,7 @@ def augment(pairs: Tensor, augmentations: list[Augmentation], config: Augmentati
         flow = _flow(augmentations, *pairs.shape[-2:], like=pairs)
         moved = warp(rearrange(pairs, "n t c h w -> n (t c) h w"), flow, align_corners=True, padding="border")
         pairs = moved.view(pairs.shape)
-    return pairs
+    return _blurred(pairs, augmentations, config) if config.blur else pairs
 
 
 def augment_points(points: Tensor, augmentations: list[Augmentation], size: tuple[int, int]) -> Tensor:
@@ -126,6 +130,14 @@ def turned_hue(pictures: Tensor, angles: Tensor) -> Tensor:
         place = (sixth + first) % 6
         channels.append(value - chroma * torch.minimum(place, 4 - place).clamp(0, 1))
     return torch.stack(channels, 1)
+
+
+def _blurred(pairs: Tensor, augmentations: list[Augmentation], config: AugmentationConfig) -> Tensor:
+    """The kernel reaches three deviations of the strongest blur, so that a sample does not depend on the others."""
+    side = 2 * math.ceil(3 * config.blur) + 1
+    deviations = torch.tensor([[max(a.blur, SHARP)] * 2 for a in augmentations]).to(pairs)
+    pictures = rearrange(pairs, "n t c h w -> n (t c) h w")
+    return filters.gaussian_blur2d(pictures, (side, side), deviations, border_type="replicate").view(pairs.shape)
 
 
 def _flow(augmentations: list[Augmentation], height: int, width: int, *, like: Tensor) -> Tensor:

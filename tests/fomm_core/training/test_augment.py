@@ -24,6 +24,8 @@ OFF = AugmentationConfig(
     zoom=0.0,
 )
 NONE = Augmentation.draw(OFF, 0)
+CUT_AT_FOUR_DEVIATIONS = 1e-3
+"""Of a Gaussian's weight 6e-5 lies further out; the rest is made up to 1, on whole pixels."""
 
 
 def smooth(count=1, height=33, width=41):
@@ -155,3 +157,21 @@ def test_no_sample_depends_on_another(varied):
     together = augment(pairs, drawn, varied)
     for index in range(7):
         assert torch.equal(augment(pairs[index : index + 1], drawn[index : index + 1], varied)[0], together[index])
+
+
+def test_a_blur_takes_the_waves_that_its_width_says_and_leaves_the_others_alone():
+    deviation, side = 1.5, 96
+    config = replace(OFF, blur=2.0)
+    length = 12  # pixels of a wave
+    wave = 0.5 + 0.4 * torch.sin(2 * math.pi * torch.arange(side) / length).expand(2, 2, 3, side, side)
+    sharp, blurred = augment(wave, [NONE, replace(NONE, blur=deviation)], config)
+    near(sharp, wave[0], NETWORK)
+    left = math.exp(-2 * (math.pi * deviation / length) ** 2)  # of a wave's height, by a Gaussian's own transform
+    inner = slice(length, -length)
+    near(blurred[..., inner] - 0.5, left * (wave[1, ..., inner] - 0.5), CUT_AT_FOUR_DEVIATIONS, of=0.4)
+
+
+def test_blurs_are_drawn_up_to_the_widest():
+    drawn = [Augmentation.draw(replace(OFF, blur=2.0), seed).blur for seed in range(400)]
+    assert 0 <= min(drawn) < 0.1
+    assert 1.9 < max(drawn) <= 2.0
