@@ -32,6 +32,7 @@ from fomm_nodes.fomm_core.geometry import (
 )
 from fomm_nodes.fomm_core.model import build_discriminator
 from fomm_nodes.fomm_core.networks import SparseMotion
+from fomm_nodes.fomm_core.precision import is_fast
 from fomm_nodes.fomm_core.training import losses
 from fomm_nodes.fomm_core.training.config import TrainingConfig
 from fomm_nodes.fomm_core.training.optimise import BETAS, build_optimizers
@@ -182,6 +183,16 @@ def our_step(networks: TrainingNetworks, config: TrainingConfig) -> Step:
     return step
 
 
+def in_bfloat16(step: Step) -> Step:
+    """The step as `--precision bfloat16` makes it: backwards, formats are those of the way forwards."""
+
+    def lower(source: Tensor, driving: Tensor, transform: RandomTransform) -> dict[str, Tensor]:
+        with torch.autocast("cpu", torch.bfloat16):
+            return step(source, driving, transform)
+
+    return lower
+
+
 def measure(
     *, rounds: int, preset: str, size: int, batch: int, backbone: str, backbone_weights: Path | None, threads: int
 ) -> None:
@@ -199,13 +210,16 @@ def measure(
     plain = TrainingNetworks(
         copy.deepcopy(model), build_discriminator(model_config) if config.losses.adversarial else None, sees
     )
-    second, together = (TrainingNetworks.build(copy.deepcopy(model), config, backbone=sees) for _ in range(2))
-    for networks in (second, together):
+    second, together, lower = (TrainingNetworks.build(copy.deepcopy(model), config, backbone=sees) for _ in range(3))
+    for networks in (second, together, lower):
         if networks.discriminator is not None and plain.discriminator is not None:
             networks.discriminator.load_state_dict(plain.discriminator.state_dict())
     ways["plain step"] = plain_step(plain.train(), config)
     ways["ours"] = our_step(second, config)
-    ways["ours, one pass of the detector"] = our_step(together, replace(config, joint_detector=True))
+    jointly = replace(config, joint_detector=True)
+    ways["ours, one pass of the detector"] = our_step(together, jointly)
+    if is_fast(torch.bfloat16, torch.device("cpu")):
+        ways["the same in bfloat16"] = in_bfloat16(our_step(lower, jointly))
     with VideoReader(ASSETS / "driving.mp4") as reader:
         clip = torch.cat([fit_uint8(frame, size, size) for frame in reader])
     seconds: dict[str, list[float]] = {name: [] for name in ways}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..fomm_core.wording import counted
-from .animate import positive
+from .animate import DTYPES, positive
 from .picturing import picture_size
 from .terminal import say
 from .training_display import training_display
@@ -121,9 +121,9 @@ def _add_computing_arguments(group: Any) -> None:
     group.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines, each started alike")
     group.add_argument(
         "--precision",
-        choices=("float32", "bfloat16", "float16"),
-        default="float32",
-        help="of convolutions; geometry is float32 always (default: float32)",
+        choices=("auto", *DTYPES),
+        default="auto",
+        help="of convolutions; geometry is float32 always (default: auto: bfloat16 where the device is fast at it)",
     )
 
 

@@ -20,21 +20,26 @@ Use = Literal["animation", "training"]
 def choose_precision(precision: str, device: torch.device, use: Use = "animation") -> str:
     """One of PRECISIONS, for one of them or "auto".
 
-    "auto" is float32 but on CUDA: there, animation takes float16 from compute capability 7.0 on (tensor cores), and
-    training bfloat16, whose range needs no scaling of losses, where the GPU has it.
+    "auto" animates in float32 but on CUDA, where it takes float16 from compute capability 7.0 on (tensor cores). It
+    trains in bfloat16, whose range needs no scaling of losses, where GPU or processor has it (see `is_fast`).
 
     Raises:
         FommError: for any other name.
     """
     if precision == AUTO:
-        if device.type != "cuda":
-            return "float32"
         if use == "training":
-            return "bfloat16" if torch.cuda.is_bf16_supported() else "float32"
-        return "float16" if torch.cuda.get_device_capability(device) >= (7, 0) else "float32"
+            return "bfloat16" if _trains_fast_in_bfloat16(device) else "float32"
+        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
+        return "float16" if fast else "float32"
     if precision not in PRECISIONS:
         raise FommError(f"expected a precision of {AUTO}, {', '.join(PRECISIONS)}; got {precision!r}.")
     return precision
+
+
+def _trains_fast_in_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return device.type == "cpu" and is_fast(torch.bfloat16, device)
 
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:

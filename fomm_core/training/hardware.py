@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import TrainingError
 from ..networks import at_least_float32
-from ..precision import fast_dtype
+from ..precision import AUTO, choose_precision, fast_dtype
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -29,7 +29,7 @@ class Hardware:
 
     accelerator: 'auto', 'cpu', 'cuda' or 'mps'. devices: how many of them on this machine, their indices, or 'auto'
     for all. nodes: how many machines (each started alike, by torchrun or a batch system). precision: 'float32',
-    'bfloat16' or 'float16'.
+    'bfloat16', 'float16', or 'auto' (see `choose_precision`).
     """
 
     accelerator: str = "auto"
@@ -52,21 +52,23 @@ class Hardware:
                 "expected the library lightning-fabric for training; it is not installed. "
                 "Run: pip install lightning-fabric"
             ) from problem
-        if self.precision not in FABRIC:
-            raise TrainingError(f"expected a precision of {', '.join(FABRIC)}; got '{self.precision}'.")
+        if self.precision not in (AUTO, *FABRIC):
+            raise TrainingError(f"expected a precision of {AUTO}, {', '.join(FABRIC)}; got '{self.precision}'.")
         devices = self.devices if isinstance(self.devices, (int, str)) else list(self.devices)
         try:
             fabric = Fabric(
                 accelerator=self.accelerator,
                 devices=devices,
                 num_nodes=self.nodes,
-                precision=FABRIC[self.precision],
+                precision=FABRIC.get(self.precision, FABRIC["float32"]),
             )
         except Exception as problem:  # it raises of its own kinds
             raise TrainingError(
                 f"expected devices that torch can use; accelerator '{self.accelerator}', devices {self.devices} can't "
                 f"be had ({problem}). `fomm doctor` lists the devices; cpu works everywhere."
             ) from problem
+        if self.precision == AUTO:
+            return replace(self, precision=choose_precision(AUTO, fabric.device, "training")).fabric()
         if self.precision == "float16" and fabric.device.type != "cuda":
             raise TrainingError("expected a CUDA device for float16; choose bfloat16 or float32 here.")
         if self.precision == "bfloat16" and fast_dtype(torch.bfloat16, fabric.device) == torch.float32:

@@ -61,7 +61,8 @@ def test_without_onednn_no_half_is_fast(monkeypatch) -> None:
 @pytest.mark.parametrize(
     ("device", "capability", "has_bfloat16", "animation", "training"),
     [
-        ("cpu", (9, 0), True, "float32", "float32"),
+        ("cpu", (9, 0), True, "float32", "bfloat16"),
+        ("cpu", (9, 0), False, "float32", "float32"),
         ("mps", (9, 0), True, "float32", "float32"),
         ("cuda", (9, 0), True, "float16", "bfloat16"),
         ("cuda", (7, 0), False, "float16", "float32"),
@@ -71,6 +72,7 @@ def test_without_onednn_no_half_is_fast(monkeypatch) -> None:
 def test_auto_is_a_matter_of_device_and_use(device, capability, has_bfloat16, animation, training, monkeypatch) -> None:
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
+    monkeypatch.setattr(precision, "is_fast", lambda dtype, device: has_bfloat16)
     assert precision.choose_precision("auto", torch.device(device)) == animation
     assert precision.choose_precision("auto", torch.device(device), "training") == training
     assert precision.dtype_of("auto", torch.device(device)) == getattr(torch, animation)
