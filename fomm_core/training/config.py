@@ -22,7 +22,8 @@ class LossWeights:
     only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code). Not in the
     published code, and of use for clips with points (see `data.points`) the latter two: spread keeps keypoints apart;
     landmarks ties the last keypoints to parts of mouth and eyes (see `landmarks.TIED`); acting is what l1 counts more
-    around mouth and eyes: 1 + acting times.
+    around mouth and eyes: 1 + acting times; readback moves the last keypoints of the rebuilt frame, as the detector
+    reads them there, to those of the driving frame.
     """
 
     perceptual: tuple[float, ...]
@@ -35,12 +36,15 @@ class LossWeights:
     spread: float = 0.0
     landmarks: float = 0.0
     acting: float = 0.0
+    readback: float = 0.0
 
     def __post_init__(self) -> None:
         bounds: Bounds = {
             **dict.fromkeys(("perceptual", "feature_matching"), _WEIGHTS),
             **dict.fromkeys(("generator_gan", "discriminator_gan", "l1", "spread"), _WEIGHT),
-            **dict.fromkeys(("equivariance_value", "equivariance_jacobian", "landmarks", "acting"), _WEIGHT),
+            **dict.fromkeys(
+                ("equivariance_value", "equivariance_jacobian", "landmarks", "acting", "readback"), _WEIGHT
+            ),
         }
         check_fields("the losses", self, bounds, TrainingError)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call
 
 from ..errors import TrainingError
 from ..geometry import Keypoints, coordinate_grid
@@ -38,6 +39,19 @@ def tied_difference(keypoints: Keypoints, points: Tensor) -> Tensor:
     known = wanted.isfinite()
     differences = torch.where(known, got - wanted.nan_to_num(), 0).abs()
     return differences.sum() / known.sum().clamp(min=1)
+
+
+def read_back(detector: nn.Module, images: Tensor, wanted: Keypoints) -> Tensor:
+    """Mean |p - p'| of the last keypoints of `wanted` and those that `detector` reads in rebuilt images [B, C, H, W].
+
+    A network whose motion overlooks a mouth pays for it here, however few pixels a mouth has. The detector learns
+    nothing from it, nor do its running statistics: it takes part as it is.
+    """
+    state = {name: parameter.detach() for name, parameter in detector.named_parameters()}
+    state |= {name: buffer.clone() for name, buffer in detector.named_buffers()}
+    read: Keypoints = functional_call(detector, state, (images,))
+    tied = slice(-len(TIED), None)
+    return (read.position[:, tied] - wanted.position[:, tied].detach()).abs().mean()
 
 
 def acting_map(points: Tensor, height: int, width: int) -> Tensor:

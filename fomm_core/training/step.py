@@ -20,7 +20,7 @@ from ..model import Frames, MotionModel, build_discriminator
 from ..networks import MultiScaleDiscriminator, Verdict
 from . import losses
 from .config import TrainingConfig
-from .landmarks import acting_map, check_tied, tied_difference
+from .landmarks import acting_map, check_tied, read_back, tied_difference
 from .pyramid import Pyramid
 from .quick import quicken
 from .transform import RandomTransform
@@ -57,7 +57,7 @@ class TrainingNetworks(nn.Module):
             )
         if config.perceptual and backbone is None:
             raise TrainingError(f"expected the backbone '{config.backbone}' for the perceptual loss; got none.")
-        if config.losses.landmarks:
+        if config.losses.landmarks or config.losses.readback:
             check_tied(model.config.num_keypoints)
         quicken(model)
         networks = TrainingNetworks(model, discriminator, backbone if config.perceptual else None).train()
@@ -81,7 +81,7 @@ class TrainingNetworks(nn.Module):
 class GeneratorPass:
     """What the generator's part of a step leaves behind.
 
-    losses: scalars by name (perceptual, l1, spread, landmarks, gen_gan, feature_matching, equivariance_value,
+    losses: scalars by name (perceptual, l1, spread, landmarks, readback, gen_gan, feature_matching, equivariance_value,
     equivariance_jacobian), weighted already: their sum is what is differentiated. Losses that are off are absent.
     generated, real: the pictures at all scales, cut off from the generator. verdicts: on the real ones, where they stay
     the same in the discriminator's part.
@@ -126,6 +126,8 @@ def generator_losses(
         terms["spread"] = weights.spread * (losses.crowding(at_source) + losses.crowding(at_driving)) / 2
     if weights.landmarks and not config.freeze_detector:
         terms["landmarks"] = weights.landmarks * landmarks_loss(at_source, at_driving, points)
+    if weights.readback:
+        terms["readback"] = weights.readback * read_back(networks.model.detector, frames.images, at_driving)
     verdicts = None
     if weights.adversarial:
         adversarial, verdicts = adversarial_losses(networks, generated, real, at_driving, config)

@@ -27,7 +27,7 @@ from fomm_nodes.fomm_core.training.data.points import (
     points_file,
     write_points,
 )
-from fomm_nodes.fomm_core.training.landmarks import TIED, acting_map, check_tied, tied_difference
+from fomm_nodes.fomm_core.training.landmarks import TIED, acting_map, check_tied, read_back, tied_difference
 from fomm_nodes.fomm_core.training.presets import training_preset
 from fomm_nodes.fomm_core.training.start import GROWN_SHARE, Start, build_networks, grown
 from nearness import NETWORK, near
@@ -165,6 +165,25 @@ def test_tied_keypoints_are_pulled_to_their_points() -> None:
     assert tied_difference(Keypoints(position), torch.full_like(points, torch.nan)) == 0
 
 
+def test_what_is_read_back_teaches_the_image_and_not_the_detector(small_config: MotionModelConfig) -> None:
+    detector = MotionModel(replace(small_config, num_keypoints=12)).detector.train()
+    before = {name: value.clone() for name, value in detector.state_dict().items()}
+    images = torch.rand(2, 3, *small_config.frame_size, requires_grad=True)
+    with torch.no_grad():
+        as_driven = detector(images)
+        detector.load_state_dict(before)  # running statistics too
+    assert read_back(detector, images, as_driven) == 0
+    elsewhere = replace(as_driven, position=as_driven.position + torch.tensor([0.1, -0.3]))
+    moved = replace(elsewhere, position=torch.cat([as_driven.position[:, :2] + 1, elsewhere.position[:, 2:]], 1))
+    loss = read_back(detector, images, moved)
+    near(loss.detach(), torch.tensor(0.2))  # of the last ten alone
+    loss.backward()
+    assert images.grad is not None
+    assert images.grad.any()
+    assert all(parameter.grad is None for parameter in detector.parameters())
+    assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
+
+
 def test_what_counts_more_is_mouth_and_eyes() -> None:
     points = torch.from_numpy(np.stack([face(0.0, 0.0), face(1.5, 0.4)], 1))  # [1, 2, 64, 2]: shut, wide open
     unknown = torch.full_like(points, torch.nan)
@@ -183,9 +202,10 @@ def test_too_few_keypoints_cannot_be_tied(small_config: MotionModelConfig) -> No
     check_tied(len(TIED))
     with pytest.raises(TrainingError, match="at least 10 keypoints"):
         check_tied(len(TIED) - 1)
-    config = replace(PLAIN, losses=replace(PLAIN.losses, landmarks=1.0))
-    with pytest.raises(TrainingError, match="at least 10 keypoints"):
-        build_networks(small_config, config, None, 0, None)
+    for loss in ("landmarks", "readback"):
+        config = replace(PLAIN, losses=replace(PLAIN.losses, **{loss: 1.0}))
+        with pytest.raises(TrainingError, match="at least 10 keypoints"):
+            build_networks(small_config, config, None, 0, None)
 
 
 def test_a_model_with_more_keypoints_begins_as_the_one_with_fewer(make: Callable[..., MotionModel]) -> None:
