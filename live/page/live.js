@@ -3,6 +3,7 @@ const byId = (id) => document.getElementById(id);
 const LONGEST = 480; // pixels of a camera's frame on its way
 const MOST_UNDERWAY = 2; // frames sent and not answered yet
 const SMOOTHING = 0.1; // share of a new value in what is shown
+const MOST_TRIPS = 1000;
 
 const socket = new WebSocket(`ws://${location.host}${location.pathname}socket`);
 socket.binaryType = "arraybuffer";
@@ -10,6 +11,7 @@ const state = { sources: [], source: 0, mirror: false, smooth: true, strength: 1
 let underway = 0;
 let camera = null;
 let roundTrip = null;
+const trips = []; // ms from a camera's frame to its result on the page
 let last = null;
 
 const wish = (what, value) => socket.send(JSON.stringify({ do: what, value }));
@@ -83,6 +85,8 @@ async function showFrame(data) {
   if (!driverSize) {
     underway = Math.max(0, underway - 1);
     const took = performance.now() - header.stamp;
+    trips.push(took);
+    if (trips.length > MOST_TRIPS) trips.shift();
     roundTrip = roundTrip === null ? took : roundTrip + SMOOTHING * (took - roundTrip);
   }
   showFigures(header);
@@ -140,4 +144,4 @@ document.addEventListener("keydown", (event) => {
   else if (key === "r") wish("record", !state.recording);
   else if (/^[1-9]$/.test(key) && Number(key) <= state.sources.length) wish("source", Number(key) - 1);
 });
-globalThis.fommLive = { state, last: () => last, roundTrip: () => roundTrip };
+globalThis.fommLive = { state, last: () => last, roundTrip: () => roundTrip, trips };
