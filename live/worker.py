@@ -102,11 +102,13 @@ class Pace:
         self.painting += SMOOTHING * (seconds - self.painting)
         self.idle.set()
 
+    def spare(self, now: float) -> float:
+        """Seconds that can be waited before it is time to look."""
+        return max(0.0, self.until - EARLY * self.seeing - now)
+
     def wait(self, now: float) -> None:
         """Until it is time to look, or nothing is painted any more."""
-        early = self.until - EARLY * self.seeing - now
-        if early > 0:
-            self.idle.wait(min(early, IDLE))
+        self.idle.wait(min(self.spare(now), IDLE))
 
 
 Wish = Callable[[], None]

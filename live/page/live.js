@@ -7,7 +7,7 @@ const MOST_TRIPS = 1000;
 
 const socket = new WebSocket(`ws://${location.host}${location.pathname}socket`);
 socket.binaryType = "arraybuffer";
-const state = { sources: [], source: 0, mirror: false, smooth: true, strength: 1, recording: false };
+const state = { sources: [], source: 0, mirror: false, smooth: true, strength: 1, groups: {}, recording: false };
 let underway = 0;
 let camera = null;
 let roundTrip = null;
@@ -35,8 +35,24 @@ function showState(news) {
     button.addEventListener("click", () => wish("source", index));
     return button;
   }));
+  showGroups();
   say(state.ended || state.said || "");
   if (!state.driver && !camera) openCamera();
+}
+
+function showGroups() {
+  const row = byId("groups");
+  for (const [name, share] of Object.entries(state.groups)) {
+    let input = document.getElementById(`share-${name}`);
+    if (!input) {
+      input = Object.assign(document.createElement("input"), { id: `share-${name}`, type: "range", max: 1, step: 0.05 });
+      input.addEventListener("input", () => wish(name, Number(input.value)));
+      const label = document.createElement("label");
+      label.append(`${name} `, input);
+      row.append(label);
+    }
+    input.value = share;
+  }
 }
 
 async function openCamera() {
