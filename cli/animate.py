@@ -35,7 +35,7 @@ examples:
   fomm animate other.jpg --keypoints talk.safetensors -o other.mp4
       find the movement once, use it for other pictures without the video
 
-  fomm animate face.jpg pose.jpg -o posed/%05d.png --anchor-picture neutral.jpg
+  fomm animate face.jpg pose.jpg -o posed --anchor-picture neutral.jpg
       the one pose of a picture, as a change from another picture of the same person
 
   fomm animate face.jpg talk.mp4 -o frames/%05d.png --size 512
