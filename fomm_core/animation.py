@@ -70,13 +70,15 @@ def drive(
     *,
     fps: float = 25.0,
     avd: Disentangle | None = None,
+    pose: Keypoints | None = None,
 ) -> Keypoints:
     """The keypoints to render: smoothed, anchored, transferred. Touches no pixel; every frame has the same anchor.
 
-    avd: what the mode "avd" asks, `AnimationSession.avd`.
+    avd: what the mode "avd" asks, `AnimationSession.avd`. pose: keypoints of one frame that are the anchor, in place of
+    a frame of the clip.
     """
     driving = _smoothed(driving, options, fps)
-    anchor = driving[anchor_index(source, driving, options.anchor)]
+    anchor = driving[anchor_index(source, driving, options.anchor)] if pose is None else pose
     return transfer(source, driving, anchor, options.transfer, avd=avd)
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
+from pathlib import Path
 
 from .animation import AnimationOptions, anchor_index, drive
 from .background import read_ahead
@@ -139,6 +140,24 @@ def performed(performance: Performance, options: FileOptions) -> Driver:
     return Driver(chosen, rate, FoundDriving())
 
 
+def pose_in(
+    picture: PathLike,
+    options: FileOptions,
+    session: AnimationSession,
+    source: PreparedSource,
+    crop: CropOptions | None,
+    framing: Framing | None,
+    finder: FaceFinder,
+) -> Keypoints:
+    """Keypoints of a picture, cropped as a clip that drives would be, or where `crop` is None taken as it is."""
+    clip = Clip(picture, replace(options, start=0, frames=1))
+    found, room = FoundDriving(), 1.0
+    if crop is not None:
+        found, room = clip.find(Path(picture).name, crop, framing, finder, _nobody), crop.room
+    keypoints = clip.driver(session, source, options.fit, found, room, _nobody).keypoints
+    return replace(keypoints[0], times=None)
+
+
 def detect_clip(
     session: AnimationSession,
     reader: VideoReader,
@@ -166,10 +185,15 @@ def driven(
     rate: Fraction,
     shots: Sequence[int],
     avd: Disentangle | None = None,
+    pose: Keypoints | None = None,
 ) -> tuple[int | None, Keypoints]:
     """The keypoints to render, and the number of the first shot's anchor, or of the one that was asked for; relative
     mode alone needs one. Each shot has its own anchor: where one frame was asked for, the others take their first.
+
+    pose: the anchor of all shots, in place of a frame.
     """
+    if pose is not None:
+        return None, drive(source, driving, options, fps=float(rate), avd=avd, pose=pose)
     anchors, parts = [], []
     for start, end in pairwise([*shots, len(driving)]):
         shot, chosen = driving[start:end], options
@@ -188,6 +212,10 @@ def driven(
         anchor = options.anchor if isinstance(options.anchor, int) else anchors[0]
     moved = parts[0] if len(parts) == 1 else replace(Keypoints.cat(parts), times=driving.times)
     return anchor, moved
+
+
+def _nobody(progress: Progress) -> None:
+    """Hears nothing."""
 
 
 def _counting(stage: str, reader: VideoReader, report: OnProgress) -> Callable[[int], None]:

@@ -44,6 +44,8 @@ class FileOptions:
     compare: show source | driving | result side by side; of a cropped clip, the square that drives.
     occlusion: a second video to write, white where the source does not show what is needed.
     keypoints: a file to save the driving performance to. It is written as soon as the clip is detected.
+    anchor_picture: a picture of the driver in the source's pose, which is the anchor of relative mode in place of a
+        frame of the clip.
     overwrite: replace files that exist; otherwise they are an error, before any work is done.
     """
 
@@ -62,6 +64,7 @@ class FileOptions:
     compare: bool = False
     occlusion: PathLike | None = None
     keypoints: PathLike | None = None
+    anchor_picture: PathLike | None = None
     overwrite: bool = False
 
     @property

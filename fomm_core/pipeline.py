@@ -16,19 +16,21 @@ from fractions import Fraction
 from pathlib import Path
 
 from .background import read_ahead
-from .drivers import Clip, Driver, detect_clip, driven, performed
+from .drivers import Clip, detect_clip, performed, pose_in
 from .errors import FommError, ImageError, KeypointError, RegionError
 from .faces import FaceFinder
 from .frames import at_positions, fitted_frames
-from .motion import UNTIMED_RATE, Disentangle, Performance, anchor_distances, save_keypoints
+from .geometry import Keypoints
+from .keeping import groups_of, save_driver
+from .motion import UNTIMED_RATE, Performance
+from .movements import movements
 from .options import FileOptions, OnProgress, Progress, Report, check_files
-from .rendering import Moving, render
-from .schedule import lengthened, scheduled
+from .rendering import render
 from .session import AnimationSession
 from .stills import Still, canvas_of, prepare_still
 from .video import VideoWriter, read_picture
 from .video.pixels import Pixels
-from .whole import CropOptions, FoundDriving, FoundSource, find_source, framing_of, pose_warning
+from .whole import CropOptions, FoundDriving, FoundSource, find_source, framing_of
 from .wording import counted
 
 log = logging.getLogger("fomm.pipeline")
@@ -160,8 +162,12 @@ class Animator:
                 ]
             if options.keypoints is not None:
                 notes = {"model": self.session.model.name} | ({"driving": Path(driving[0]).name} if driving else {})
-                save_keypoints(options.keypoints, drivers[0].keypoints, fps=drivers[0].rate, metadata=notes)
-            moving, anchors = _moving(still, drivers, options, writers, warn, self.session.avd)
+                of_faces = performance is None and self._framing is not None
+                groups = groups_of(self.session, still.sources[0], self.finder) if of_faces else None
+                clip = clips[0] if clips else None
+                save_driver(options.keypoints, drivers[0], notes, performance=performance, clip=clip, groups=groups)
+            pose = self._pose(still, found)
+            moving, anchors = movements(still, drivers, options, writers, warn, self.session.avd, pose)
             start = Fraction(0) if not clips else (heard or clips[0]).start
             schedule = moving[0].schedule
             for writer in writers:
@@ -217,7 +223,7 @@ class Animator:
             )
         for message in in_picture.warnings:
             warn(message)
-        alike = crop if in_picture.regions else crop.close()
+        alike = self._alike(in_picture)
         in_clips = []
         for clip in driving:
             in_clip = FoundDriving()
@@ -227,6 +233,19 @@ class Animator:
                 warn(message)
             in_clips.append(in_clip)
         return Found(picture, in_picture, tuple(in_clips), alike.room)
+
+    def _alike(self, found: FoundSource) -> CropOptions:
+        """How a clip is cropped for a picture in which that was found."""
+        crop = self.options.cropping if self.options.crop.paste else self.options.cropping.close()
+        return crop if found.regions else crop.close()
+
+    def _pose(self, still: Still, found: Found) -> Keypoints | None:
+        picture, crop = self.options.anchor_picture, self._alike(found.source)
+        if picture is None:
+            return None
+        chosen = crop if _looked_for(crop) else None
+        source = still.sources[0]
+        return pose_in(picture, self.options, self.session, source, chosen, self._framing, self.finder)
 
     @property
     def finder(self) -> FaceFinder:
@@ -271,7 +290,9 @@ class Animator:
                 "expected one clip where keypoints are saved or loaded, or where a clip's own times are kept; got "
                 f"{len(driving)}."
             )
-        check_files([source, *driving, options.hold], output, options)
+        check_files([source, *driving, options.hold, options.anchor_picture], output, options)
+        if options.anchor_picture is not None and options.animation.transfer.mode != "relative":
+            raise KeypointError("expected relative mode, in which an anchor picture counts; got another mode.")
         config = self.session.config
         if options.occlusion is not None and (
             config.dense_motion is None or not config.generator.estimate_occlusion_map
@@ -288,41 +309,6 @@ class Animator:
 
 def _looked_for(crop: CropOptions) -> bool:
     return not crop.source == crop.driving == "off"
-
-
-def _moving(
-    still: Still,
-    drivers: Sequence[Driver],
-    options: FileOptions,
-    writers: Sequence[VideoWriter],
-    warn: Warn,
-    avd: Disentangle | None,
-) -> tuple[list[Moving], list[int | None]]:
-    """How each square moves, all equally long, and their anchors."""
-    wished = options.fps if isinstance(options.fps, Fraction) else None
-    fps = wished or next((driver.rate for driver in drivers if driver.rate is not None), UNTIMED_RATE)
-    each = drivers if len(drivers) > 1 else [drivers[0]] * len(still.sources)
-    schedules, anchors = [], []
-    for prepared, driver in zip(still.sources, each, strict=True):
-        rate = driver.rate or fps
-        shots = driver.found.shots
-        anchor, moved = driven(prepared.keypoints, driver.keypoints, options.animation, rate, shots, avd)
-        schedules.append(scheduled(moved, rate, fps, writers, keep=options.fps == "keep"))
-        anchors.append(anchor)
-    longest = max(len(schedule.keypoints) for schedule in schedules)
-    moving = [
-        Moving(prepared, lengthened(schedule, longest), large)
-        for prepared, schedule, large in zip(still.sources, schedules, still.large, strict=True)
-    ]
-    if options.animation.transfer.mode == "relative":
-        faces = still.found.faces[: len(each)] or (None,) * len(each)
-        for face, prepared, driver, anchor in zip(faces, still.sources, each, anchors, strict=True):
-            distances = anchor_distances(prepared.keypoints, driver.keypoints)
-            told = pose_warning(face, driver.found.track, anchor or 0, distances, driver.found.shots)
-            if told is not None and not (options.animation.anchor == "best" and "--best-frame" in told):
-                warn(told)
-                break
-    return moving, anchors
 
 
 __all__ = [

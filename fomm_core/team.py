@@ -32,7 +32,8 @@ def shares(threads: int) -> tuple[int, int]:
     return members, threads // members
 
 
-def _settle(threads: int) -> None:
+def settle(threads: int) -> None:
+    """Let torch use so many threads for what the calling thread computes."""
     torch.get_num_threads()  # torch sets up a thread at its first question: its limit has to come after that
     torch.set_num_threads(threads)  # reaches MKL inside torch, which threadpoolctl does not
 
@@ -72,7 +73,7 @@ class Team:
     def _started(self) -> ThreadPoolExecutor:
         if self._pool is None:
             everyone = threading.Barrier(self.members)
-            self._pool = ThreadPoolExecutor(self.members, "fomm-frames", _settle, (self.threads_each,))
+            self._pool = ThreadPoolExecutor(self.members, "fomm-frames", settle, (self.threads_each,))
             for member in [self._pool.submit(everyone.wait) for _ in range(self.members)]:
                 member.result()
             torch.set_num_threads(self.threads)  # threads to come get what was said last

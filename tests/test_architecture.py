@@ -107,6 +107,18 @@ CORE: dict[str, set[str]] = {
         "view",
         "whole",
     },
+    "movements": {
+        "drivers",
+        "geometry",
+        "motion",
+        "options",
+        "rendering",
+        "schedule",
+        "stills",
+        "video",
+        "whole",
+    },
+    "keeping": {"drivers", "faces", "grouping", "motion", "prepared", "session"},
     "live": EVERYTHING,  # frame by frame, as they come
     "pipeline": EVERYTHING,  # from files to files
     "cropping": EVERYTHING,  # a file to its square

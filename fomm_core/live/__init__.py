@@ -2,8 +2,22 @@
 
 from .governor import Governor, Level, levels_for
 from .mailbox import Latest
-from .performer import LiveOptions, Performer, Shown
+from .performer import GROUPS, LiveOptions, Performer, Shown
 from .steady import OneEuro
 from .take import Take
+from .watcher import Seen, Watcher
 
-__all__ = ["Governor", "Latest", "Level", "LiveOptions", "OneEuro", "Performer", "Shown", "Take", "levels_for"]
+__all__ = [
+    "GROUPS",
+    "Governor",
+    "Latest",
+    "Level",
+    "LiveOptions",
+    "OneEuro",
+    "Performer",
+    "Seen",
+    "Shown",
+    "Take",
+    "Watcher",
+    "levels_for",
+]

@@ -22,14 +22,21 @@ class Latest(Generic[Item]):
         with self._changed:
             self.dropped += self._item is not None
             self._item = item
-            self._changed.notify()
+            self._changed.notify_all()
 
     def take(self, timeout: float) -> Item | None:
         """Wait for an item; None after `timeout` seconds without one, or when closed."""
         with self._changed:
             self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
             item, self._item = self._item, None
+            self._changed.notify_all()
             return item
+
+    def wait_taken(self, timeout: float) -> bool:
+        """Wait until nothing lies there; whether that is so, after `timeout` seconds at the latest or when closed."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._item is None or self._closed, timeout)
+            return self._item is None
 
     def close(self) -> None:
         """Let the reader go."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
@@ -12,26 +13,22 @@ import torch
 
 from ..animation import output_size, prepare_source, shown_at
 from ..errors import KeypointError
-from ..faces import Face, FaceFinder, choose
+from ..faces import FaceFinder
 from ..fitting import fit_uint8, from_uint8, to_uint8
 from ..geometry import Keypoints
+from ..grouping import BODY, EYES, HEAD, IDLE_NAME, MOUTH, group_keypoints
 from ..model import MotionModel
-from ..motion import TransferOptions, transfer
+from ..motion import Groups, TransferOptions, blend, transfer
 from ..prepared import PreparedSource
-from ..region import Cropper, Region, region_middle
 from ..session import AnimationSession
 from ..stills import cropped
 from ..video.pixels import Pixels
 from ..whole import CropOptions, find_source, framing_of
 from .governor import Governor, Level, levels_for
-from .steady import OneEuro
+from .watcher import Seen, Watcher
 
-LOOK_EVERY = 1.0
-"""Seconds between looks at where the face is: each costs as much as a frame."""
-OUTSIDE = 0.1
-"""A face leaves the square where it reaches out by more than this share of the square's side."""
-SEARCHES = 3
-"""Looks without a face after which the middle square drives."""
+GROUPS = (MOUTH, EYES, HEAD, BODY)
+"""Of which the share of movement can be set."""
 
 
 @dataclass(frozen=True)
@@ -64,10 +61,11 @@ class Shown:
 
 
 class Performer:
-    """Holds the sources, encoded, the square of the driver, and the anchor. Not for several threads at once.
+    """Holds the sources, encoded, and moves the chosen one. `step` does all in one thread; or one thread calls `see`
+    and `glance`, and another `show`: the next frame is then looked at while one is painted.
 
     sources: whole pictures uint8 [H, W, 3 or 4] by name; of each the square of its face moves, or all of a close crop.
-    clock: seconds, for what frames take.
+    clock: seconds, for what frames take. beside: to be set where two threads share the work.
 
     Raises KeypointError without sources.
     """
@@ -86,8 +84,9 @@ class Performer:
             raise KeypointError("expected a picture to move; got none.")
         self.options = options or LiveOptions()
         self.names = tuple(name for name, _ in sources)
-        self.mirror, self.smooth = self.options.mirror, self.options.smooth
         self.transfer = self.options.transfer
+        self.shares = dict.fromkeys(GROUPS, 1.0)
+        self.beside = False
         self.words: list[str] = []
         self._model, self._device, self._clock = model, torch.device(device), clock
         self._sessions: dict[torch.dtype, AnimationSession] = {}
@@ -100,13 +99,18 @@ class Performer:
         self.size = shown
         self.governor = Governor(levels if self.options.adapt else levels[:1], self.options.rate)
         self._encoded: dict[tuple[int, Level], PreparedSource] = {}
+        self._groups: dict[int, Groups] = {}
+        self._preparing = threading.RLock()
         self._chosen = 0
-        self._steady = OneEuro()
-        self._anchor: Keypoints | None = None
-        self._region: Region | None = None
-        self._cropper: Cropper | None = None
-        self._looked, self._tries = -np.inf, 0
-        self._face, self._inside = False, True
+        self.driver = Watcher(
+            self._detect,
+            self._finder,
+            self._framing,
+            max(shown),
+            mirror=self.options.mirror,
+            smooth=self.options.smooth,
+            clock=clock,
+        )
 
     def _square(self, name: str, picture: Pixels) -> torch.Tensor:
         crop = CropOptions(paste=False).close()
@@ -133,91 +137,87 @@ class Performer:
 
     def set_anchor(self) -> None:
         """The next driving frame shows the pose of the source; the square is found anew."""
-        self._anchor, self._region, self._cropper = None, None, None
-        self._looked, self._tries = -np.inf, 0
-        self._steady.restart()
+        self.driver.set_anchor()
 
     def set_strength(self, strength: float) -> None:
         """Share of the movement, 0..2; raises KeypointError outside."""
         self.transfer = replace(self.transfer, strength=strength)
 
-    def set_mirror(self, mirror: bool) -> None:
-        """Flip the driver left to right; begins anew, since all its keypoints change places."""
-        if mirror != self.mirror:
-            self.mirror = mirror
-            self.set_anchor()
+    def set_share(self, group: str, share: float) -> None:
+        """Share 0..1 of the movement that a group of keypoints makes, out of `GROUPS`.
 
-    def source(self) -> PreparedSource:
-        """The chosen one, encoded for the level of now; once each."""
-        key = self._chosen, self.governor.level
-        if key not in self._encoded:
-            level = self.governor.level
-            prepared = prepare_source(self._session(level.dtype), self._squares[self._chosen], size=level.size)
-            self._encoded[key] = shown_at(prepared, self.size)
-        return self._encoded[key]
+        Raises KeypointError for another name or share, and where no keypoint moves that part of the chosen source.
+        """
+        if group not in GROUPS or not 0 <= share <= 1:
+            raise KeypointError(
+                f"expected a group out of {', '.join(GROUPS)} and a share of 0..1; got {group}, {share}."
+            )
+        there = [name for name in self.groups() if name != IDLE_NAME]
+        if share < 1 and group not in there:
+            raise KeypointError(
+                f"no keypoint of the model moves the {group} of {self.names[self._chosen]} alone; it has "
+                f"{', '.join(there)}."
+            )
+        self.shares[group] = share
+
+    def groups(self) -> Groups:
+        """Which keypoints move which part of the chosen source; found once each."""
+        with self._preparing:
+            if self._chosen not in self._groups:
+                level = self.governor.levels[0]
+                source = self.source(level)
+                face = None if self._framing is None else self._finder.largest(source.image)
+                self._groups[self._chosen] = group_keypoints(self._session(level.dtype), source, face).groups
+            return self._groups[self._chosen]
+
+    def source(self, level: Level | None = None) -> PreparedSource:
+        """The chosen one, encoded for a level, that of now by default; once each."""
+        level = level or self.governor.level
+        key = self._chosen, level
+        with self._preparing:
+            if key not in self._encoded:
+                prepared = prepare_source(self._session(level.dtype), self._squares[key[0]], size=level.size)
+                self._encoded[key] = shown_at(prepared, self.size)
+            return self._encoded[key]
 
     def step(self, frame: Pixels, seconds: float) -> Shown:
         """Render for one driving frame uint8 [H, W, 3] that was taken at `seconds` (rising)."""
+        seen = self.see(frame, seconds)
+        self.glance(frame, seconds)
+        return self.show(seen)
+
+    def see(self, frame: Pixels, seconds: float) -> Seen:
+        """The first half of `step`."""
+        return self.driver.see(frame, seconds)
+
+    def glance(self, frame: Pixels, seconds: float) -> None:
+        """Between its halves, or beside the second."""
+        self.driver.glance(frame, seconds)
+
+    def show(self, seen: Seen) -> Shown:
+        """The second half of `step`."""
         started = self._clock()
-        height, width = frame.shape[:2]
-        driving = np.ascontiguousarray(frame[:, ::-1]) if self.mirror else frame
-        region = self._driving_region(driving, seconds)
-        source = self.source()
-        session = self._session(self.governor.level.dtype)
-        assert self._cropper is not None
-        square = self._cropper(driving)
-        found = session.detect(fit_uint8(square, *source.working, shown=self.size))
-        if self.smooth:
-            found = self._steady(found, seconds)
-        if self._anchor is None:
-            self._anchor = found
-        moved = transfer(source.keypoints, found, self._anchor, self.transfer)
-        image = to_uint8(next(iter(session.render(source, moved))).images)[0]
-        side = float(region.side[0])
-        left, top = (float(middle) - side / 2 for middle in region.centre[0])
-        if self.mirror:
-            left = width - left - side
-        took = self._clock() - started
         level = self.governor.level
-        self.governor.add(took)
-        return Shown(image, moved, (left, top, side), level, self._face, self._inside, took)
+        source = self.source(level)
+        moved = transfer(source.keypoints, seen.keypoints, seen.anchor, self.transfer)
+        if any(share < 1 for share in self.shares.values()):
+            moved = blend(source.keypoints, moved, self._weights(source.keypoints.count, self.groups()))
+        image = to_uint8(next(iter(self._session(level.dtype).render(source, moved))).images)[0]
+        took = self._clock() - started
+        self.governor.add(max(seen.seconds, took) if self.beside else seen.seconds + took)
+        return Shown(image, moved, seen.box, level, seen.face, seen.inside, seen.seconds + took)
 
-    def _driving_region(self, frame: Pixels, seconds: float) -> Region:
-        """The square that drives: around the face at first, and where it was then; the middle where there is none."""
-        height, width = frame.shape[:2]
-        region = self._region
-        if region is not None and (region.height, region.width) != (height, width):
-            self.set_anchor()
-            region = None
-        if region is None or seconds - self._looked >= LOOK_EVERY or seconds < self._looked:
-            self._looked = seconds
-            face = self._look(frame)
-            searching = region is None or (not self._face and self._tries < SEARCHES)
-            if searching and face is not None and self._framing is not None:
-                region = face.region(self._framing)
-                self._anchor = None
-                self._steady.restart()
-            self._face = face is not None
-            self._tries = self._tries + 1 if face is None else SEARCHES
-            self._inside = face is None or region is None or _holds(region, face)
-        if region is None:
-            region = region_middle(height, width)
-        if region is not self._region or self._cropper is None:
-            self._region, self._cropper = region, Cropper(region, max(self.size))
-        return region
+    def _weights(self, count: int, groups: Mapping[str, Sequence[int]]) -> list[float]:
+        """The share of each keypoint's movement."""
+        weights = [1.0] * count
+        for group, share in self.shares.items():
+            for number in groups.get(group, ()):
+                weights[number] = share
+        return weights
 
-    def _look(self, frame: Pixels) -> Face | None:
-        if self._framing is None:
-            return None
-        return choose(self._finder.find(frame, tiles="never"), "largest")
-
-
-def _holds(region: Region, face: Face) -> bool:
-    """Whether the face lies in the square, but for a little."""
-    left, top, side, _ = face.box
-    middle, half = region.centre[0], float(region.side[0]) * (0.5 + OUTSIDE)
-    low = (left - float(middle[0]), top - float(middle[1]))
-    return all(-half <= edge and edge + side <= half for edge in low)
+    def _detect(self, square: Pixels) -> Keypoints:
+        level = self.governor.level
+        return self._session(level.dtype).detect(fit_uint8(square, *self.source(level).working, shown=self.size))
 
 
 def shrunk(frame: Pixels, longest: int) -> Pixels:

@@ -3,13 +3,15 @@ const byId = (id) => document.getElementById(id);
 const LONGEST = 480; // pixels of a camera's frame on its way
 const MOST_UNDERWAY = 2; // frames sent and not answered yet
 const SMOOTHING = 0.1; // share of a new value in what is shown
+const MOST_TRIPS = 1000;
 
 const socket = new WebSocket(`ws://${location.host}${location.pathname}socket`);
 socket.binaryType = "arraybuffer";
-const state = { sources: [], source: 0, mirror: false, smooth: true, strength: 1, recording: false };
+const state = { sources: [], source: 0, mirror: false, smooth: true, strength: 1, groups: {}, recording: false };
 let underway = 0;
 let camera = null;
 let roundTrip = null;
+const trips = []; // ms from a camera's frame to its result on the page
 let last = null;
 
 const wish = (what, value) => socket.send(JSON.stringify({ do: what, value }));
@@ -33,8 +35,24 @@ function showState(news) {
     button.addEventListener("click", () => wish("source", index));
     return button;
   }));
+  showGroups();
   say(state.ended || state.said || "");
   if (!state.driver && !camera) openCamera();
+}
+
+function showGroups() {
+  const row = byId("groups");
+  for (const [name, share] of Object.entries(state.groups)) {
+    let input = document.getElementById(`share-${name}`);
+    if (!input) {
+      input = Object.assign(document.createElement("input"), { id: `share-${name}`, type: "range", max: 1, step: 0.05 });
+      input.addEventListener("input", () => wish(name, Number(input.value)));
+      const label = document.createElement("label");
+      label.append(`${name} `, input);
+      row.append(label);
+    }
+    input.value = share;
+  }
 }
 
 async function openCamera() {
@@ -83,6 +101,8 @@ async function showFrame(data) {
   if (!driverSize) {
     underway = Math.max(0, underway - 1);
     const took = performance.now() - header.stamp;
+    trips.push(took);
+    if (trips.length > MOST_TRIPS) trips.shift();
     roundTrip = roundTrip === null ? took : roundTrip + SMOOTHING * (took - roundTrip);
   }
   showFigures(header);
@@ -140,4 +160,4 @@ document.addEventListener("keydown", (event) => {
   else if (key === "r") wish("record", !state.recording);
   else if (/^[1-9]$/.test(key) && Number(key) <= state.sources.length) wish("source", Number(key) - 1);
 });
-globalThis.fommLive = { state, last: () => last, roundTrip: () => roundTrip };
+globalThis.fommLive = { state, last: () => last, roundTrip: () => roundTrip, trips };

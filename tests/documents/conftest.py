@@ -39,6 +39,8 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for place in ("data/portraits", "data/clips", "pictures", "ComfyUI/models"):
         (folder / place).mkdir(parents=True)
     small_picture("source.png", folder / "face.jpg")
+    small_picture("source.png", folder / "neutral.jpg")
+    small_picture("source-redhead.png", folder / "pose.jpg")
     small_clip(folder / "talk.mp4", 16)
     for name in ("left.mp4", "right.mp4"):
         small_clip(folder / name, 4)

@@ -23,6 +23,7 @@ LIMIT = 400
 
 NOT_RUN = {
     r"^(\S+/)?pip install ": "installs packages from the network; .ci/run installs ours",
+    r"^pip download ": "fetches packages from the network",
     r"^python(3\.11)? -m venv ": "makes an environment for those packages",
     r"^source ": "enters that environment",
     r"^pre-commit install": "changes the hooks of this checkout",

@@ -17,8 +17,8 @@ from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.motion import Performance, TransferOptions, load_keypoints, resample
 from fomm_nodes.fomm_core.pipeline import FileOptions, Progress, animate_files, check_files
-from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image
-from nearness import near
+from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image, write_image
+from nearness import ONE_STEP, near, steps_near
 
 SOURCE, DRIVING = ASSETS / "source.png", ASSETS / "driving.mp4"
 
@@ -101,11 +101,37 @@ def test_a_saved_performance_drives_like_its_video(session: AnimationSession, tm
     performance = load_keypoints(saved)
     assert (len(performance.keypoints), performance.fps) == (4, 25)
     assert dict(performance.metadata) == {"model": "demo-128", "driving": "driving.mp4"}
+    assert performance.source_size == (128, 128)
+    assert {"mouth", "head"} <= set(performance.groups)
     animate_files(session, SOURCE, None, tmp_path / "b", FileOptions(size="model"), performance=performance)
     for name in ("frame-00000.png", "frame-00003.png"):
         assert np.array_equal(read_image(tmp_path / "a" / name), read_image(tmp_path / "b" / name))
     with pytest.raises(KeypointError, match="more than 10 frames"):
         animate_files(session, SOURCE, None, tmp_path / "c", options, performance=performance)
+
+
+def test_another_picture_is_the_anchor(session: AnimationSession, tmp_path: Path) -> None:
+    """A frame of the clip as a picture is what the frame itself would be; and a single pose moves, too."""
+    write_image(tmp_path / "pose.png", frames_of(DRIVING)[3])
+    saved = {}
+    for name, options in {
+        "frame": FileOptions(animation=AnimationOptions(anchor=3), frames=6, size="model"),
+        "picture": FileOptions(anchor_picture=tmp_path / "pose.png", frames=6, size="model"),
+    }.items():
+        report = animate_files(session, SOURCE, DRIVING, tmp_path / name, options)
+        saved[name] = np.stack([read_image(path) for path in sorted((tmp_path / name).iterdir())])
+        assert report.anchor == (3 if name == "frame" else None)
+    steps_near(saved["picture"], saved["frame"], ONE_STEP)
+    write_image(tmp_path / "other.png", frames_of(DRIVING)[5])
+    posed = FileOptions(anchor_picture=tmp_path / "pose.png", size="model")
+    animate_files(session, SOURCE, tmp_path / "other.png", tmp_path / "one", posed)
+    (one,) = (tmp_path / "one").iterdir()
+    steps_near(read_image(one), saved["frame"][5], ONE_STEP)
+    assert not np.array_equal(saved["frame"][5], saved["frame"][3])
+    absolute = replace(posed, animation=AnimationOptions(TransferOptions("absolute")))
+    with pytest.raises(KeypointError, match="relative mode"):
+        animate_files(session, SOURCE, DRIVING, tmp_path / "no", absolute)
+    assert not (tmp_path / "no").exists()
 
 
 @pytest.mark.parametrize(

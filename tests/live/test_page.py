@@ -92,6 +92,8 @@ def test_the_picture_follows_the_camera(address: str, camera: Path, tmp_path: Pa
         until(page, "fommLive.state.mirror === false")
         page.locator("#strength").fill("0.5")
         until(page, "fommLive.state.strength === 0.5")
+        page.locator("#share-mouth").fill("0.25")
+        until(page, "fommLive.state.groups.mouth === 0.25 && fommLive.state.groups.head === 1")
         after(page, page.evaluate("fommLive.last().number") + 1)
         assert page.evaluate(LIT) > 1000
         browser.close()

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from fomm_nodes.fomm_core.checkpoints import load_builtin
 from fomm_nodes.fomm_core.errors import FommError, ImageError
-from fomm_nodes.fomm_core.live import LiveOptions, Performer
+from fomm_nodes.fomm_core.live import GROUPS, LiveOptions, Performer
 from fomm_nodes.fomm_core.motion import load_keypoints
 from fomm_nodes.fomm_core.video import VideoReader, read_picture
 
@@ -23,7 +23,8 @@ from fomm_nodes.live.feeds import ClipFeed  # noqa: E402
 from fomm_nodes.live.guard import Guard  # noqa: E402
 from fomm_nodes.live.pictures import from_jpeg, to_jpeg  # noqa: E402
 from fomm_nodes.live.server import HEAD, STAMP, LiveServer  # noqa: E402
-from fomm_nodes.live.worker import free_stem  # noqa: E402
+from fomm_nodes.live.worker import EARLY, Pace, free_stem  # noqa: E402
+from nearness import near  # noqa: E402
 
 LIMIT = 240
 Talk = Callable[[Any, LiveServer], Coroutine[Any, Any, None]]
@@ -155,7 +156,12 @@ def test_a_camera_frame_comes_back_moved_and_is_recorded(performer: Performer, r
             assert "3 frames" in (await state(socket, recording=False))["said"]
             await socket.send_json({"do": "source", "value": 1})
             assert (await state(socket, source=1))["recording"] is False
-            for wish in ({"do": "strength", "value": 9}, {"do": "format"}, [1], {"do": "source", "value": True}):
+            await socket.send_json({"do": "mouth", "value": 0.5})
+            await state(socket, groups={"mouth": 0.5, "eyes": 1, "head": 1, "body": 1})
+            await socket.send_json({"do": "mouth", "value": 1})
+            await state(socket, groups=dict.fromkeys(GROUPS, 1))
+            nonsense = [{"do": "strength", "value": 9}, {"do": "format"}, [1], {"do": "source", "value": True}]
+            for wish in (*nonsense, {"do": "mouth", "value": 2}, {"do": "idle", "value": 0}):
                 await socket.send_json(wish)
                 assert "expected a wish" in (await state(socket))["said"]
             await socket.send_bytes(STAMP.pack(9) + b"no JPEG")
@@ -204,6 +210,20 @@ def test_pictures_that_are_none() -> None:
     assert small.count(sizes) == 1
     with pytest.raises(ImageError, match="JPEG"):
         from_jpeg(small.replace(sizes, struct.pack(">HH", 65_000, 65_000)))  # a bomb: its header alone is read
+
+
+def test_a_frame_is_looked_at_as_late_as_it_will_do() -> None:
+    pace = Pace(seeing=0.01, painting=0.05)
+    pace.paints(100.0)
+    assert not pace.idle.is_set()
+    near(pace.spare(100.0), 0.05 - 0.01 * EARLY)
+    assert pace.spare(100.045) == 0
+    pace.saw(0.02)
+    pace.painted(0.1)
+    assert 0.01 < pace.seeing < 0.02
+    assert 0.05 < pace.painting < 0.1
+    assert pace.idle.is_set()
+    pace.wait(0.0)  # returns, since nothing is painted any more
 
 
 def test_takes_get_names_that_are_free(tmp_path: Path) -> None:

@@ -285,11 +285,12 @@ app.registerExtension({
     widget.options = { ...(widget.options ?? {}), hidden: true };
     const editor = new Editor(node, widget);
     node.fommEditor = editor;
-    node.addDOMWidget("canvas", "fomm_canvas", editor.root, {
-      serialize: false,
+    const canvas = node.addDOMWidget("canvas", "fomm_canvas", editor.root, {
+      serialize: false, // not sent
       getMinHeight: () => HEIGHT,
       hideOnZoom: false,
     });
+    canvas.serialize = false; // nor saved
     const size = node.size ?? [0, 0];
     node.setSize?.([Math.max(size[0], 420), Math.max(size[1], HEIGHT + 190)]);
     const executed = node.onExecuted;

@@ -60,6 +60,11 @@ def test_the_newest_is_taken_and_none_piles_up() -> None:
     for number in range(5):
         box.put(number)
     assert (box.take(0), box.take(0), box.dropped) == (4, None, 4)
+    assert box.wait_taken(0)
+    box.put(5)
+    assert not box.wait_taken(0)
+    threading.Timer(0.05, lambda: box.take(0)).start()
+    assert box.wait_taken(30)
     threading.Timer(0.05, box.close).start()
     assert box.take(30) is None
     assert box.closed

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from fomm_nodes.fomm_core import AnimationSession, TransferOptions, transfer
 from fomm_nodes.fomm_core.checkpoints import load_builtin
 from fomm_nodes.fomm_core.errors import KeypointError
@@ -88,6 +89,30 @@ def test_anchor_strength_and_mirror(portrait: Pixels, driving: list[Pixels]) -> 
 
 
 @pytest.mark.slow
+def test_a_group_that_has_no_share_stays(portrait: Pixels, driving: list[Pixels]) -> None:
+    performer = Performer(load_builtin(), [("portrait.png", portrait)], FIXED)
+    groups = performer.groups()
+    play(performer, driving[:1])
+    free = performer.step(driving[3], 0.04).keypoints.position
+    rest = performer.source().keypoints.position
+    performer.set_share("head", 0)
+    performer.set_share("mouth", 0.5)
+    shown = performer.step(driving[3], 0.08).keypoints.position
+    head, mouth = list(groups["head"]), list(groups["mouth"])
+    near(shown[:, head], rest[:, head])
+    near(shown[:, mouth], (rest[:, mouth] + free[:, mouth]) / 2)
+    others = [number for number in range(rest.shape[1]) if number not in (*head, *mouth)]
+    assert torch.equal(shown[:, others], free[:, others])
+    assert not torch.equal(free[:, head], rest[:, head])
+    for group, share in (("nose", 0.5), ("head", 1.5)):
+        with pytest.raises(KeypointError, match="share"):
+            performer.set_share(group, share)
+    drawn = Performer(load_builtin(), [("grey.png", np.full((128, 128, 3), 127, np.uint8))], FIXED)
+    with pytest.raises(KeypointError, match=r"no keypoint of the model moves the mouth of grey\.png"):
+        drawn.set_share("mouth", 0)
+
+
+@pytest.mark.slow
 def test_sources_are_switched_and_sizes_change_without_a_jump_of_size(portrait: Pixels, driving: list[Pixels]) -> None:
     sources = [("a", portrait), ("b", np.ascontiguousarray(portrait[:, ::-1]))]
     performer = Performer(load_builtin(), sources, LiveOptions(smooth=False))
@@ -112,6 +137,28 @@ def test_a_driver_without_a_face_drives_by_its_middle(portrait: Pixels) -> None:
     assert not shown.face
     assert shown.box == (35.0, 0.0, 90.0)
     assert performer.step(np.full((60, 60, 3), 99, np.uint8), 0.04).box == (0.0, 0.0, 60.0)
+
+
+@pytest.mark.slow
+def test_a_face_that_comes_later_is_found_by_a_glance(portrait: Pixels, driving: list[Pixels]) -> None:
+    performer = Performer(load_builtin(), [("a", portrait)], FIXED)
+    empty = np.full_like(driving[0], 127)
+    before = performer.see(empty, 0.0)
+    performer.glance(empty, 0.5)  # too early to look again
+    performer.glance(driving[0], 0.9)
+    assert not performer.see(driving[0], 0.91).face
+    performer.glance(driving[0], 1.0)
+    after = performer.see(driving[0], 1.04)
+    assert after.face
+    assert after.inside
+    assert after.box != before.box
+    assert after.anchor is not before.anchor
+    aside = np.ascontiguousarray(np.roll(driving[0], 90, 1))
+    performer.glance(aside, 2.1)
+    left = performer.see(aside, 2.14)
+    assert left.face
+    assert not left.inside
+    assert left.box == after.box
 
 
 def test_shrinking_keeps_the_aspect() -> None:

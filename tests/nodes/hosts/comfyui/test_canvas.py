@@ -40,6 +40,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 def test_it_writes_nothing_until_something_is_moved(said: dict[str, Any]) -> None:
     assert said["untouched"] == ""
+    assert said["canvasSaved"] is False
 
 
 def test_a_drag_moves_a_point_by_as_much(said: dict[str, Any]) -> None:

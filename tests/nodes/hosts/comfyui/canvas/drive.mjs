@@ -51,7 +51,9 @@ function makeNode(poses) {
       { name: "fps", value: 25 },
     ],
     size: [100, 100],
-    addDOMWidget() {},
+    addDOMWidget(name) {
+      return (this.canvas = { name });
+    },
     setSize() {},
   };
   app.extension.nodeCreated(node);
@@ -63,7 +65,7 @@ const node = makeNode("");
 const editor = node.fommEditor;
 node.onExecuted({ fomm_canvas: [{ points, frames: 1, groups: { mouth: [0, 2] }, jacobians: true }] });
 const stage = editor.stage.canvas;
-const said = { untouched: node.widgets[0].value };
+const said = { untouched: node.widgets[0].value, canvasSaved: node.canvas.serialize };
 
 function drag(number, dx, dy, shiftKey = false) {
   const [x, y] = editor.stage.toCanvas(editor.stage.point(number));
