@@ -15,15 +15,19 @@ from torch import Tensor, nn
 from ..model import MotionModel
 from ..networks import DownBlock, Hourglass, KeypointDetector, ResidualBlock, ThinPlateMotionNetwork, UpBlock
 from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel, wide_kernel
+from .residual import ResidualBlocks, WinogradResidualBlock
 from .scratch import Scratch
 from .upsampling import UpsampledConv2d
-from .winograd import WinogradConv2d
+from .winograd import UpsampledWinogradConv2d, WinogradConv2d
 
 __all__ = [
     "ChannelsLast",
+    "ResidualBlocks",
     "Scratch",
     "UpsampledConv2d",
+    "UpsampledWinogradConv2d",
     "WinogradConv2d",
+    "WinogradResidualBlock",
     "cast",
     "compiled",
     "fold_normalisation",
@@ -38,7 +42,9 @@ __all__ = [
 WINOGRAD_CHANNELS, WINOGRAD_SIDE = 64, 16
 """Winograd's way pays from so many channels in, and from maps of so many pixels a side."""
 PHASES_SIDE, TRANSPOSED_SIDE = 8, 32
-"""An hourglass's up blocks: four matrix products from outputs of this side on, a transposed convolution from that."""
+"""Up blocks: four matrix products from outputs of this side on, a transposed convolution from that."""
+UPSAMPLED_CHANNELS, UPSAMPLED_SIDE = 256, 16
+"""Up blocks with so many channels in, and outputs of so many pixels a side, go Winograd's way in float32."""
 
 
 def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> MotionModel:
@@ -55,7 +61,8 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
         with_winograd(fast, decoder=dtype.itemsize >= 4, dense_motion=dtype != torch.float16)
     for block in fast.generator.up:
         assert isinstance(block, UpBlock)
-        fold_upsampling(block)
+        if isinstance(block.conv, nn.Conv2d):
+            fold_upsampling(block)
     fast.generator.arrange = ChannelsLast()
     assert isinstance(fast.generator.final, nn.Conv2d)
     fast.generator.final = four_at_once(fast.generator.final)
@@ -112,9 +119,10 @@ def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> N
     """Replace the convolutions that it pays for, in place: always in the detector, which is float32 in any case."""
     config, scratch = model.config, Scratch()
     if decoder:
-        for block in model.generator.bottleneck:
-            assert isinstance(block, ResidualBlock)
-            block.conv1, block.conv2 = _winograd(block.conv1, scratch), _winograd(block.conv2, scratch)
+        model.generator.bottleneck = _residual(model.generator.bottleneck, scratch)
+        for block in model.generator.up:
+            assert isinstance(block, UpBlock)
+            _upsampled(block, scratch)
     parts: list[tuple[Hourglass, float]] = []
     if isinstance(model.detector, KeypointDetector):
         parts.append((model.detector.hourglass, config.detector.scale_factor))
@@ -125,6 +133,8 @@ def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> N
             if isinstance(block, DownBlock):
                 if side >= WINOGRAD_SIDE:
                     block.conv = _winograd(block.conv, scratch)
+            elif side >= UPSAMPLED_SIDE and _upsampled(block, scratch):
+                continue
             elif side >= TRANSPOSED_SIDE:
                 fold_upsampling(block)
             elif side >= PHASES_SIDE:
@@ -145,3 +155,25 @@ def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock
 def _winograd(conv: nn.Module, scratch: Scratch) -> nn.Module:
     assert isinstance(conv, nn.Conv2d)
     return WinogradConv2d(conv, scratch) if conv.in_channels >= WINOGRAD_CHANNELS else conv
+
+
+def _upsampled(block: UpBlock, scratch: Scratch) -> bool:
+    """Put Winograd's form into an up block that it pays for; whether it did."""
+    conv = block.conv
+    assert isinstance(conv, nn.Conv2d)
+    if conv.in_channels < UPSAMPLED_CHANNELS:
+        return False
+    block.conv, block.upsample = UpsampledWinogradConv2d(conv, scratch), nn.Identity()
+    return True
+
+
+def _residual(blocks: nn.Sequential, scratch: Scratch) -> nn.Sequential:
+    """The residual blocks, wide ones Winograd's way; as one where all are, without instance norms."""
+    made = []
+    for block in blocks:
+        assert isinstance(block, ResidualBlock)
+        block.conv1, block.conv2 = _winograd(block.conv1, scratch), _winograd(block.conv2, scratch)
+        made.append(block)
+    if all(WinogradResidualBlock.stands_for(block) for block in made):
+        return ResidualBlocks(*(WinogradResidualBlock(block) for block in made))
+    return blocks
