@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from ..model import MotionModel
 from ..networks import DownBlock, Hourglass, KeypointDetector, ResidualBlock, ThinPlateMotionNetwork, UpBlock
+from .few_pixels import FewPixelsConv2d
 from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel, wide_kernel
 from .residual import ResidualBlocks, WinogradResidualBlock
 from .scratch import Scratch
@@ -22,6 +23,7 @@ from .winograd import UpsampledWinogradConv2d, WinogradConv2d
 
 __all__ = [
     "ChannelsLast",
+    "FewPixelsConv2d",
     "ResidualBlocks",
     "Scratch",
     "UpsampledConv2d",
@@ -43,6 +45,8 @@ WINOGRAD_CHANNELS, WINOGRAD_SIDE = 64, 16
 """Winograd's way pays from so many channels in, and from maps of so many pixels a side."""
 PHASES_SIDE, TRANSPOSED_SIDE = 8, 32
 """Up blocks: four matrix products from outputs of this side on, a transposed convolution from that."""
+CHANNELS_OF_A_PIXEL = 8
+"""A map so small that its channels are as many as this times its pixels is a matrix product."""
 UPSAMPLED_CHANNELS, UPSAMPLED_SIDE = 256, 16
 """Up blocks with so many channels in, and outputs of so many pixels a side, go Winograd's way in float32."""
 
@@ -66,6 +70,9 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     fast.generator.arrange = ChannelsLast()
     assert isinstance(fast.generator.final, nn.Conv2d)
     fast.generator.final = four_at_once(fast.generator.final)
+    for block in fast.modules():
+        if isinstance(block, nn.ReLU):
+            block.inplace = True  # what a convolution made is read by nobody else
     return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -133,6 +140,8 @@ def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> N
             if isinstance(block, DownBlock):
                 if side >= WINOGRAD_SIDE:
                     block.conv = _winograd(block.conv, scratch)
+                else:
+                    block.conv = _few_pixels(block.conv, side, scratch)
             elif side >= UPSAMPLED_SIDE and _upsampled(block, scratch):
                 continue
             elif side >= TRANSPOSED_SIDE:
@@ -140,6 +149,8 @@ def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> N
             elif side >= PHASES_SIDE:
                 assert isinstance(block.conv, nn.Conv2d)
                 block.conv, block.upsample = UpsampledConv2d(block.conv, scratch), nn.Identity()
+            else:
+                block.conv = _few_pixels(block.conv, side, scratch)
 
 
 def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock | UpBlock, float]]:
@@ -155,6 +166,12 @@ def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock
 def _winograd(conv: nn.Module, scratch: Scratch) -> nn.Module:
     assert isinstance(conv, nn.Conv2d)
     return WinogradConv2d(conv, scratch) if conv.in_channels >= WINOGRAD_CHANNELS else conv
+
+
+def _few_pixels(conv: nn.Module, side: float, scratch: Scratch) -> nn.Module:
+    """The convolution for outputs of `side` pixels, assumed to be square."""
+    assert isinstance(conv, nn.Conv2d)
+    return FewPixelsConv2d(conv, scratch) if conv.in_channels >= CHANNELS_OF_A_PIXEL * side**2 else conv
 
 
 def _upsampled(block: UpBlock, scratch: Scratch) -> bool:

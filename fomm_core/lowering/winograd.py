@@ -68,7 +68,7 @@ DOUBLED = _doubled()
 ALL_ONES = 1
 """The point whose product all outputs hold with weight 1, in both ways: what is added there is added to all."""
 
-STRIP_BYTES, LINE_BYTES, CACHE_BYTES = 200_000, 1 << 19, 1 << 20
+STRIP_BYTES, LINE_BYTES, CACHE_BYTES = 64_000, 1 << 19, 1 << 20
 """A row of tiles so large goes through the transforms alone, in the cache; smaller maps go at once, as fewer calls. And
 as many rows are multiplied at once as need no more memory than this, or than the kernel, which is read again each time.
 """
