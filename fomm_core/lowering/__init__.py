@@ -84,11 +84,14 @@ def plain_copy(model: MotionModel) -> MotionModel:
 
 
 class ChannelsLast(nn.Module):
-    """The same numbers, the channels of a pixel side by side; sampling by a flow leaves them apart."""
+    """The same numbers, the channels of a pixel side by side; sampling by a flow leaves them apart.
+
+    A copy in any case: `ResidualBlocks` write to it.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
-        return x.contiguous(memory_format=torch.channels_last)
+        return x.clone(memory_format=torch.channels_last)
 
 
 def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:

@@ -10,6 +10,10 @@ from ..networks import ResidualBlock
 from .winograd import OUT, WinogradConv2d
 
 
+ROWS = 8
+"""Rows of a map that are normalised at once."""
+
+
 class WinogradResidualBlock(nn.Module):
     """Stands for a `ResidualBlock` whose second norm is folded: norm, ReLU, convolution, ReLU, convolution, added.
 
@@ -54,9 +58,9 @@ class WinogradResidualBlock(nn.Module):
     def _add(self, x: Tensor) -> None:
         height, width, _ = x.shape
         first = self.conv1.padded(height, width, like=x)
-        for row in range(0, height, OUT):  # a few rows at a time stay in the cache for the second step
-            there = first[row + 1 : min(row + OUT, height) + 1, 1 : width + 1]
-            torch.addcmul(self.shift, x[row : row + OUT], self.scale, out=there)
+        for row in range(0, height, ROWS):  # a few rows at a time stay in the cache for the second step
+            there = first[row + 1 : min(row + ROWS, height) + 1, 1 : width + 1]
+            torch.addcmul(self.shift, x[row : row + ROWS], self.scale, out=there)
             there.relu_()
         second = self.conv2.padded(height, width, like=x, name="padded again")
         inner = second[1:-1, 1:-1]
@@ -72,11 +76,11 @@ class WinogradResidualBlock(nn.Module):
 
 
 class ResidualBlocks(nn.Sequential):
-    """`WinogradResidualBlock`s, one after the other, on one copy of the input."""
+    """`WinogradResidualBlock`s, one after the other, in the memory of their input: who needs it keeps a copy."""
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, C, H, W] -> the same, channels last."""
-        out = x.clone(memory_format=torch.channels_last)
+        """[B, C, H, W] -> the same, channels last; `x` itself where it is."""
+        out = x.contiguous(memory_format=torch.channels_last)
         for block in self:
             assert isinstance(block, WinogradResidualBlock)
             block.add_to(out)
