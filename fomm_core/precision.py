@@ -101,8 +101,8 @@ def fast_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     if is_fast(dtype, device):
         return dtype
     log.warning(
-        "%s was asked for, but this processor has no fast instructions for it, and it would take longer than float32, up "
-        "to hundreds of times: float32 is used instead.",
+        "%s was asked for, but this processor has no fast instructions for it, and it would take longer than float32, "
+        "up to hundreds of times: float32 is used instead.",
         str(dtype).removeprefix("torch."),
     )
     return torch.float32

@@ -7,7 +7,6 @@ from torch import Tensor
 
 from .grid import coordinate_grid, downsample_factor
 
-
 FAR = -60.0
 """Exponents of gaussians end here, at 1e-26: beyond -87 float32 has only denormal numbers left, which processors take
 many times as long for, and the layer that reads them takes four times as long.

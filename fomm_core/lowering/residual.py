@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from ..networks import ResidualBlock
 from .winograd import OUT, WinogradConv2d
 
-
 ROWS = 8
 """Rows of a map that are normalised at once."""
 
