@@ -30,9 +30,12 @@ class WinogradResidualBlock(nn.Module):
         if not self.stands_for(block):
             raise ValueError(f"expected a batch norm, one that is folded, and Winograd's convolutions; got {block}")
         norm = block.norm1
-        scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)  # type: ignore[operator]
-        self.register_buffer("scale", scale.data, persistent=False)
-        self.register_buffer("shift", (norm.bias - norm.running_mean * scale).data, persistent=False)  # type: ignore[operator]
+        assert isinstance(norm, nn.BatchNorm2d)
+        assert norm.running_mean is not None
+        assert norm.running_var is not None
+        scale = norm.weight.data / torch.sqrt(norm.running_var + norm.eps)
+        self.register_buffer("scale", scale, persistent=False)
+        self.register_buffer("shift", norm.bias.data - norm.running_mean * scale, persistent=False)
         assert isinstance(block.conv1, WinogradConv2d)
         assert isinstance(block.conv2, WinogradConv2d)
         self.conv1, self.conv2 = block.conv1, block.conv2

@@ -51,7 +51,12 @@ _OUTPUT = [
     [0, 1, 1, 4, 4, 0],
     [0, 1, -1, 8, -8, 1],
 ]
-PLAIN = Way(*(torch.tensor(rows, dtype=torch.float64) for rows in (_INPUT, _KERNEL, _OUTPUT)), step=OUT)
+PLAIN = Way(
+    torch.tensor(_INPUT, dtype=torch.float64),
+    torch.tensor(_KERNEL, dtype=torch.float64),
+    torch.tensor(_OUTPUT, dtype=torch.float64),
+    OUT,
+)
 """Six inputs, six products, four outputs."""
 
 
