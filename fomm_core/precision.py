@@ -53,8 +53,8 @@ def is_fast(dtype: torch.dtype, device: torch.device) -> bool:
     A processor without instructions for them is told by its flags: there, one 3x3 convolution of 256 channels takes 340
     (bfloat16) to 650 (float16) times as long (torch 2.13, one thread of an AMD EPYC). bfloat16 needs AVX512_BF16 or AMX
     on x86, BF16 on ARM; float16 AMX-FP16, AVX512_FP16 or ARM's FP16. To have them is not enough: an Intel of AMX's
-    generations whose AMX is switched off, as in some virtual machines, takes twice as long in bfloat16 as in float32. So the
-    two are timed once, in a few milliseconds.
+    generations whose AMX is switched off, as in some virtual machines, takes half as long again in bfloat16 as in
+    float32. So the two are timed once, in a few milliseconds.
     """
     if dtype == torch.float32 or device.type != "cpu":
         return True
@@ -70,8 +70,8 @@ def is_fast(dtype: torch.dtype, device: torch.device) -> bool:
 def times_float32(dtype: torch.dtype) -> float:
     """How long a convolution in `dtype` takes on this processor, as a share of what it takes in float32.
 
-    AMX takes a fifth, AVX512_BF16 of an AMD half, and of an Intel twice as long: too far apart for a busy moment to
-    change what follows from it.
+    AMX takes a fourth, AVX512_BF16 of an AMD half, and of an Intel half as long again: too far apart for a busy moment
+    to change what follows from it.
     """
     least = dict.fromkeys((torch.float32, dtype), float("inf"))
     with torch.inference_mode():
