@@ -87,9 +87,7 @@ def times_float32(dtype: torch.dtype) -> float:
                 began = time.thread_time()  # a busy machine takes no part in it
                 torch.nn.functional.conv2d(maps, weight, padding=1)
                 least[kind] = min(least[kind], time.thread_time() - began)
-    return least[dtype] / max(
-        least[torch.float32], TICK
-    )  # where the clock is coarse, as on Windows, flags are believed
+    return least[dtype] / max(least[torch.float32], TICK)  # a coarse clock, as on Windows, believes the flags
 
 
 def _is_x86() -> bool:
