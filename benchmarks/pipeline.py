@@ -12,7 +12,7 @@ from pathlib import Path
 
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 
-from .processes import COMMAND, example_clip, published_size, run, run_in_turns
+from .processes import COMMAND, cpu_seconds, example_clip, published_size, run, run_in_turns
 
 NETWORKS = """
 import time, torch
@@ -51,9 +51,19 @@ def measure(*, frames: int, threads: int, rounds: int, model: Path | None, clip:
 
 
 def measure_start(*, rounds: int, threads: int) -> None:
-    """Print how long a one-frame run of the built-in model takes, from the start of the process to its end."""
+    """Print how long a one-frame run of the built-in model takes, from the start of the process to its end, in CPU time
+    and by the clock; and, in turn with it, how long Python takes to import torch alone.
+    """
     with tempfile.TemporaryDirectory() as folder:
         result = str(Path(folder) / "result.mp4")
         command = ["animate", "--example", "-o", result, "-y", "-q", "--frames", "1", "--device", "cpu"]
-        taken = [run(command, threads=threads).wall for _ in range(rounds + 1)][1:]
-        print(f"start to first frame, built-in model, {threads} thread(s): {statistics.median(taken):.2f} s")
+        ways = {"import torch": ([], "import torch"), "start to first frame, built-in model": (command, COMMAND)}
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
+        for _ in range(rounds + 1):
+            for name, (arguments, work) in ways.items():
+                before = cpu_seconds()
+                wall = run(arguments, threads=threads, work=work).wall
+                taken[name].append((cpu_seconds() - before, wall))
+        for name, each in taken.items():
+            cpu, wall = (statistics.median(kind) for kind in zip(*each[1:], strict=True))
+            print(f"{name}, {threads} thread(s): {cpu:.2f} s CPU, {wall:.2f} s wall")

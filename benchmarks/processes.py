@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -50,6 +51,12 @@ def run(arguments: list[str], *, threads: int, work: str = COMMAND) -> Ran:
     child = _start(arguments, threads, work)
     printed = _said(child)
     return _ran(printed, time.perf_counter() - began)
+
+
+def cpu_seconds() -> float:
+    """Of all children so far."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def run_in_turns(first: tuple[list[str], str], second: tuple[list[str], str], *, threads: int) -> tuple[Ran, Ran]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import tempfile
 import time
@@ -14,7 +13,7 @@ from typing import Any
 from fomm_nodes.fomm_core.checkpoints import ASSETS
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
 
-from .processes import run
+from .processes import cpu_seconds, run
 
 GRAPH: dict[str, Any] = {
     "1": {"class_type": "LoadImage", "inputs": {"image": "source.png"}},
@@ -54,12 +53,6 @@ with Manifest(batch.output) as manifest:
         jobs += 1
 print(jobs, time.process_time() - began, time.perf_counter() - wall)
 """
-
-
-def cpu_seconds() -> float:
-    """Of all children so far."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
 
 
 def clips(folder: Path, count: int, frames: int) -> None:

@@ -1,4 +1,6 @@
-"""Wall time of a frame: frames side by side, as a session computes them, against all threads on one frame at a time."""
+"""Wall time of a frame: frames side by side, as a session computes them, all threads on one frame at a time, and one
+thread.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,16 @@ def measure(*, rounds: int, size: int, threads: int, trained: bool) -> None:
         session.detect(frames)
         render(driven)
 
-    ways: dict[str, Callable[[], None]] = {"one frame at a time": one_by_one, "side by side": side_by_side}
+    def one_thread() -> None:
+        torch.set_num_threads(1)
+        side_by_side()
+        torch.set_num_threads(threads)
+
+    ways: dict[str, Callable[[], None]] = {
+        "one thread": one_thread,
+        "one frame at a time": one_by_one,
+        "side by side": side_by_side,
+    }
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     for index in range(rounds + 1):
         for name, work in ways.items():
@@ -48,7 +59,7 @@ def measure(*, rounds: int, size: int, threads: int, trained: bool) -> None:
                 seconds[name].append((time.perf_counter() - began) / FRAMES)
     members, each = shares(threads)
     print(f"{model.name}, {size}x{size}, float32, {threads} threads: {members} frames at once, {each} thread(s) each")
-    base = statistics.median(seconds["one frame at a time"])
+    base = statistics.median(seconds["one thread"])
     for name, taken in seconds.items():
         median = statistics.median(taken)
         print(f"{name:<20}{median:>8.3f} s/frame{base / median:>8.2f}x")

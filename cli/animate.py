@@ -114,9 +114,9 @@ def _add_output_arguments(group: Any) -> None:
         "--output",
         metavar="OUT",
         type=Path,
-        help="by its ending: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif; a pattern such as f-%%05d.png, or a name "
-        "without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current folder). For "
-        "several results their folder, or a name with * for theirs, such as out/*.webm",
+        help="by its ending: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif, .avif (AV1); a pattern such as f-%%05d.png, "
+        "or a name without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current "
+        "folder). For several results their folder, or a name with * for theirs, such as out/*.webm",
     )
     group.add_argument("-y", "--overwrite", action="store_true", help="replace files that exist")
     group.add_argument(

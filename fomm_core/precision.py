@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import platform
+import time
 from typing import Final, Literal
 
 import torch
@@ -15,6 +17,10 @@ log = logging.getLogger("fomm.session")
 AUTO: Final = "auto"
 PRECISIONS: Final = ("float32", "bfloat16", "float16")
 Use = Literal["animation", "training"]
+TIMED: Final = 7
+"""Convolutions of each kind; the quickest counts."""
+TICK: Final = 1e-6
+"""Seconds; no convolution takes less."""
 
 
 def choose_precision(precision: str, device: torch.device, use: Use = "animation") -> str:
@@ -49,18 +55,44 @@ def dtype_of(precision: str, device: torch.device) -> torch.dtype:
 
 
 def is_fast(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether convolutions in `dtype` have instructions of their own on `device`; asked of the processor alone.
+    """Whether convolutions in `dtype` are faster than in float32 on `device`.
 
-    Without them, one 3x3 convolution of 256 channels takes 340 (bfloat16) to 650 (float16) times as long as in float32,
-    or 2.3 times where oneDNN plays bfloat16 by AVX-512 alone (torch 2.13, one thread of an AMD EPYC). bfloat16 needs
-    AVX512_BF16 or AMX on x86, BF16 on ARM; float16 AMX-FP16, AVX512_FP16 or ARM's FP16.
+    A processor without instructions for them is told by its flags: there, one 3x3 convolution of 256 channels takes 340
+    (bfloat16) to 650 (float16) times as long (torch 2.13, one thread of an AMD EPYC). bfloat16 needs AVX512_BF16 or AMX
+    on x86, BF16 on ARM; float16 AMX-FP16, AVX512_FP16 or ARM's FP16. To have them is not enough: an Intel of AMX's
+    generations whose AMX is switched off, as in some virtual machines, takes half as long again in bfloat16 as in
+    float32. So the two are timed once, in a few milliseconds.
     """
     if dtype == torch.float32 or device.type != "cpu":
         return True
     supported = {torch.bfloat16: "_is_mkldnn_bf16_supported", torch.float16: "_is_mkldnn_fp16_supported"}.get(dtype)
     if supported is None or not torch.backends.mkldnn.is_available() or not getattr(torch.ops.mkldnn, supported)():
         return False
-    return dtype != torch.bfloat16 or not _is_x86() or _has_bfloat16()
+    if dtype == torch.bfloat16 and _is_x86() and not _has_bfloat16():
+        return False
+    return times_float32(dtype) < 1
+
+
+@functools.cache
+def times_float32(dtype: torch.dtype) -> float:
+    """How long a convolution in `dtype` takes on this processor, as a share of what it takes in float32.
+
+    AMX takes a fourth, AVX512_BF16 of an AMD half, and of an Intel half as long again: too far apart for a busy moment
+    to change what follows from it.
+    """
+    least = dict.fromkeys((torch.float32, dtype), float("inf"))
+    with torch.inference_mode():
+        sizes = (1, 128, 32, 32), (128, 128, 3, 3)
+        layers = {
+            kind: [torch.zeros(size, dtype=kind).contiguous(memory_format=torch.channels_last) for size in sizes]
+            for kind in least
+        }
+        for _ in range(TIMED):
+            for kind, (maps, weight) in layers.items():
+                began = time.thread_time()  # a busy machine takes no part in it
+                torch.nn.functional.conv2d(maps, weight, padding=1)
+                least[kind] = min(least[kind], time.thread_time() - began)
+    return least[dtype] / max(least[torch.float32], TICK)  # a coarse clock, as on Windows, believes the flags
 
 
 def _is_x86() -> bool:
@@ -78,8 +110,8 @@ def fast_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:
     if is_fast(dtype, device):
         return dtype
     log.warning(
-        "%s was asked for, but this processor has no instructions for it, and it would take many times as long as "
-        "float32: float32 is used instead.",
+        "%s was asked for, but this processor has no fast instructions for it, and it would take longer than float32, "
+        "up to hundreds of times: float32 is used instead.",
         str(dtype).removeprefix("torch."),
     )
     return torch.float32

@@ -4,6 +4,7 @@ import torch
 from einops import einsum, rearrange
 from torch import Tensor
 
+from .gaussian import FAR
 from .grid import coordinate_grid
 
 LEAST_VARIANCE = 1e-7
@@ -66,4 +67,4 @@ def region_gaussians(position: Tensor, covariance: Tensor, height: int, width: i
     offset = coordinate_grid(height, width, like=position) - rearrange(position, "b k xy -> b k 1 1 xy")
     inverse = inverse_covariance(covariance)
     squared = einsum(offset, inverse, offset, "b k h w i, b k i j, b k h w j -> b k h w")
-    return torch.exp(-0.5 * squared)
+    return torch.exp((-0.5 * squared).clamp(min=FAR))

@@ -14,16 +14,22 @@ from torch import Tensor, nn
 
 from ..model import MotionModel
 from ..networks import DownBlock, Hourglass, KeypointDetector, ResidualBlock, ThinPlateMotionNetwork, UpBlock
+from .few_pixels import FewPixelsConv2d
 from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel, wide_kernel
+from .residual import ResidualBlocks, WinogradResidualBlock
 from .scratch import Scratch
 from .upsampling import UpsampledConv2d
-from .winograd import WinogradConv2d
+from .winograd import UpsampledWinogradConv2d, WinogradConv2d
 
 __all__ = [
     "ChannelsLast",
+    "FewPixelsConv2d",
+    "ResidualBlocks",
     "Scratch",
     "UpsampledConv2d",
+    "UpsampledWinogradConv2d",
     "WinogradConv2d",
+    "WinogradResidualBlock",
     "cast",
     "compiled",
     "fold_normalisation",
@@ -38,7 +44,11 @@ __all__ = [
 WINOGRAD_CHANNELS, WINOGRAD_SIDE = 64, 16
 """Winograd's way pays from so many channels in, and from maps of so many pixels a side."""
 PHASES_SIDE, TRANSPOSED_SIDE = 8, 32
-"""An hourglass's up blocks: four matrix products from outputs of this side on, a transposed convolution from that."""
+"""Up blocks: four matrix products from outputs of this side on, a transposed convolution from that."""
+CHANNELS_OF_A_PIXEL = 8
+"""A map so small that its channels are as many as this times its pixels is a matrix product."""
+UPSAMPLED_CHANNELS, UPSAMPLED_SIDE = 256, 16
+"""Up blocks with so many channels in, and outputs of so many pixels a side, go Winograd's way in float32."""
 
 
 def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu") -> MotionModel:
@@ -55,10 +65,14 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
         with_winograd(fast, decoder=dtype.itemsize >= 4, dense_motion=dtype != torch.float16)
     for block in fast.generator.up:
         assert isinstance(block, UpBlock)
-        fold_upsampling(block)
+        if isinstance(block.conv, nn.Conv2d):
+            fold_upsampling(block)
     fast.generator.arrange = ChannelsLast()
     assert isinstance(fast.generator.final, nn.Conv2d)
     fast.generator.final = four_at_once(fast.generator.final)
+    for block in fast.modules():
+        if isinstance(block, nn.ReLU):
+            block.inplace = True  # what a convolution made is read by nobody else
     return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -70,11 +84,14 @@ def plain_copy(model: MotionModel) -> MotionModel:
 
 
 class ChannelsLast(nn.Module):
-    """The same numbers, the channels of a pixel side by side; sampling by a flow leaves them apart."""
+    """The same numbers, the channels of a pixel side by side; sampling by a flow leaves them apart.
+
+    A copy in any case: `ResidualBlocks` write to it.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, H, W] -> [B, C, H, W]."""
-        return x.contiguous(memory_format=torch.channels_last)
+        return x.clone(memory_format=torch.channels_last)
 
 
 def cast(model: MotionModel, dtype: torch.dtype) -> MotionModel:
@@ -112,9 +129,10 @@ def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> N
     """Replace the convolutions that it pays for, in place: always in the detector, which is float32 in any case."""
     config, scratch = model.config, Scratch()
     if decoder:
-        for block in model.generator.bottleneck:
-            assert isinstance(block, ResidualBlock)
-            block.conv1, block.conv2 = _winograd(block.conv1, scratch), _winograd(block.conv2, scratch)
+        model.generator.bottleneck = _residual(model.generator.bottleneck, scratch)
+        for block in model.generator.up:
+            assert isinstance(block, UpBlock)
+            _upsampled(block, scratch)
     parts: list[tuple[Hourglass, float]] = []
     if isinstance(model.detector, KeypointDetector):
         parts.append((model.detector.hourglass, config.detector.scale_factor))
@@ -125,11 +143,17 @@ def with_winograd(model: MotionModel, *, decoder: bool, dense_motion: bool) -> N
             if isinstance(block, DownBlock):
                 if side >= WINOGRAD_SIDE:
                     block.conv = _winograd(block.conv, scratch)
+                else:
+                    block.conv = _few_pixels(block.conv, side, scratch)
+            elif side >= UPSAMPLED_SIDE and _upsampled(block, scratch):
+                continue
             elif side >= TRANSPOSED_SIDE:
                 fold_upsampling(block)
             elif side >= PHASES_SIDE:
                 assert isinstance(block.conv, nn.Conv2d)
                 block.conv, block.upsample = UpsampledConv2d(block.conv, scratch), nn.Identity()
+            else:
+                block.conv = _few_pixels(block.conv, side, scratch)
 
 
 def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock | UpBlock, float]]:
@@ -145,3 +169,31 @@ def _output_sides(hourglass: Hourglass, side: float) -> Iterator[tuple[DownBlock
 def _winograd(conv: nn.Module, scratch: Scratch) -> nn.Module:
     assert isinstance(conv, nn.Conv2d)
     return WinogradConv2d(conv, scratch) if conv.in_channels >= WINOGRAD_CHANNELS else conv
+
+
+def _few_pixels(conv: nn.Module, side: float, scratch: Scratch) -> nn.Module:
+    """The convolution for outputs of `side` pixels, assumed to be square."""
+    assert isinstance(conv, nn.Conv2d)
+    return FewPixelsConv2d(conv, scratch) if conv.in_channels >= CHANNELS_OF_A_PIXEL * side**2 else conv
+
+
+def _upsampled(block: UpBlock, scratch: Scratch) -> bool:
+    """Put Winograd's form into an up block that it pays for; whether it did."""
+    conv = block.conv
+    assert isinstance(conv, nn.Conv2d)
+    if conv.in_channels < UPSAMPLED_CHANNELS:
+        return False
+    block.conv, block.upsample = UpsampledWinogradConv2d(conv, scratch), nn.Identity()
+    return True
+
+
+def _residual(blocks: nn.Sequential, scratch: Scratch) -> nn.Sequential:
+    """The residual blocks, wide ones Winograd's way; as one where all are, without instance norms."""
+    made = []
+    for block in blocks:
+        assert isinstance(block, ResidualBlock)
+        block.conv1, block.conv2 = _winograd(block.conv1, scratch), _winograd(block.conv2, scratch)
+        made.append(block)
+    if all(WinogradResidualBlock.stands_for(block) for block in made):
+        return ResidualBlocks(*(WinogradResidualBlock(block) for block in made))
+    return blocks

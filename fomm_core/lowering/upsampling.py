@@ -15,11 +15,11 @@ _ROWS = ((TAPS[3], TAPS[1]), (TAPS[2], TAPS[0]))
 
 def four_kernels(weight: Tensor) -> Tensor:
     """What `weight` [out, in, 3, 3] makes of the 2x2 small pixels that an output reads, for even and odd rows and
-    columns of outputs: [(row column), (2 2 in), out].
+    columns of outputs: [(row column), out, (2 2 in)].
     """
     rows = weight.new_tensor(_ROWS)  # [parity, small pixel, tap]
     shares = torch.einsum("avy,bux->abvuyx", rows, rows).reshape(16, 9)
-    return rearrange(combined_taps(weight, shares), "(ab vu) i o -> ab (vu i) o", ab=4)
+    return rearrange(combined_taps(weight, shares), "(ab vu) i o -> ab o (vu i)", ab=4).contiguous()
 
 
 class UpsampledConv2d(nn.Module):
@@ -41,19 +41,19 @@ class UpsampledConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, 2 H, 2 W]."""
         images, channels, height, width = x.shape
-        padded = self.scratch.take("padded", images, height + 2, width + 2, channels, like=x)
+        padded = self.scratch.take("padded", channels, images, height + 2, width + 2, like=x)
         padded.zero_()
-        padded[:, 1:-1, 1:-1] = rearrange(x, "b c h w -> b h w c")
-        windows = self.scratch.take("tiles", 2, 2, images, height, width, 2, 2, channels, like=x)
+        padded[..., 1:-1, 1:-1] = rearrange(x, "b c h w -> c b h w")
+        windows = self.scratch.take("tiles", 2, 2, 2, 2, channels, images, height, width, like=x)
         for row in range(2):
             for column in range(2):
-                part = padded[:, row : row + height + 1, column : column + width + 1]
-                windows[row, column] = rearrange(part.unfold(1, 2, 1).unfold(2, 2, 1), "b h w c v u -> b h w v u c")
-        count, out_channels = images * height * width, self.kernel.shape[-1]
-        product = self.scratch.take("domain", 4, count, out_channels, like=x)
-        torch.bmm(windows.view(4, count, -1), self.kernel, out=product)
+                part = padded[..., row : row + height + 1, column : column + width + 1]
+                windows[row, column] = rearrange(part.unfold(2, 2, 1).unfold(3, 2, 1), "c b h w v u -> v u c b h w")
+        count, out_channels = images * height * width, self.kernel.shape[1]
+        product = self.scratch.take("domain", 4, out_channels, count, like=x)
+        torch.bmm(self.kernel, windows.view(4, -1, count), out=product)  # twice as fast as windows @ kernel
         if self.bias is not None:
-            product += self.bias
+            product += self.bias[:, None]
         out = x.new_empty(images, height, 2, width, 2, out_channels)
-        out.copy_(rearrange(product, "(v u) (b h w) o -> b h v w u o", v=2, b=images, h=height))
+        out.copy_(rearrange(product, "(v u) o (b h w) -> b h v w u o", v=2, b=images, h=height))
         return rearrange(out, "b h v w u o -> b o (h v) (w u)")

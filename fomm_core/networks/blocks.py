@@ -38,9 +38,10 @@ class ConvBlock(nn.Module):
         super().__init__()
         self.conv: nn.Module = nn.Conv2d(in_features, out_features, kernel_size, padding=kernel_size // 2)
         self.norm = normalisation(out_features, instance=instance)
+        self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(x)))
+        return self.activation(self.norm(self.conv(x)))
 
 
 class DownBlock(ConvBlock):
@@ -58,9 +59,10 @@ class UpBlock(nn.Module):
         self.upsample: nn.Module = nn.Upsample(scale_factor=2, mode="nearest")
         self.conv: nn.Module = nn.Conv2d(in_features, out_features, 3, padding=1)
         self.norm = normalisation(out_features, instance=instance)
+        self.activation = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.norm(self.conv(self.upsample(x))))
+        return self.activation(self.norm(self.conv(self.upsample(x))))
 
 
 class ResidualBlock(nn.Module):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -47,11 +48,11 @@ AAC_OR_OPUS = replace(AAC, copied=AAC.copied | OPUS.copied | {"flac"}, hides_run
 
 @dataclass(frozen=True)
 class ContainerRules:
-    """How a kind of file is written."""
+    """How a kind of file is written. audio: None where it holds no sound."""
 
     muxer: str
     codec: str
-    audio: AudioRules
+    audio: AudioRules | None
     muxer_options: dict[str, str]
     even_sides: bool
     codec_options: Callable[[int], dict[str, str]]
@@ -74,6 +75,12 @@ def vp9_options(quality: int) -> dict[str, str]:
     return {"crf": str(round(60 - 0.5 * quality)), "deadline": "realtime", "cpu-used": "5", "row-mt": "1"}
 
 
+def av1_options(quality: int) -> dict[str, str]:
+    """Quality 0..100 to SVT-AV1's constant rate factor: 80 is 28, 50 is 41."""
+    os.environ.setdefault("SVT_LOG", "1")  # errors alone: the encoder itself prints a page about each file
+    return {"preset": "8", "crf": str(round(63 - 0.44 * quality))}
+
+
 FINE_TICKS = 90_000  # per second, of frames with times of their own
 FASTSTART = {"movflags": "+faststart"}
 CONTAINERS: dict[str, ContainerRules] = {
@@ -82,6 +89,7 @@ CONTAINERS: dict[str, ContainerRules] = {
     ".mov": ContainerRules("mov", "libx264", AAC, FASTSTART, True, h264_options),
     ".mkv": ContainerRules("matroska", "libx264", AAC_OR_OPUS, {}, True, h264_options),
     ".webm": ContainerRules("webm", "libvpx-vp9", OPUS, {}, False, vp9_options),
+    ".avif": ContainerRules("avif", "libsvtav1", None, {"loop": "0"}, False, av1_options),
 }
 WITH_ALPHA: dict[str, ContainerRules] = {
     ".mov": ContainerRules("mov", "prores_ks", AAC, FASTSTART, False, prores_options, "yuva444p10le"),
@@ -109,7 +117,8 @@ class Encoder(Protocol):
 
 
 class ContainerEncoder:
-    """H.264 or VP9 with sound. 8-bit 4:2:0, BT.709, limited range, left-sited chroma, and tagged so.
+    """H.264 or VP9 with sound, or AV1 as an animated AVIF. 8-bit 4:2:0, BT.709, limited range, left-sited chroma, and
+    tagged so.
 
     H.264 takes even sides only: an odd picture gets its last column or row once more, and `warn` hears of it.
     Frames with alpha become VP9 with alpha, or ProRes 4444.
@@ -158,7 +167,7 @@ class ContainerEncoder:
         self._container = av.open(str(path), "w", format=rules.muxer, container_options=rules.muxer_options)
         try:
             self._stream = self._video_stream(rules, quality)
-            if audio is not None:
+            if audio is not None and rules.audio is not None:
                 audio.add_to(self._container, rules.audio)
             self._container.start_encoding()
         except BaseException:

@@ -37,8 +37,9 @@ KINDS = f"{', '.join(CONTAINERS)}, .gif, a folder for PNG stills, or a pattern s
 class VideoWriter:
     """Writes uint8 RGB frames to a video; use it in a `with` block, at whose end the file appears.
 
-    The suffix of `path` chooses the kind: .mp4, .m4v, .mov and .mkv (H.264), .webm (VP9), .gif (repeating), a pattern
-    such as `frame-%05d.png` (also .jpg and others), or a name without suffix: a folder with frame-00000.png and so on.
+    The suffix of `path` chooses the kind: .mp4, .m4v, .mov and .mkv (H.264), .webm (VP9), .gif and .avif (AV1; both
+    repeating), a pattern such as `frame-%05d.png` (also .jpg and others), or a name without suffix: a folder with
+    frame-00000.png and so on.
 
     - 8-bit 4:2:0 in BT.709, tagged so. H.264 takes even sides: an odd picture gets its last column or row once more.
     - Frames with alpha are held by .webm (VP9), .mov (then ProRes 4444), .gif (each pixel wholly or not at all) and by
@@ -53,7 +54,7 @@ class VideoWriter:
     quality: 0 to 100; 80 is hard to tell from the original. PNG is always exact, and a GIF as good as 256 colours are.
     audio_from: a file whose sound is carried over: copied where the new file can hold it, encoded anew (AAC, Opus)
         where not, and cut to the video's length (to within a packet, about 20 ms). A file without sound adds none.
-        GIF and stills hold no sound; `warnings` and the logger "fomm.video" say so.
+        GIF, AVIF and stills hold no sound; `warnings` and the logger "fomm.video" say so.
     audio_start: seconds of that file's video before the sound begins (`VideoReader.start_seconds`).
 
     Raises ImageError for an unknown suffix, rate or quality, for frames of another shape, type or size than the first,
@@ -205,7 +206,7 @@ class VideoWriter:
             self._warn(f"the sound of {self._audio_from.name} was left out: {error}")
             return None
         self._cleanup.callback(audio.close)
-        if self._kind not in CONTAINERS:
+        if self._kind not in CONTAINERS or CONTAINERS[self._kind].audio is None:
             self._warn(f"the sound of {self._audio_from.name} was left out: {self.path.name} cannot hold any.")
             return None
         return audio

@@ -27,13 +27,33 @@ def test_avx512_alone_is_not_enough_for_bfloat16(bf16: bool, amx: bool, fast: bo
     monkeypatch.setattr(precision.platform, "machine", lambda: "AMD64")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: bf16, raising=False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
+    monkeypatch.setattr(precision, "times_float32", lambda dtype: 0.5)
     assert precision.is_fast(torch.bfloat16, CPU) == fast
+
+
+@pytest.mark.parametrize(("share", "fast"), [(0.3, True), (1.4, False)])
+def test_instructions_that_are_slower_than_float32_are_not_used(share: float, fast: bool, monkeypatch) -> None:
+    for name in ("bf16", "fp16"):
+        monkeypatch.setattr(torch.ops.mkldnn, f"_is_mkldnn_{name}_supported", lambda: True)
+    monkeypatch.setattr(precision, "_has_bfloat16", lambda: True)
+    monkeypatch.setattr(precision, "times_float32", lambda dtype: share)
+    assert [precision.is_fast(dtype, CPU) for dtype in HALVES] == [fast, fast]
+
+
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="takes seconds without instructions")
+def test_both_formats_are_timed() -> None:
+    before = torch.get_rng_state()
+    precision.times_float32.cache_clear()
+    share = precision.times_float32(torch.bfloat16)
+    assert torch.equal(torch.get_rng_state(), before), "a choice of format is no draw"
+    assert 0 <= share < 100  # AMX a fifth, nothing but AVX-512 four times
 
 
 def test_arm_is_judged_by_onednn(monkeypatch) -> None:
     monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
     for supported in (True, False):
         monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda answer=supported: answer)
+        monkeypatch.setattr(precision, "times_float32", lambda dtype: 0.5)
         assert precision.is_fast(torch.bfloat16, CPU) == supported
 
 

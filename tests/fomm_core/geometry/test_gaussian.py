@@ -5,7 +5,7 @@ import math
 import kornia
 import pytest
 import torch
-from fomm_nodes.fomm_core.geometry import antialias_kernel, as_pixels, downsample, keypoint_gaussians
+from fomm_nodes.fomm_core.geometry import antialias_kernel, as_pixels, downsample, keypoint_gaussians, region_gaussians
 from nearness import near
 
 
@@ -15,6 +15,15 @@ def test_peak_is_one_at_the_keypoint() -> None:
     assert got.shape == (1, 3, 9, 17)
     for heat, (x, y) in zip(got[0], as_pixels(position[0], 9, 17).int().tolist(), strict=True):
         assert heat[y, x] == heat.max() == 1
+
+
+def test_far_away_it_has_no_denormal_numbers() -> None:
+    """Processors take many times as long for them."""
+    corners = torch.tensor([[[-1.0, -1.0], [1.0, 0.3]]])
+    covariance = torch.eye(2).mul(0.01).expand(1, 2, 2, 2)
+    for got in (keypoint_gaussians(corners, 64, 64, 0.01), region_gaussians(corners, covariance, 64, 64)):
+        assert got.min() >= torch.finfo(torch.float32).tiny
+        assert got.max() > 0.9
 
 
 def test_falls_off_as_a_gaussian_of_the_variance() -> None:

@@ -12,6 +12,7 @@ from fomm_nodes.fomm_core.errors import ImageError
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter, read_image, write_image
 from fomm_nodes.fomm_core.video.gif import TICKS, colour_sample
 from nearness import steps_near
+from PIL import Image
 
 VIDEOS = ["mp4", "m4v", "mov", "mkv", "webm"]
 
@@ -29,7 +30,7 @@ def test_count_rate_and_size_come_back(clip, suffix, height, width, rate):
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 60])
-@pytest.mark.parametrize("suffix", [*VIDEOS, "gif"])
+@pytest.mark.parametrize("suffix", [*VIDEOS, "gif", "avif"])
 def test_every_frame_comes_back(clip, frames, suffix, count):
     reader = VideoReader(clip(f"a.{suffix}", count, quality=100))
     read = list(reader)
@@ -98,7 +99,7 @@ def test_odd_sides_are_padded_with_the_edge_in_h264(clip, frames, height, width)
         steps_near(frame[:, -1].astype(int), frame[:, width - 1].astype(int), 5)  # likewise
 
 
-@pytest.mark.parametrize("suffix", ["webm", "gif"])
+@pytest.mark.parametrize("suffix", ["webm", "gif", "avif"])
 def test_odd_sides_stay_elsewhere(clip, suffix):
     assert {frame.shape for frame in VideoReader(clip(f"a.{suffix}", 3, height=47, width=63))} == {(47, 63, 3)}
 
@@ -108,7 +109,7 @@ def test_mp4_can_be_played_while_it_loads(clip):
     assert data.index(b"moov") < data.index(b"mdat")
 
 
-@pytest.mark.parametrize("suffix", ["mp4", "webm"])
+@pytest.mark.parametrize("suffix", ["mp4", "webm", "avif"])
 def test_a_higher_quality_is_nearer_and_larger(clip, tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (6, 64, 64, 3), dtype=np.uint8)
     results = []
@@ -205,6 +206,15 @@ def test_gif_above_50_frames_per_second_leaves_frames_out(clip):
     assert len(times) < 60
 
 
+def test_an_avif_is_a_picture_that_moves_and_says_nothing_while_it_is_made(clip, capfd):
+    path = clip("a.avif", 5)
+    with Image.open(path) as picture:
+        assert picture.format == "AVIF"
+        assert picture.n_frames == 5
+    said = capfd.readouterr()
+    assert said.out + said.err == ""
+
+
 def test_gif_repeats(clip):
     data = clip("a.gif").read_bytes()
     start = data.index(b"NETSCAPE2.0")
@@ -244,7 +254,7 @@ class Stop(Exception):
 
 @pytest.mark.parametrize("error", [Stop, KeyboardInterrupt])
 @pytest.mark.parametrize("count", [0, 1, 60])
-@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "folder", "f-%05d.png"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "a.avif", "folder", "f-%05d.png"])
 def test_an_interrupted_clip_leaves_nothing(tmp_path, frames, name, count, error):
     def interrupted():
         with VideoWriter(tmp_path / name, fps=25) as writer:
@@ -361,7 +371,7 @@ def test_a_size_that_the_codec_cannot_hold_is_named(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "folder"])
+@pytest.mark.parametrize("name", ["a.mp4", "a.webm", "a.gif", "a.avif", "folder"])
 def test_memory_does_not_grow_with_the_clip(tmp_path, frames, name):
     def peak(count):
         tracemalloc.start()
