@@ -22,6 +22,7 @@ from . import (
     setting_up,
     sockets,
     tree,
+    values,
 )
 
 _CLASSES: list[type] = []
@@ -34,6 +35,7 @@ def register() -> None:
         *setting_up.CLASSES,
         *model_choice.CLASSES,
         *sockets.CLASSES,
+        *values.CLASSES,
         *groups.CLASSES,
         *grouping.CLASSES,
         tree.FommTree,

@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .choices import choices_of
-from .nodes import FIXED, RELATIVE
+from .options import FIXED, RELATIVE
 from .strip_graph import Look, render_size
 from .strip_lying import STILL
 

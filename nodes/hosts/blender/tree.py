@@ -11,7 +11,8 @@ import nodeitems_utils
 from ....graph.types import fits
 from .blocks import Block, blocks
 from .groups import HAS_GROUPS, GroupNode, sync_groups
-from .nodes import RELATIVE, TREE, BlockNode
+from .nodes import TREE, BlockNode
+from .options import RELATIVE
 from .sockets import kinds
 
 MENU = "FOMM_NODES"
