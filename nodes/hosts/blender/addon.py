@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from . import (
+    graph_files,
     grouping,
     groups,
     model_choice,
@@ -40,6 +41,7 @@ def register() -> None:
         *grouping.CLASSES,
         tree.FommTree,
         *operators.CLASSES,
+        *graph_files.CLASSES,
         *panels.CLASSES,
     )
     for one in (*fixed, *nodes.node_classes()):

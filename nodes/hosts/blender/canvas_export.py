@@ -5,11 +5,11 @@ out as it went in.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from .blocks import shortest
-from .canvas_import import named_key, saved_values, shown_box, shown_position, shown_width
+from .canvas_import import named_key, saved_values, shown_box, shown_position, shown_title, shown_width
 from .classes import plain_inputs, trees_in
 from .groups import NAMED, GroupNode, end_of, slots_of
 from .nodes import BlockNode, saved_entry
@@ -22,7 +22,7 @@ START, END = -10, -20
 """The ids that wires of a subgraph give its own slots."""
 
 WALLS = {"NodeGroupInput": START, "NodeGroupOutput": END}
-NEW_SUBGRAPH = {
+NEW_SUBGRAPH: dict[str, Any] = {
     "version": 1,
     "revision": 0,
     "config": {},
@@ -106,16 +106,15 @@ def _definition(tree: Any, names: Mapping[str, str]) -> dict[str, Any]:
         "id": names[tree.name],
         "name": saved.get("name") if tree.get(NAMED) == tree.name else tree.name,
         "state": state,
-        "inputs": _told(slots_of(tree, "INPUT"), [(link[0], link[2]) for link in links if link[1] == START]),
-        "outputs": _told(slots_of(tree, "OUTPUT"), [(link[0], link[4]) for link in links if link[3] == END]),
+        "inputs": _told(slots_of(tree, "INPUT"), [(link[0], link[2]) for link in links if link[1] == START], old),
+        "outputs": _told(slots_of(tree, "OUTPUT"), [(link[0], link[4]) for link in links if link[3] == END], old),
         "nodes": list(entries.values()),
         "groups": _groups(tree),
         "links": [{**old.get(link["id"], {}), **link} for link in made],
     }
     walls = {"inputNode": _wall(start, saved, "inputNode"), "outputNode": _wall(end, saved, "outputNode")}
-    keys = dict.fromkeys((*saved, *now))
-    whole = {**NEW_SUBGRAPH, **saved, **now, **walls}
-    return {key: whole[key] for key in (*keys, *(key for key in whole if key not in keys))}
+    whole = {**(saved or NEW_SUBGRAPH), **now, **walls}
+    return {key: whole[key] for key in whole if key in saved or not saved or whole[key]}
 
 
 def _wall(node: Any, saved: Mapping[str, Any], key: str) -> dict[str, Any]:
@@ -127,12 +126,14 @@ def _wall(node: Any, saved: Mapping[str, Any], key: str) -> dict[str, Any]:
     return entry
 
 
-def _told(slots: Mapping[str, dict[str, Any]], wires: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
-    """Slots with the numbers of their wires."""
+def _told(
+    slots: Mapping[str, dict[str, Any]], wires: Sequence[Sequence[int]], known: Collection[int]
+) -> list[dict[str, Any]]:
+    """Slots with the numbers of their wires; files name some that are gone (not `known`), or one twice."""
     found = []
     for index, slot in enumerate(slots.values()):
         numbers = [number for number, place in wires if place == index]
-        same = sorted(slot.get("linkIds") or []) == sorted(numbers)
+        same = set(known).intersection(slot.get("linkIds") or ()) == set(numbers)
         found.append(slot if same else {**slot, "linkIds": numbers})
     return found
 
@@ -162,7 +163,7 @@ def _entry(node: Any, name: str, order: int, names: Mapping[str, str]) -> dict[s
         entry["size"] = [shortest(node.width), entry["size"][1]]
     if (mode := is_muted(node)) != entry.get("mode", 0):
         entry["mode"] = mode
-    if node.label != str(entry.get("title") or ""):
+    if node.label != shown_title(entry):
         entry["title"] = node.label
     if isinstance(node, GroupNode):
         return _group_entry(node, entry, names)
@@ -170,16 +171,12 @@ def _entry(node: Any, name: str, order: int, names: Mapping[str, str]) -> dict[s
 
 
 def _group_entry(node: Any, entry: dict[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """Of a node that stands for a subgraph, with the slots that this has now."""
+    """Of a node that stands for a subgraph. Wires name its outputs by their places, so these are what they are now."""
     entry["type"] = names.get(node.node_tree.name, entry["type"])
-    for key, side in (("inputs", "INPUT"), ("outputs", "OUTPUT")):
-        there = {slot["name"]: slot for slot in entry.get(key) or ()}
-        now = {
-            slot["name"]: {"name": slot["name"], "type": slot["type"]}
-            for slot in slots_of(node.node_tree, side).values()
-        }
-        if list(there) != list(now) and (key == "outputs" or not set(now) <= set(there)):
-            entry[key] = [there.get(name, slot) for name, slot in now.items()]
+    there = {slot["name"]: slot for slot in entry.get("outputs") or ()}
+    now = {slot["name"]: slot["type"] for slot in slots_of(node.node_tree, "OUTPUT").values()}
+    if list(there) != list(now):
+        entry["outputs"] = [there.get(name, {"name": name, "type": kind, "links": []}) for name, kind in now.items()]
     return with_values(entry, node.w_values)
 
 
@@ -210,6 +207,9 @@ def _with_widgets(node: Any, entry: dict[str, Any], saved: Mapping[str, Any]) ->
 
 
 def _new_inputs(node: Any) -> list[dict[str, Any]]:
+    if isinstance(node, GroupNode):
+        slots = slots_of(node.node_tree, "INPUT").values()
+        return [{"name": slot["name"], "type": slot["type"], "link": None} for slot in slots]
     if not isinstance(node, BlockNode):
         return [{"name": s.identifier or "", "type": kinds(s), "link": None} for s in node.inputs]
     found = []
@@ -282,13 +282,13 @@ def _wire(link: Any, entries: dict[str, dict[str, Any]]) -> tuple[str, int, str,
     if link.to_node.bl_idname == "NodeReroute":
         return origin, slot, target, 0
     slots = entries[target].setdefault("inputs", [])
-    name = link.to_socket.identifier
-    if isinstance(link.to_node, GroupNode):
+    name, of_group = link.to_socket.identifier, isinstance(link.to_node, GroupNode)
+    if of_group:
         name = slots_of(link.to_node.node_tree, "INPUT")[name]["name"]
     into = next((index for index, slot in enumerate(slots) if slot["name"] == name), len(slots))
-    if into == len(slots):  # a widget that was not wired so far
-        new = {"name": name, "type": kinds(link.to_socket), "link": None, "widget": {"name": name}}
-        entries[target]["inputs"] = [*slots, new]
+    if into == len(slots):  # a widget that was not wired so far, or a new input of a group
+        new = {"name": name, "type": kinds(link.to_socket), "link": None}
+        entries[target]["inputs"] = [*slots, new if of_group else {**new, "widget": {"name": name}}]
     return origin, slot, target, into
 
 
@@ -320,6 +320,6 @@ def _group(frame: Any) -> dict[str, Any]:
     if (tuple(frame.location), (frame.width, frame.height)) != shown_box(group):
         x, y = frame.location
         group["bounding"] = [shortest(single) for single in (x, -y, frame.width, frame.height)]
-    if frame.label != str(group.get("title") or ""):
+    if frame.label != shown_title(group):
         group["title"] = frame.label
     return group

@@ -18,6 +18,7 @@ from .notes import for_blender
 from .sockets import socket_idname
 
 COLUMN, ROW = 300.0, 420.0
+MOST_LABEL = 63
 
 
 class ImportProblem(ValueError):
@@ -148,6 +149,11 @@ def shown_position(entry: Mapping[str, Any]) -> tuple[float, float]:
     return single(x), single(-y)
 
 
+def shown_title(entry: Mapping[str, Any]) -> str:
+    """What Blender holds of a title: so many bytes."""
+    return str(entry.get("title") or "").encode()[:MOST_LABEL].decode(errors="ignore")
+
+
 def shown_width(entry: Mapping[str, Any]) -> float:
     """How wide."""
     size = entry.get("size") or (220, 0)
@@ -162,7 +168,7 @@ def _canvas_node(tree: Any, entry: Mapping[str, Any], wired: Sequence[str], insi
     node = tree.nodes.new(own if inner is None else GroupNode.bl_idname)
     node["fomm_id"] = str(entry["id"])
     keep_entry(node, entry)
-    node.label = str(entry.get("title") or "")
+    node.label = shown_title(entry)
     node.mute = entry.get("mode") in tuple(Mode)
     node.location = shown_position(entry)
     if inner is not None:
@@ -246,7 +252,7 @@ def _join(tree: Any, output: Any, into: Any) -> None:
 def _frame(tree: Any, group: Mapping[str, Any]) -> None:
     frame = tree.nodes.new("NodeFrame")
     keep_entry(frame, group)
-    frame.label = str(group.get("title") or "")
+    frame.label = shown_title(group)
     frame.location, (frame.width, frame.height) = shown_box(group)
 
 

@@ -53,6 +53,8 @@ def strangers(tree: Any) -> set[str]:
     """The classes in a tree that it does not know."""
     known = known_to(tree)
     found = {str(node.w_class) for one in trees_in(tree) for node in one.nodes if isinstance(node, ForeignNode)}
+    older = (saved_entry(tree).get("extra") or {}).get("groupNodes") or {}  # which stay a single node here
+    found |= {str(node.get("type")) for group in older.values() for node in group.get("nodes") or ()}
     return {kind for kind in found - CANVAS_ONLY if kind not in known and not kind.startswith(GROUP_PREFIXES)}
 
 
