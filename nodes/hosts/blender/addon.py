@@ -22,6 +22,8 @@ from . import (
     session,
     setting_up,
     sockets,
+    sources,
+    to_sequencer,
     tree,
     values,
 )
@@ -40,8 +42,10 @@ def register() -> None:
         *groups.CLASSES,
         *grouping.CLASSES,
         tree.FommTree,
+        *sources.CLASSES,
         *operators.CLASSES,
         *graph_files.CLASSES,
+        *to_sequencer.CLASSES,
         *panels.CLASSES,
     )
     for one in (*fixed, *nodes.node_classes()):

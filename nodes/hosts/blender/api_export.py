@@ -6,13 +6,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import bpy
+
 from ....graph.convert import convert
 from ....graph.model import Problem
 from ....graph.saved import saved_graph
 from .canvas_export import canvas
 from .classes import known_to, was_wire
+from .keyframes import values_of
 from .nodes import BlockNode, saved_entry
 from .numbering import class_of
+from .over_time import BLOCKS, PORT, with_strength
 from .results import node_of
 from .values import with_values
 
@@ -37,7 +41,24 @@ def exported(tree: Any) -> Exported:
     for name, entry in graph.to_api().items():
         node = node_of(tree, name)
         made[name] = _as_it_came(node, entry) if node is not None and "class_type" in saved_entry(node) else entry
-    return Exported(made, graph.problems)
+    return Exported(_over_time(tree, made), graph.problems)
+
+
+def _over_time(tree: Any, graph: dict[str, Any]) -> dict[str, Any]:
+    """With keyframes followed: the scene's first frame is that of the driver."""
+    scene = bpy.context.scene
+    frames = range(scene.frame_start, scene.frame_end + 1)
+    for name, entry in list(graph.items()):
+        node = node_of(tree, name)
+        if (
+            entry["class_type"] in BLOCKS
+            and isinstance(node, BlockNode)
+            and not isinstance(entry["inputs"].get(PORT), list)
+        ):
+            values = values_of(node, node.block.ports[PORT].attribute, frames)
+            if values is not None and "driving" in entry["inputs"]:
+                graph = with_strength(graph, name, values)
+    return graph
 
 
 def _as_it_came(node: Any, entry: dict[str, Any]) -> dict[str, Any]:

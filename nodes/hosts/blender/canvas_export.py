@@ -15,6 +15,7 @@ from .groups import NAMED, GroupNode, end_of, slots_of
 from .nodes import BlockNode, saved_entry
 from .numbering import canvas_entry, class_of, is_muted, number_all, number_nodes
 from .sockets import kinds
+from .sources import SourceNode
 from .values import with_values
 
 NEW_CANVAS = {"config": {}, "extra": {}, "version": 0.4}
@@ -167,6 +168,8 @@ def _entry(node: Any, name: str, order: int, names: Mapping[str, str]) -> dict[s
         entry["title"] = node.label
     if isinstance(node, GroupNode):
         return _group_entry(node, entry, names)
+    if isinstance(node, SourceNode):
+        return {**entry, "widgets_values": [node.file, "image"]}
     return _with_widgets(node, entry, saved) if isinstance(node, BlockNode) else _with_foreign(node, entry, saved)
 
 

@@ -13,6 +13,7 @@ from ....graph.model import Problem
 from . import api_export, canvas_export, canvas_import, classes
 from .nodes import TREE
 from .operators import NodeProblem, TreeOperator, check_classes, point_at, server_address, whole_tree
+from .sources import write_sources
 
 WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
 
@@ -146,6 +147,7 @@ class ExportGraph(TreeOperator):
     def execute(self: Any, context: Any) -> set[str]:
         tree = whole_tree(context)
         try:
+            write_sources(classes.trees_in(tree), context.scene)
             problems = write_tree(tree, Path(bpy.path.abspath(self.filepath)), self.form)
         except (OSError, ValueError) as problem:
             self.report({"ERROR"}, f"Not written: {problem}")

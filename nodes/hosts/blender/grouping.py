@@ -12,7 +12,11 @@ from .classes import known_to, show_values
 from .groups import BLENDERS_OWN, GroupNode, new_item
 from .nodes import SAVED, TREE, find_socket, keep_entry, saved_entry
 from .numbering import number_nodes
+from .sources import SourceNode
 from .values import with_values
+
+OURS = (GroupNode, SourceNode)
+"""Nodes that a canvas has no other form of."""
 
 
 def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
@@ -20,13 +24,13 @@ def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
     if not nodes:
         raise ValueError("Select the nodes to group first.")
     ids = {name for name, node in number_nodes(tree).items() if node in nodes}
-    plain = {node["fomm_id"]: node for node in nodes if not isinstance(node, GroupNode)}
+    plain = {node["fomm_id"]: node for node in nodes if not isinstance(node, OURS)}
     entries, links = part(tree, plain)
     inner = bpy.data.node_groups.new(name, TREE)
     fill(inner, {"nodes": list(entries.values()), "links": links})
     for node in nodes:
-        if isinstance(node, GroupNode):
-            _copy_group(inner, node)
+        if isinstance(node, OURS):
+            _copy(inner, node)
     _join_inside(tree, inner, ids - set(plain))
     group = tree.nodes.new(GroupNode.bl_idname)
     group.node_tree = inner
@@ -37,10 +41,13 @@ def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
     return group
 
 
-def _copy_group(inner: Any, node: Any) -> None:
-    twin = inner.nodes.new(GroupNode.bl_idname)
-    twin.node_tree, twin["fomm_id"] = node.node_tree, node["fomm_id"]
+def _copy(inner: Any, node: Any) -> None:
+    twin = inner.nodes.new(node.bl_idname)
+    twin["fomm_id"] = node["fomm_id"]
     twin.label, twin.mute, twin.location = node.label, node.mute, node.location
+    for name in ("w_kind", "w_image", "w_scene", "w_strip", "node_tree"):
+        if hasattr(node, name):
+            setattr(twin, name, getattr(node, name))
     twin.sync()
     if SAVED in node:
         keep_entry(twin, with_values(saved_entry(node), node.w_values))

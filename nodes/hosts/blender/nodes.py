@@ -12,6 +12,7 @@ from ....graph.canvas_nodes import NOTES
 from .blocks import VERSION, Block, Port, blocks, number_of, single
 from .choices import choices_of
 from .options import FIXED, RELATIVE
+from .over_time import BLOCKS, PORT
 from .sockets import socket_idname
 from .values import FommValue
 
@@ -197,8 +198,10 @@ def find_socket(sockets: Any, name: str) -> Any:
     return next((socket for socket in sockets if socket.identifier == name), None)
 
 
-def _property(port: Port) -> Any:
+def _property(block: Block, port: Port) -> Any:
     words = {"name": port.title, "description": port.tooltip, **FIXED}
+    if port.name == PORT and block.name in BLOCKS:  # whose keyframes are followed
+        del words["options"]
     low, high = port.limits
     if port.choices:
         items = [(choice, choice, "", number_of(choice)) for choice in port.choices]
@@ -225,7 +228,7 @@ def _unfolded(node: Any, context: Any) -> None:
 
 
 def _node_class(block: Block) -> type:
-    annotations = {port.attribute: _property(port) for port in block.widgets}
+    annotations = {port.attribute: _property(block, port) for port in block.widgets}
     annotations["w_version"] = bpy.props.IntProperty(options={"HIDDEN"})
     annotations["w_advanced"] = bpy.props.BoolProperty(
         name="Advanced", description="Show the rarely used settings", update=_unfolded, **FIXED

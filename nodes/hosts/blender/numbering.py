@@ -8,6 +8,7 @@ from ....graph.canvas_nodes import REROUTE, Mode
 from .classes import trees_in
 from .groups import BLENDERS_OWN, GroupNode
 from .nodes import BlockNode, ForeignNode, saved_entry
+from .sources import SourceNode
 
 
 def number_nodes(tree: Any) -> dict[str, Any]:
@@ -56,4 +57,6 @@ def class_of(node: Any) -> str:
         return node.block.name
     if isinstance(node, GroupNode):
         return str(node.bl_idname)
+    if isinstance(node, SourceNode):
+        return str(node.reads)
     return str(node.w_class) if isinstance(node, ForeignNode) else REROUTE

@@ -19,6 +19,7 @@ from .held import Held
 from .nodes import TREE, BlockNode
 from .preferences import preferences
 from .results import load_results, node_of, result_of, show
+from .sources import write_sources
 from .takes import numbered
 
 UNKNOWN = (
@@ -150,6 +151,7 @@ class RunTree(progress.RunsGraph, bpy.types.Operator):
             raise ValueError("There is no tree here. Choose one, or make one with New.")
         if (server := server_address()) and classes.strangers(tree):
             classes.ask(tree, server)
+        write_sources(classes.trees_in(tree), context.scene)
         made = api_export.exported(tree)
         graph, files = made.graph, files_of(made.graph)
         try:

@@ -64,6 +64,7 @@ class RunPanel(_Panel):
         node = getattr(context, "active_node", None)
         if node is not None and (image := result_of(node)) is not None:
             layout.operator("fomm.show_result", icon="IMAGE_DATA").node = node.name
+            layout.operator("fomm.to_sequencer", icon="SEQ_STRIP_DUPLICATE").node = node.name
             if image.preview is not None:
                 layout.template_icon(image.preview.icon_id, scale=8)
 
