@@ -8,7 +8,7 @@ from typing import Any
 
 import bpy
 
-from . import model_choice, presets, progress, queue_panel, setting_up
+from . import model_choice, presets, progress, queue_panel, setting_up, square_drag
 from .client import Result
 from .queue_panel import edited_scene
 from .session import client
@@ -97,6 +97,7 @@ class FOMM_PT_strips(bpy.types.Panel):
         if settings.region in ("auto", "face"):
             column.prop(settings, "face")
         if settings.region == "square":
+            column.operator(square_drag.PlaceSquare.bl_idname, icon="RESTRICT_SELECT_OFF")
             for name in ("x", "y", "side", "angle"):
                 column.prop(settings, name)
         for name in ("fit", "mode", "strength", "anchor", "smoothing", "place", "sound", "folder"):
@@ -138,6 +139,7 @@ CLASSES = (
     FOMM_OT_standard_view,
     FOMM_PT_strips,
     *presets.CLASSES,
+    *square_drag.CLASSES,
     *queue_panel.CLASSES,
 )
 
