@@ -104,8 +104,8 @@ def _show(entry: Entry) -> None:
         return
     if strip is None:
         entry.message = f"Its scene is gone; the result is {entry.made[0]}"
-    elif problem := amiss(strip, place):
-        entry.message = problem.strip()
+    elif told := amiss(strip, place):
+        entry.message = told.strip()
 
 
 def summary(queue: Queue) -> str:
