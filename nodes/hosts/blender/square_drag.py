@@ -14,6 +14,7 @@ from .strip_choice import pair
 from .strip_inputs import element_size
 from .strip_lying import lying_of
 from .strip_place import Size, pixel_at, seen_at
+from .tree import redraw
 
 COLOUR = (1.0, 0.6, 0.1, 1.0)
 STEP = math.radians(1)
@@ -66,7 +67,7 @@ class PlaceSquare(bpy.types.Operator):
         else:
             return {"PASS_THROUGH"}
         put_square(self._settings, self._drag.square)
-        self._area.tag_redraw()
+        redraw("SEQUENCE_EDITOR")  # the preview, and the panel with the numbers
         return {"RUNNING_MODAL"}
 
     def cancel(self: Any, context: Any) -> None:
