@@ -90,16 +90,17 @@ class Schemas:
         return {}
 
 
-def schemas_from(source: str | Path) -> Schemas:
+def schemas_from(source: str | Path, patience: float = PATIENCE) -> Schemas:
     """From a file that holds the answer of a ComfyUI's `/object_info`, or from a running one.
 
     Args:
         source: a path, or a URL such as http://127.0.0.1:8188.
+        patience: seconds that a server has to answer.
 
     Raises:
         GraphError: there is no such file or server, or it says something else.
     """
-    text = _fetched(str(source)) if str(source).startswith(("http://", "https://")) else _read(Path(source))
+    text = _fetched(str(source), patience) if str(source).startswith(("http://", "https://")) else _read(Path(source))
     try:
         data = json.loads(text)
     except (ValueError, RecursionError) as problem:
@@ -147,15 +148,15 @@ def _is_sound(entry: Any) -> bool:
     return True
 
 
-def _fetched(url: str) -> str:
+def _fetched(url: str, patience: float) -> str:
     """What a server answers, within a time and up to a size; a thread, as it may hang anywhere."""
     address = url if urlsplit(url).path.rstrip("/").endswith("/object_info") else f"{url.rstrip('/')}/object_info"
     came: SimpleQueue[str | Exception] = SimpleQueue()
-    Thread(target=_fetch, args=(address, came, time.monotonic() + PATIENCE), daemon=True).start()
+    Thread(target=_fetch, args=(address, came, time.monotonic() + patience), daemon=True).start()
     try:
-        answer = came.get(timeout=PATIENCE)
+        answer = came.get(timeout=patience)
     except Empty:
-        answer = TimeoutError(f"not in {PATIENCE:g} s")
+        answer = TimeoutError(f"not in {patience:g} s")
     if isinstance(answer, Exception):
         raise GraphError(f"expected a running ComfyUI at {url}; it gave no answer ({answer}). Is it started?")
     return answer

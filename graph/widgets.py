@@ -199,14 +199,8 @@ BUTTONS_3D = tuple(
 ON_CANVAS = frozenset(
     {
         *("control_after_generate", "control_filter_list", "Auto-refresh after generation", "refresh"),
-        *(
-            "upload",
-            "audioUI",
-            "videopreview",
-            "audiopreview",
-            "editor_buttons",
-            *(button.name for button in BUTTONS_3D),
-        ),
+        *("upload", "audioUI", "videopreview", "audiopreview", "editor_buttons"),
+        *(button.name for button in BUTTONS_3D),
     }
 )
 """Names of what a canvas, or the part of it that Video Helper Suite or KJNodes brings, adds to nodes of any class."""
@@ -278,17 +272,23 @@ def named_values(kind: str, inputs: Sequence[Input], saved: Sequence[Any] | Mapp
     if isinstance(saved, Mapping):
         editor = {kind} if saved.get(kind) == "" else set()  # one that a pack draws has its class's name
         return _by_name(places, {name: value for name, value in saved.items() if name not in editor})
-    read = list(_by_position(places, saved))
-    if not all(value in CONTROLS for place, value in read if place.control):
-        plain = list(_by_position([place for place in places if place.of], saved))
-        if len(plain) == len(saved):  # written by a program that knows nothing of what a canvas adds
-            read = plain
+    read = read_by_position(places, saved)
     held = sum(place.saved for place, _ in read)
     return Values(
         {place.name: value for place, value in read if place.sent},
         _missing([place for place, _ in read if place.saved], len(saved), places) if len(saved) < held else (),
         max(len(saved) - held, 0),
     )
+
+
+def read_by_position(places: Sequence[Widget], saved: Sequence[Any]) -> list[tuple[Widget, Any]]:
+    """The value that each place has, in order; those that choices bring are among them."""
+    read = list(_by_position(places, saved))
+    if not all(value in CONTROLS for place, value in read if place.control):
+        plain = list(_by_position([place for place in places if place.of], saved))
+        if len(plain) == len(saved):  # written by a program that knows nothing of what a canvas adds
+            return plain
+    return read
 
 
 def _missing(held: Sequence[Widget], count: int, places: Sequence[Widget]) -> tuple[str, ...]:

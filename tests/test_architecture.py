@@ -165,7 +165,7 @@ STDLIB_ONLY = {
 HOSTS = {"bpy", "comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "server"}
 BESIDES = {
     "graph": {"PIL", "av"},  # loaded where a picture or clip carries a graph, and nowhere else
-    "nodes.hosts.blender": {"bpy", "nodeitems_utils"},
+    "nodes.hosts.blender": {"bpy", "bl_operators", "gpu", "gpu_extras", "nodeitems_utils"},
 }
 SCREEN = {"rich", "tqdm"}
 TOPS = ("batch", "cli", "fomm_core", "graph", "live", "nodes")

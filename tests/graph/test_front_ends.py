@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fomm_nodes.batch.render import local_schemas
@@ -13,8 +11,8 @@ from fomm_nodes.graph.check import check
 from fomm_nodes.graph.reading import parse_graph
 from fomm_nodes.graph.saved import saved_graph
 from fomm_nodes.graph.schemas import Schemas, schemas_from, schemas_of
-from fomm_nodes.graph.widgets import inputs_now
 from fomm_nodes.nodes.block_table import known_blocks
+from front_ends import is_as_the_front_end_has_it, real_workflows
 
 from .conftest import CASES, CASES_2026, converted, errors, load, sent, sent_inputs
 
@@ -81,12 +79,6 @@ def test_our_templates_as_comfyui_0_33_saves_them(name: str) -> None:
     assert sent(graph) == case["prompt"]
 
 
-def real_workflows() -> list[Path]:
-    """Of the folders that FOMM_WORKFLOWS names, one or several."""
-    named = os.environ.get("FOMM_WORKFLOWS", "")
-    return [Path(folder) for folder in named.split(os.pathsep) if folder]
-
-
 @pytest.mark.parametrize("described", [True, False], ids=["object-info", "no-object-info"])
 def test_real_workflows(described: bool) -> None:
     """Against conversions made by the real front end, where folders of them (ui/, api/, object_info.json) are named."""
@@ -100,25 +92,8 @@ def test_real_workflows(described: bool) -> None:
             if not described and not saved_graph(data).names_values:
                 continue
             graph = parse_graph(json.dumps(data), info if described else local_schemas(None))
-            made = json.loads((folder / "api" / path.name).read_text(encoding="utf-8"))
             count += 1
-            named = saved_graph(data).names_values
-            if (comparable(sent(graph), info) != comparable(made, info)) if named else (sent(graph) != made):
+            if not is_as_the_front_end_has_it(sent(graph), path, info):
                 wrong.append(f"{folder.name}/{path.name}")
     assert count or not described
     assert not wrong, f"{count - len(wrong)} of {count} identical; not: {wrong}"
-
-
-def comparable(prompt: dict[str, Any], info: Schemas) -> dict[str, Any]:
-    """Without titles, and inputs that the class does not have: a canvas sends some of its own. 1 and 1.0 are equal."""
-    found = {}
-    for name, node in prompt.items():
-        dynamic = [entry.name for entry in info.inputs(node["class_type"]) if entry.is_dynamic]
-        known = {entry.name for entry in inputs_now(info.inputs(node["class_type"]), node["inputs"])}
-        of_class = {
-            port: value
-            for port, value in node["inputs"].items()
-            if port in known or any(port.startswith(f"{stem}.") for stem in dynamic)
-        }
-        found[name] = {"class_type": node["class_type"], "inputs": of_class}
-    return found

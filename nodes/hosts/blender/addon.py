@@ -8,6 +8,7 @@ from typing import Any
 import bpy
 
 from . import (
+    graph_files,
     grouping,
     groups,
     model_choice,
@@ -21,7 +22,10 @@ from . import (
     session,
     setting_up,
     sockets,
+    sources,
+    to_sequencer,
     tree,
+    values,
 )
 
 _CLASSES: list[type] = []
@@ -34,10 +38,14 @@ def register() -> None:
         *setting_up.CLASSES,
         *model_choice.CLASSES,
         *sockets.CLASSES,
+        *values.CLASSES,
         *groups.CLASSES,
         *grouping.CLASSES,
         tree.FommTree,
+        *sources.CLASSES,
         *operators.CLASSES,
+        *graph_files.CLASSES,
+        *to_sequencer.CLASSES,
         *panels.CLASSES,
     )
     for one in (*fixed, *nodes.node_classes()):

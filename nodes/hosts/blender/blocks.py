@@ -14,13 +14,6 @@ from typing import Any
 WHOLE = (-(2**31), 2**31 - 1)
 """What an IntProperty holds."""
 
-PLAYER = {"audioUI": ""}
-ADDED = {
-    "PreviewAny": {"preview": ""},
-    **dict.fromkeys(("LoadAudio", "PreviewAudio", "SaveAudio", "SaveAudioMP3", "SaveAudioOpus"), PLAYER),
-}
-"""What ComfyUI's canvas adds to the inputs of certain classes, and sends along."""
-
 SMALL = frozenset({"a", "an", "and", "as", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
 """Words that titles keep small."""
 
@@ -121,10 +114,15 @@ class Block:
 
 
 @lru_cache(maxsize=1)
+def table() -> dict[str, Any]:
+    """As it is stored."""
+    return dict(json.loads((Path(__file__).parents[2] / "blocks.json").read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=1)
 def blocks() -> dict[str, Block]:
     """By class name, in the order of the menu; without those whose inputs depend on their own values."""
-    table = json.loads((Path(__file__).parents[2] / "blocks.json").read_text(encoding="utf-8"))
-    return {name: _block(name, entry) for name, entry in table.items() if entry["inputs"] or "now" not in entry}
+    return {name: _block(name, entry) for name, entry in table().items() if entry["inputs"] or "now" not in entry}
 
 
 def _block(name: str, entry: Mapping[str, Any]) -> Block:

@@ -6,12 +6,17 @@ from typing import Any
 
 import bpy
 
-from .api_export import number_nodes
 from .canvas_export import part
 from .canvas_import import fill
-from .groups import BLENDERS_OWN, GroupNode
-from .nodes import TREE, find_socket
-from .sockets import socket_idname
+from .classes import known_to, show_values
+from .groups import BLENDERS_OWN, GroupNode, new_item
+from .nodes import SAVED, TREE, find_socket, keep_entry, saved_entry
+from .numbering import number_nodes
+from .sources import SourceNode
+from .values import with_values
+
+OURS = (GroupNode, SourceNode)
+"""Nodes that a canvas has no other form of."""
 
 
 def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
@@ -19,13 +24,13 @@ def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
     if not nodes:
         raise ValueError("Select the nodes to group first.")
     ids = {name for name, node in number_nodes(tree).items() if node in nodes}
-    plain = {node["fomm_id"]: node for node in nodes if not isinstance(node, GroupNode)}
+    plain = {node["fomm_id"]: node for node in nodes if not isinstance(node, OURS)}
     entries, links = part(tree, plain)
     inner = bpy.data.node_groups.new(name, TREE)
     fill(inner, {"nodes": list(entries.values()), "links": links})
     for node in nodes:
-        if isinstance(node, GroupNode):
-            _copy_group(inner, node)
+        if isinstance(node, OURS):
+            _copy(inner, node)
     _join_inside(tree, inner, ids - set(plain))
     group = tree.nodes.new(GroupNode.bl_idname)
     group.node_tree = inner
@@ -36,11 +41,17 @@ def make_group(tree: Any, nodes: list[Any], name: str = "Group") -> Any:
     return group
 
 
-def _copy_group(inner: Any, node: Any) -> None:
-    twin = inner.nodes.new(GroupNode.bl_idname)
-    twin.node_tree, twin["fomm_id"] = node.node_tree, node["fomm_id"]
+def _copy(inner: Any, node: Any) -> None:
+    twin = inner.nodes.new(node.bl_idname)
+    twin["fomm_id"] = node["fomm_id"]
     twin.label, twin.mute, twin.location = node.label, node.mute, node.location
+    for name in ("w_kind", "w_image", "w_scene", "w_strip", "node_tree"):
+        if hasattr(node, name):
+            setattr(twin, name, getattr(node, name))
     twin.sync()
+    if SAVED in node:
+        keep_entry(twin, with_values(saved_entry(node), node.w_values))
+        show_values(twin, known_to(inner))
 
 
 def _join_inside(tree: Any, inner: Any, groups: set[str]) -> None:
@@ -71,7 +82,7 @@ def _join_through(tree: Any, group: Any, inner: Any, ids: set[str]) -> None:
     made = []
     for side, origin, targets in ways.values():
         near = origin if side == "OUTPUT" else targets[0]
-        item = _new_item(inner, near, side)
+        item = new_item(inner, near.name, near.kinds, side)
         made.append((item.identifier, side, origin, targets))
     group.sync()
     for name, side, origin, targets in made:
@@ -85,14 +96,6 @@ def _join_through(tree: Any, group: Any, inner: Any, ids: set[str]) -> None:
             inner.links.new(_twin_socket(twin.outputs, origin.node.outputs, origin), find_socket(end.inputs, name))
             for target in targets:
                 tree.links.new(find_socket(group.outputs, name), target)
-
-
-def _new_item(tree: Any, like: Any, side: str) -> Any:
-    """A socket of a tree's interface. Blender 4.5.0 takes no types of add-ons there: the item's description has it."""
-    try:
-        return tree.interface.new_socket(like.name, in_out=side, socket_type=socket_idname(like.kinds))
-    except TypeError:
-        return tree.interface.new_socket(like.name, in_out=side, description=like.kinds)
 
 
 def _twin_socket(there: Any, here: Any, socket: Any) -> Any:

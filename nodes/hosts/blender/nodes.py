@@ -11,7 +11,10 @@ import bpy
 from ....graph.canvas_nodes import NOTES
 from .blocks import VERSION, Block, Port, blocks, number_of, single
 from .choices import choices_of
+from .options import FIXED, RELATIVE
+from .over_time import BLOCKS, PORT
 from .sockets import socket_idname
+from .values import FommValue
 
 TREE = "FommTree"
 SAVED = "fomm_saved"
@@ -21,11 +24,6 @@ RESULT = "fomm_result"
 """Under this name a node keeps the name of the Image that it made."""
 
 WIDTH = 220.0
-FIXED: dict[str, Any] = {"options": set()}
-"""For settings of a whole run: keyframes on them would be ignored, so Blender takes none."""
-
-RELATIVE = {"options": {"PATH_SUPPORTS_BLEND_RELATIVE"}} if bpy.app.version >= (4, 5, 0) else FIXED
-"""For paths that may begin with "//", the .blend file's folder; older versions take that of all paths."""
 
 
 def saved_entry(owner: Any) -> dict[str, Any]:
@@ -120,12 +118,33 @@ class BlockNode(FommNode):
         setattr(self, port.attribute, port.shown(value))
 
 
-class ForeignNode(FommNode, bpy.types.Node):
+class ValuedNode(FommNode):
+    """A node whose values come from a file, in `w_values`."""
+
+    __annotations__ = {"w_values": bpy.props.CollectionProperty(type=FommValue)}
+
+    def draw_value(self: Any, layout: Any, name: str, text: str) -> bool:
+        """Draw the value of an input beside its socket; False where there is none."""
+        value = next((value for value in self.w_values if value.key == name), None)
+        if value is not None:
+            value.draw_in(layout, text)
+        return value is not None
+
+    def draw_values(self: Any, layout: Any) -> None:
+        """Draw the values that no socket stands for."""
+        names = {socket.identifier for socket in self.inputs if not socket.hide}
+        for value in self.w_values:
+            if value.key not in names:
+                value.draw_in(layout, value.title)
+
+
+class ForeignNode(ValuedNode, bpy.types.Node):
     """A node of another pack, or a note: it keeps what it came with, and runs on a ComfyUI server only."""
 
     bl_idname = "FommForeignNode"
     bl_label = "Other node"
     __annotations__ = {
+        **ValuedNode.__annotations__,
         "w_class": bpy.props.StringProperty(name="Class"),
         "w_text": bpy.props.StringProperty(name="Text"),
     }
@@ -138,6 +157,7 @@ class ForeignNode(FommNode, bpy.types.Node):
                 column.label(text=line)
         else:
             layout.label(text="needs a ComfyUI server", icon="INFO")
+            self.draw_values(layout)
 
     def draw_label(self: Any) -> str:
         return str(self.w_class)
@@ -178,8 +198,10 @@ def find_socket(sockets: Any, name: str) -> Any:
     return next((socket for socket in sockets if socket.identifier == name), None)
 
 
-def _property(port: Port) -> Any:
+def _property(block: Block, port: Port) -> Any:
     words = {"name": port.title, "description": port.tooltip, **FIXED}
+    if port.name == PORT and block.name in BLOCKS:  # whose keyframes are followed
+        del words["options"]
     low, high = port.limits
     if port.choices:
         items = [(choice, choice, "", number_of(choice)) for choice in port.choices]
@@ -206,7 +228,7 @@ def _unfolded(node: Any, context: Any) -> None:
 
 
 def _node_class(block: Block) -> type:
-    annotations = {port.attribute: _property(port) for port in block.widgets}
+    annotations = {port.attribute: _property(block, port) for port in block.widgets}
     annotations["w_version"] = bpy.props.IntProperty(options={"HIDDEN"})
     annotations["w_advanced"] = bpy.props.BoolProperty(
         name="Advanced", description="Show the rarely used settings", update=_unfolded, **FIXED

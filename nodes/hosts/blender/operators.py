@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import bpy
 
-from . import api_export, canvas_export, canvas_import, progress
+from ....graph.model import Problem
+from . import api_export, classes, progress
 from .blocks import blocks
 from .client import Failure, Result
 from .held import Held
 from .nodes import TREE, BlockNode
+from .preferences import preferences
 from .results import load_results, node_of, result_of, show
+from .sources import write_sources
 from .takes import numbered
 
-WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
+UNKNOWN = (
+    "a node of another pack, whose settings can't be read without its pack. Name a ComfyUI server that has it in the "
+    "add-on's preferences, then press Ask ComfyUI"
+)
 
 
 def edited_tree(context: Any) -> Any:
@@ -82,6 +87,22 @@ def check_files(graph: Mapping[str, Any], files: Mapping[str, Path]) -> None:
                 raise NodeProblem(name, f"“{title}”: {words}.")
 
 
+def check_classes(tree: Any, problems: Iterable[Problem]) -> None:
+    """Raise NodeProblem for the first node whose values can't be told because its class is unknown."""
+    strangers = classes.strangers(tree)
+    for problem in problems:
+        node = node_of(tree, problem.node)
+        if problem.severity == "error" and node is not None and getattr(node, "w_class", "") in strangers:
+            raise NodeProblem(problem.node, f"“{problem.title}”: {UNKNOWN}.")
+
+
+def server_address() -> str:
+    """Of the ComfyUI server that the preferences name; empty for none."""
+    own = preferences()
+    server = own.server.strip() if own is not None else ""
+    return server if not server or "://" in server else f"http://{server}"
+
+
 class NodeProblem(ValueError):
     """What is wrong with a node, for the user. node: its id in the graph."""
 
@@ -105,7 +126,9 @@ def point_at(tree: Any, name: str, context: Any) -> None:
             bpy.ops.node.view_selected()
 
 
-class _TreeOperator(bpy.types.Operator):
+class TreeOperator(bpy.types.Operator):
+    """For the tree in the editor."""
+
     @classmethod
     def poll(cls, context: Any) -> bool:
         return edited_tree(context) is not None
@@ -126,9 +149,13 @@ class RunTree(progress.RunsGraph, bpy.types.Operator):
         tree = bpy.data.node_groups.get(self.tree) if self.tree else whole_tree(context)
         if tree is None:
             raise ValueError("There is no tree here. Choose one, or make one with New.")
-        graph = api_export.api_graph(tree)
-        files = files_of(graph)
+        if (server := server_address()) and classes.strangers(tree):
+            classes.ask(tree, server)
+        write_sources(classes.trees_in(tree), context.scene)
+        made = api_export.exported(tree)
+        graph, files = made.graph, files_of(made.graph)
         try:
+            check_classes(tree, made.problems)
             check_files(graph, files)
         except NodeProblem as problem:
             point_at(tree, problem.node, context)
@@ -155,7 +182,7 @@ class RunTree(progress.RunsGraph, bpy.types.Operator):
             point_at(tree, names[0], context)
 
 
-class ShowResult(_TreeOperator):
+class ShowResult(TreeOperator):
     """Show what the node made in the image editor."""
 
     bl_idname = "fomm.show_result"
@@ -170,110 +197,4 @@ class ShowResult(_TreeOperator):
         return {"FINISHED"}
 
 
-class ImportGraph(bpy.types.Operator):
-    """Open a ComfyUI workflow, in its UI or API format, as a new tree."""
-
-    bl_idname = "fomm.import_graph"
-    bl_label = "Import ComfyUI Workflow"
-    bl_options = {"REGISTER", "UNDO"}
-    __annotations__ = {
-        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
-        "filter_glob": bpy.props.StringProperty(default="*.json", options={"HIDDEN"}),
-    }
-
-    def invoke(self: Any, context: Any, event: Any) -> set[str]:
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def execute(self: Any, context: Any) -> set[str]:
-        try:
-            tree = canvas_import.read_tree(bpy.path.abspath(self.filepath))
-        except canvas_import.ImportProblem as problem:
-            self.report({"ERROR"}, str(problem))
-            return {"CANCELLED"}
-        _show_tree(context, tree)
-        return {"FINISHED"}
-
-
-class OpenExample(ImportGraph):
-    """Open a tree that comes with the add-on and runs as it is."""
-
-    bl_idname = "fomm.open_example"
-    bl_label = "Open Example"
-    __annotations__ = {**ImportGraph.__annotations__, "name": bpy.props.StringProperty(default="animate")}
-
-    def invoke(self: Any, context: Any, event: Any) -> set[str]:
-        return self.execute(context)
-
-    def execute(self: Any, context: Any) -> set[str]:
-        path = WORKFLOWS / f"{Path(self.name).name}.json"
-        if (tree := _untouched(path)) is not None:
-            _show_tree(context, tree)
-            return {"FINISHED"}
-        self.filepath = str(path)
-        return ImportGraph.execute(self, context)
-
-
-def _untouched(path: Path) -> Any:
-    """A tree that an earlier click made of an example, as it came; None where there is none."""
-    try:
-        told = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None  # the import says what is wrong
-    trees = [tree for tree in bpy.data.node_groups if tree.bl_idname == TREE]
-    return next((tree for tree in trees if tree.name.split(".")[0] == path.stem and _is(tree, told)), None)
-
-
-def _is(tree: Any, told: Any) -> bool:
-    try:
-        return bool(canvas_export.canvas(tree) == told)
-    except ValueError:
-        return False
-
-
-def _show_tree(context: Any, tree: Any) -> None:
-    if getattr(context.space_data, "type", "") == "NODE_EDITOR":
-        context.space_data.tree_type = TREE
-        context.space_data.node_tree = tree
-
-
-class ExportGraph(_TreeOperator):
-    """Save this tree for `fomm render` and ComfyUI servers (API format), or for ComfyUI's canvas (UI format)."""
-
-    bl_idname = "fomm.export_graph"
-    bl_label = "Export ComfyUI Workflow"
-    __annotations__ = {
-        "filepath": bpy.props.StringProperty(subtype="FILE_PATH"),
-        "filter_glob": bpy.props.StringProperty(default="*.json", options={"HIDDEN"}),
-        "form": bpy.props.EnumProperty(
-            name="Format",
-            items=[
-                ("API", "API", "What `fomm render` and ComfyUI servers run", 0),
-                ("UI", "UI", "What ComfyUI opens on its canvas", 1),
-            ],
-        ),
-    }
-
-    def invoke(self: Any, context: Any, event: Any) -> set[str]:
-        self.filepath = self.filepath or f"{bpy.path.clean_name(whole_tree(context).name)}.json"
-        context.window_manager.fileselect_add(self)
-        return {"RUNNING_MODAL"}
-
-    def execute(self: Any, context: Any) -> set[str]:
-        try:
-            write_tree(whole_tree(context), Path(bpy.path.abspath(self.filepath)), self.form)
-        except (OSError, ValueError) as problem:
-            self.report({"ERROR"}, f"Not written: {problem}")
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-
-def write_tree(tree: Any, path: Path, form: str = "API") -> None:
-    """Save a tree as JSON, whole or not at all."""
-    graph = canvas_export.canvas(tree) if form == "UI" else api_export.api_graph(tree)
-    passing = path.with_name(f".{path.name}.part")
-    passing.write_text(json.dumps(graph, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    os.replace(passing, path)
-
-
-CLASSES = (RunTree, ShowResult, ImportGraph, OpenExample, ExportGraph)
+CLASSES = (RunTree, ShowResult)

@@ -6,8 +6,10 @@ from typing import Any
 
 import bpy
 
+from ....graph.canvas_nodes import CANVAS_ONLY
 from . import model_choice, progress, setting_up
-from .nodes import TREE
+from .classes import KEPT
+from .nodes import TREE, ForeignNode
 from .operators import edited_tree
 from .paragraphs import paragraph
 from .results import result_of
@@ -18,6 +20,11 @@ FIRST_STEPS = (
     "3. Your own pictures: put Load Image and Load Video in place of Load Example.",
     "4. Better pictures: press Get vox, then choose vox-cpk.pth.tar in Load Motion Model.",
 )
+
+
+def has_strangers(tree: Any) -> bool:
+    """Whether nodes of other packs are in a tree that nobody has told of; quick enough to be asked at each drawing."""
+    return KEPT not in tree and any(isinstance(n, ForeignNode) and n.w_class not in CANVAS_ONLY for n in tree.nodes)
 
 
 class _Panel(bpy.types.Panel):
@@ -52,9 +59,12 @@ class RunPanel(_Panel):
         column.operator("fomm.import_graph")
         column.operator("fomm.export_graph")
         column.operator("fomm.make_group")
+        if tree is not None and has_strangers(tree):
+            layout.operator("fomm.ask_classes", icon="QUESTION")
         node = getattr(context, "active_node", None)
         if node is not None and (image := result_of(node)) is not None:
             layout.operator("fomm.show_result", icon="IMAGE_DATA").node = node.name
+            layout.operator("fomm.to_sequencer", icon="SEQ_STRIP_DUPLICATE").node = node.name
             if image.preview is not None:
                 layout.template_icon(image.preview.icon_id, scale=8)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +18,59 @@ from .session import client
 
 LOOK_SECONDS = 0.1
 HEADERS = ("SEQUENCER_HT_header", "NODE_HT_header", "IMAGE_HT_header")
+NARROW = 900
+"""Pixels of a header that has room for few words."""
+
+SURE_SECONDS = 2.0
+"""Of work, before its end is foretold."""
+
 SPACES = ("SEQUENCE_EDITOR", "NODE_EDITOR", "IMAGE_EDITOR")
+
+
+@dataclass
+class Pace:
+    """How fast the node at work is, to tell how long it still takes."""
+
+    node: str = ""
+    began: float = 0.0
+    first: float = 0.0
+
+    def left(self, node: str, share: float, now: float | None = None) -> float | None:
+        """Seconds; None as long as too little is known."""
+        now = time.monotonic() if now is None else now
+        if node != self.node or share < self.first:
+            self.node, self.began, self.first = node, now, share
+        took, done = now - self.began, share - self.first
+        return None if took < SURE_SECONDS or done <= 0 else took * (1 - share) / done
+
+
+def frame_of(progress: Progress, frames: int) -> int | None:
+    """Which frame of the clip is being made; None before that: work of as many steps as there are frames may come
+    first, such as finding keypoints.
+    """
+    if not frames or progress.total % frames or progress.done <= progress.total - frames:
+        return None
+    return progress.done - (progress.total - frames)
+
+
+def in_words(seconds: float) -> str:
+    """8 s, 3 min, 1 h 20 min."""
+    minutes = round(seconds / 60)
+    if seconds < 90:
+        return f"{max(1, round(seconds))} s"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 @dataclass(eq=False)
 class Run:
-    """A graph at work, or done: then `result` or `failure` says how it ended."""
+    """A graph at work, or done: then `result` or `failure` says how it ended. frames: of the clip, if it is known."""
 
     title: str
     handle: Handle | None = None
     result: Result | None = None
     failure: Failure | None = None
+    frames: int = 0
+    pace: Pace = field(default_factory=Pace)
 
     @property
     def share(self) -> float:
@@ -42,7 +84,20 @@ class Run:
         if self.handle is not None and self.handle.cancelled_at is not None:
             return "Cancelling"
         progress = self.handle.progress if self.handle else None
-        return f"{progress.node if progress and progress.node else 'Starting the worker'} {round(self.share * 100)} %"
+        if progress is None or not progress.node:
+            return "Starting the worker"
+        return f"{progress.node} {self.short}"
+
+    @property
+    def short(self) -> str:
+        """The same in a few words: 12 of 46 frames, 8 s left; the percentage before frames are made."""
+        progress = self.handle.progress if self.handle else None
+        if progress is None or not progress.total:
+            return ""
+        frame = frame_of(progress, self.frames)
+        told = f"{frame} of {self.frames} frames" if frame is not None else f"{round(self.share * 100)} %"
+        left = self.pace.left(progress.node, self.share)
+        return told if left is None else f"{told}, {in_words(left)} left"
 
     @property
     def ended(self) -> bool:
@@ -86,9 +141,10 @@ class RunsGraph:
         graph: Mapping[str, Any],
         output: Path,
         files: Mapping[str, Path],
+        frames: int = 0,
     ) -> Run:
-        """Submit a graph to the worker."""
-        run = Run(title)
+        """Submit a graph to the worker. frames: of the clip that it makes, if that is known."""
+        run = Run(title, frames=frames)
         run.handle = client().submit(graph, output=output, files=files, on_done=run.finish, on_error=run.fail)
         _running.append(run)
         return run
@@ -195,11 +251,14 @@ def draw_progress(header: Any, context: Any) -> None:
     if run is None:
         return
     row = header.layout.row(align=True)
+    narrow = context.region is not None and context.region.width < NARROW * context.preferences.system.ui_scale
+    text = run.short or "..." if narrow else f"{run.title}: {run.words}"
     if hasattr(row, "progress"):  # Blender 4
-        row.progress(factor=run.share, text=f"{run.title}: {run.words}")
+        row.ui_units_x = 9 if narrow else 20
+        row.progress(factor=run.share, text=text)
     else:
         full = round(run.share * 20)
-        row.label(text=f"{run.title}: {'█' * full}{'░' * (20 - full)} {run.words}")
+        row.label(text=text if narrow else f"{run.title}: {'█' * full}{'░' * (20 - full)} {run.words}")
     row.operator(FOMM_OT_cancel.bl_idname, text="", icon="X")
 
 
@@ -225,7 +284,7 @@ def register() -> None:
     """Add the operator and the bar."""
     bpy.utils.register_class(FOMM_OT_cancel)
     for name in HEADERS:
-        getattr(bpy.types, name).append(draw_progress)
+        getattr(bpy.types, name).prepend(draw_progress)  # what stands at the end of a narrow header is cut off
 
 
 def unregister() -> None:

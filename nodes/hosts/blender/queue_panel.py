@@ -17,7 +17,7 @@ from .span import StripError
 from .strip_choice import pairs
 from .strip_inputs import strips_of
 from .strip_results import file_of, place_from, place_to
-from .strip_work import folder_for, output_for, prepare, show_files
+from .strip_work import amiss, folder_for, output_for, prepare, show_files
 
 TICK = 0.3
 ICONS = {WAITING: "TIME", RUNNING: "PLAY", DONE: "CHECKMARK", FAILED: "ERROR", CANCELLED: "X"}
@@ -97,12 +97,15 @@ def look_after(queue: Queue) -> None:
 def _show(entry: Entry) -> None:
     entry.shown = True
     try:
-        strip = show_files([Path(path) for path in entry.made], place_from(entry.place))
+        place = place_from(entry.place)
+        strip = show_files([Path(path) for path in entry.made], place)
     except (KeyError, TypeError, ValueError, RuntimeError) as problem:
         entry.message = f"It could not be put on the timeline ({problem}): {entry.made[:1]}"
         return
     if strip is None:
         entry.message = f"Its scene is gone; the result is {entry.made[0]}"
+    elif told := amiss(strip, place):
+        entry.message = told.strip()
 
 
 def summary(queue: Queue) -> str:

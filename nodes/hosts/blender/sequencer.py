@@ -8,14 +8,14 @@ from typing import Any
 
 import bpy
 
-from . import model_choice, progress, queue_panel, setting_up
+from . import model_choice, presets, progress, queue_panel, setting_up, square_drag
 from .client import Result
 from .queue_panel import edited_scene
 from .session import client
 from .span import StripError
 from .strip_choice import pair
 from .strip_settings import FOMM_PG_strips
-from .strip_work import output_for, prepare, show_files
+from .strip_work import amiss, output_for, prepare, show_files
 
 
 class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
@@ -30,7 +30,8 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
         prepared = prepare(scene, *pair(scene), Path(tempfile.mkdtemp(prefix="strips-", dir=client().inputs)))
         self._place, request = prepared.place, prepared.request
         output = output_for(scene.fomm_strips.folder, prepared.stem)
-        return self.start(prepared.title, request.graph, output, request.files)
+        frames = prepared.place.clip.end - prepared.place.clip.start
+        return self.start(prepared.title, request.graph, output, request.files, frames)
 
     def finish(self, context: Any, result: Result) -> str:
         files = [file.path for file in result.files]
@@ -39,10 +40,8 @@ class FOMM_OT_animate_strips(progress.RunsGraph, bpy.types.Operator):
             return f"The scene is gone; the result is {files[0]}"
         passing = files[0].is_relative_to(tempfile.gettempdir()) and not bpy.data.is_saved
         warning = f" It lies in {files[0].parent} until you save this file and run again." if passing else ""
-        wanted = self._place.clip.end - self._place.clip.start
         frames = result.frames if strip.type == "MOVIE" else len(strip.elements)
-        if frames < wanted:
-            warning = f" They are for {wanted} frames of the scene: the last one is held.{warning}"
+        warning = f"{amiss(strip, self._place)}{warning}"
         return f"“{strip.name}”: {frames} frames in {result.seconds:.1f} s.{warning}"
 
 
@@ -83,6 +82,8 @@ class FOMM_PT_strips(bpy.types.Panel):
         setting_up.draw(layout, context)
         self._draw_choice(layout.column(align=True), scene)
         layout.operator(FOMM_OT_animate_strips.bl_idname, icon="PLAY")
+        progress.draw_progress(self, context)
+        presets.draw(layout)
         layout.use_property_split, layout.use_property_decorate = True, False
         layout.prop(settings, "model")
         model_choice.draw(layout)
@@ -96,6 +97,7 @@ class FOMM_PT_strips(bpy.types.Panel):
         if settings.region in ("auto", "face"):
             column.prop(settings, "face")
         if settings.region == "square":
+            column.operator(square_drag.PlaceSquare.bl_idname, icon="RESTRICT_SELECT_OFF")
             for name in ("x", "y", "side", "angle"):
                 column.prop(settings, name)
         for name in ("fit", "mode", "strength", "anchor", "smoothing", "place", "sound", "folder"):
@@ -136,6 +138,8 @@ CLASSES = (
     FOMM_OT_animate_strips,
     FOMM_OT_standard_view,
     FOMM_PT_strips,
+    *presets.CLASSES,
+    *square_drag.CLASSES,
     *queue_panel.CLASSES,
 )
 

@@ -54,10 +54,12 @@ class FommSocket:
 
     def draw(self: Any, context: Any, layout: Any, node: Any, text: str) -> None:
         attribute = f"w_{self.identifier}"
-        if self.is_output or self.is_linked or not hasattr(node, attribute):
+        if self.is_output or self.is_linked:
             layout.label(text=text)
-        else:
+        elif hasattr(node, attribute):
             layout.prop(node, attribute, text=text)
+        elif not (hasattr(node, "draw_value") and node.draw_value(layout, self.identifier, text)):
+            layout.label(text=text)
 
     def draw_color(self: Any, context: Any, node: Any) -> Colour:
         return COLOURS.get(self.kinds.split(",")[0], COLOURS["*"])

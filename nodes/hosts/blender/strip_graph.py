@@ -20,6 +20,9 @@ SQUARE = 0.05
 """How far the sides of a picture that counts as square may differ, as in `fomm animate`."""
 BODIES = frozenset({"taichi", "fashion", "mgif", "bair"})
 """First words of the published models that were not trained on faces."""
+ANIMATES = "5"
+"""The node that animates."""
+
 ROOM, FEATHER = 1.15, 0.1
 """Of squares that are pasted back, as in `fomm animate`: how much larger, and the width of their soft edge."""
 
@@ -139,10 +142,10 @@ def animation(
             graph["21"] = _face(["4", 0])
             ports["driving_region"] = ["21", 0]
     if still.alpha:
-        graph["5"] = _node("FOMM_Animate", "Animate", {**ports, "mask": ["2", 1]})
+        graph[ANIMATES] = _node("FOMM_Animate", "Animate", {**ports, "mask": ["2", 1]})
         graph.update(_transparent(cut=cut))
     else:
-        graph["5"] = _node("FOMM_AnimateVideo", "Animate to Video", {**ports, "keep_sound": False})
+        graph[ANIMATES] = _node("FOMM_AnimateVideo", "Animate to Video", {**ports, "keep_sound": False})
         shown = ["5", 0]
         if cut:
             laid = {**_pasted(["5", 0], ["2", 0]), "frame_rate": 0.0, "keep_sound": False}

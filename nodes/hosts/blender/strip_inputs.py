@@ -10,6 +10,7 @@ from typing import Any
 
 import bpy
 
+from .keyframes import curves_of
 from .span import Clip, StripError, clip_of, pace
 from .strip_times import ends, get
 
@@ -151,17 +152,8 @@ def _is_animated(strip: Any, scene: Any) -> bool:
     animation = scene.animation_data
     if animation is None:
         return False
-    curves = list(animation.drivers)
-    if (action := animation.action) is not None:
-        curves += getattr(action, "fcurves", None) or [
-            curve
-            for layer in getattr(action, "layers", ())
-            for part in layer.strips
-            for bag in part.channelbags
-            for curve in bag.fcurves
-        ]
     where = strip.path_from_id("speed_factor")
-    return any(curve.data_path == where for curve in curves)
+    return any(curve.data_path == where for curve in (*animation.drivers, *curves_of(animation)))
 
 
 def _movie_length(path: Path) -> int:

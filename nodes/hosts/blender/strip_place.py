@@ -6,6 +6,7 @@ rotation * scale * (p - pivot), with pivot = origin * size.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -84,3 +85,21 @@ def _cut(ends: tuple[int, int], still: int, result: int, begin: float, length: f
 
 def _pair(values: Sequence[float]) -> tuple[float, float]:
     return values[0], values[1]
+
+
+def seen_at(lying: Lying, size: Size, pixel: tuple[float, float]) -> tuple[float, float]:
+    """Where a strip's pixel, counted from its lower left corner, is seen, from the middle of the frame."""
+    pivot = [share * side for share, side in zip(lying.origin, size, strict=True)]
+    x, y = (scale * (at - start) for scale, at, start in zip(lying.scale, pixel, pivot, strict=True))
+    sine, cosine = math.sin(lying.rotation), math.cos(lying.rotation)
+    turned = (cosine * x - sine * y, sine * x + cosine * y)
+    return _pair([pivot[i] + lying.offset[i] - size[i] / 2 + turned[i] for i in (0, 1)])
+
+
+def pixel_at(lying: Lying, size: Size, seen: tuple[float, float]) -> tuple[float, float]:
+    """The other way round."""
+    pivot = [share * side for share, side in zip(lying.origin, size, strict=True)]
+    x, y = (seen[i] - pivot[i] - lying.offset[i] + size[i] / 2 for i in (0, 1))
+    sine, cosine = math.sin(lying.rotation), math.cos(lying.rotation)
+    straight = (cosine * x + sine * y, cosine * y - sine * x)
+    return _pair([pivot[i] + straight[i] / (lying.scale[i] or 1.0) for i in (0, 1)])

@@ -111,9 +111,45 @@ def _camera(strip: Any, frame: int, folder: Path) -> Path:
             f"“{strip.name}”: its scene “{inner.name}” has no camera. Add one, or choose one in the strip."
         )
     at = round(frame - get(strip, "content_start")) + inner.frame_start
-    with _as_it_was(inner):
-        inner.camera, inner.render.use_sequencer = camera, False
-        return _write_picture(inner, at, folder)
+    return camera_picture(inner, camera, at, folder)
+
+
+def camera_picture(scene: Any, camera: Any, frame: int, folder: Path) -> Path:
+    """What a camera of a scene sees at a frame, as PNG, with the scene's own render settings and view."""
+    with _as_it_was(scene):
+        scene.camera, scene.render.use_sequencer = camera, False
+        return _write_picture(scene, frame, folder)
+
+
+def viewport_picture(path: Path) -> Path:
+    """What the largest 3D view shows, as PNG in the size of a render. Raises StripError where none is open."""
+    windows = bpy.context.window_manager.windows
+    views = [(window, area) for window in windows for area in window.screen.areas if area.type == "VIEW_3D"]
+    if bpy.app.background or not views:
+        raise StripError("No 3D Viewport is open. Open one, or use the camera.")
+    window, area = max(views, key=lambda view: view[1].width * view[1].height)
+    region = next(region for region in area.regions if region.type == "WINDOW")
+    scene = window.scene
+    with _as_it_was(scene), bpy.context.temp_override(window=window, area=area, region=region):
+        _as_png(scene)
+        scene.render.filepath, scene.render.use_file_extension = str(path), False
+        bpy.ops.render.opengl(write_still=True, view_context=True)
+    if not path.is_file():
+        raise StripError("The 3D Viewport could not be rendered.")
+    return path
+
+
+def write_image(image: Any, path: Path) -> Path:
+    """One of Blender's images as PNG, as it is now. Raises StripError where it has no pixels."""
+    before = image.file_format
+    try:
+        image.file_format = "PNG"
+        image.save(filepath=str(path), save_copy=True)
+    except RuntimeError as problem:
+        raise StripError(f"“{image.name}” can't be written: {problem}".strip()) from problem
+    finally:
+        image.file_format = before
+    return path
 
 
 @contextmanager
@@ -136,13 +172,17 @@ def _stage(width: int, height: int) -> Iterator[Any]:
 
 def _write_picture(scene: Any, frame: int, folder: Path) -> Path:
     """A frame as PNG. As an animation of one frame: a single picture is rendered at the frame of the scene in view."""
+    _as_png(scene)
+    scene.frame_start = scene.frame_end = frame
+    scene.render.filepath, scene.render.use_file_extension = str(folder / "source-"), True
+    return _render(scene, Path(scene.render.frame_path(frame=frame)))
+
+
+def _as_png(scene: Any) -> None:
     image = scene.render.image_settings
     if hasattr(image, "media_type"):  # Blender 5
         image.media_type = "IMAGE"
     image.file_format, image.color_mode, image.color_depth = "PNG", "RGBA", "8"
-    scene.frame_start = scene.frame_end = frame
-    scene.render.filepath, scene.render.use_file_extension = str(folder / "source-"), True
-    return _render(scene, Path(scene.render.frame_path(frame=frame)))
 
 
 def _write_movie(scene: Any, path: Path, fps: float) -> None:

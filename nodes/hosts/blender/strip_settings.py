@@ -8,7 +8,7 @@ from typing import Any
 import bpy
 
 from .choices import choices_of
-from .nodes import FIXED, RELATIVE
+from .options import FIXED, RELATIVE
 from .strip_graph import Look, render_size
 from .strip_lying import STILL
 
@@ -97,9 +97,8 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
             ),
         ),
         "strength": bpy.props.FloatProperty(
-            **FIXED,
             name="Strength",
-            description="How much of the movement to use",
+            description="How much of the movement to use; keyframes are followed frame by frame",
             default=1.0,
             min=0.0,
             max=2.0,

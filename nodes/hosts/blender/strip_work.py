@@ -13,7 +13,9 @@ import bpy
 
 from . import compositor
 from .held import Held, strip_id
-from .strip_graph import Look, Request, Still, animation, crops
+from .keyframes import values_of
+from .over_time import PORT, with_strength
+from .strip_graph import ANIMATES, Look, Request, Still, animation, crops
 from .strip_inputs import Driving, driving_of, strips_of
 from .strip_render import looked_at, lossless_clip, still_of
 from .strip_results import Place, bring_in, sound_for
@@ -44,6 +46,9 @@ def prepare(scene: Any, source: Any, driving: Any, folder: Path) -> Prepared:
     settings = scene.fomm_strips
     still, look = looked_at(still_of(source, scene, scene.frame_current, folder)), settings.look(scene)
     request = _request(still, found, look, folder)
+    values = values_of(settings, PORT, range(found.clip.start, found.clip.end))
+    if values is not None:
+        request = replace(request, graph=with_strength(request.graph, ANIMATES, values))
     place = replace(
         placed(scene, source, driving, found, settings),
         still=(still.width, still.height),
@@ -108,3 +113,14 @@ def show_files(files: Sequence[Path], place: Place) -> Any:
             name = f"{place.source} as {place.driving}: {kind}"
             compositor.bring_in(scene, name, some, place.clip.start, place.mark)
     return strip
+
+
+def amiss(strip: Any, place: Place) -> str:
+    """What to tell of a result that has another length, as Blender counts it, than the frames it was made for; empty
+    where it has not.
+    """
+    made, wanted = int(get(strip, "content_duration")), place.clip.end - place.clip.start
+    if made == wanted:
+        return ""
+    rest = "the last one is held" if made < wanted else "the last ones are not seen"
+    return f" It has {made} frames for {wanted} of the scene: {rest}."

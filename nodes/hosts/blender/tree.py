@@ -11,8 +11,10 @@ import nodeitems_utils
 from ....graph.types import fits
 from .blocks import Block, blocks
 from .groups import HAS_GROUPS, GroupNode, sync_groups
-from .nodes import RELATIVE, TREE, BlockNode
+from .nodes import TREE, BlockNode
+from .options import RELATIVE
 from .sockets import kinds
+from .sources import SourceNode
 
 MENU = "FOMM_NODES"
 
@@ -113,6 +115,8 @@ def _categories(named: dict[str, list[Block]]) -> Iterator[Any]:
         title = category.replace("First Order Motion/", "").replace("ComfyUI/", "ComfyUI: ")
         yield _Category("FOMM_" + "".join(sign if sign.isalnum() else "_" for sign in category), title, items=items)
     names = ["NodeFrame", "NodeReroute"]
+    sources = [nodeitems_utils.NodeItem(SourceNode.bl_idname, label=SourceNode.bl_label)]
+    yield _Category("FOMM_SOURCES", "Blender", items=sources)
     if HAS_GROUPS:
         names += [GroupNode.bl_idname, "NodeGroupInput", "NodeGroupOutput"]
     layout = [nodeitems_utils.NodeItem(name) for name in names]

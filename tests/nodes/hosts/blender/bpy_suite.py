@@ -278,12 +278,6 @@ def check_a_group_runs_as_what_is_in_it():
         except ValueError as problem:
             said = str(problem)
         assert "holds itself" in said
-    try:
-        part("canvas_export").canvas(tree)
-        raise AssertionError("the UI format has no such groups")
-    except ValueError as problem:
-        said = str(problem)
-    assert "API format" in said
 
 
 def check_files_that_are_no_graph_are_refused():

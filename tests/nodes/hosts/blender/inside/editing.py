@@ -180,16 +180,5 @@ def check_a_file_that_is_gone_is_named() -> dict[str, Any]:
     return {"said": said, "chosen": tree.nodes.active == load and load.select}
 
 
-def check_settings_take_no_keyframes() -> None:
-    tree = new_tree()
-    node = add(tree, "FOMM_Animate")
-    strips = bpy.context.scene.fomm_strips
-    for owner in (node, strips):
-        own = [one for one in owner.bl_rna.properties if one.identifier.startswith("w_") or owner == strips]
-        assert len(own) > 5
-        moving = [one.identifier for one in own if one.is_animatable and one.identifier not in ("rna_type", "name")]
-        assert not moving, f"keyframes on {moving} would be ignored"
-
-
 if __name__ == "__main__":
     main(globals(), prepare)
