@@ -148,8 +148,8 @@ def _explain(problem: BaseException, *, debug: bool) -> int:
 
 
 def _explain_failure(problem: BaseException, *, debug: bool) -> None:
+    from ..fomm_core.chunks import is_out_of_memory
     from ..fomm_core.errors import FommError
-    from ..fomm_core.session import is_out_of_memory
 
     if isinstance(problem, FommError):
         say(f"error: {problem}")

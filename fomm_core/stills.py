@@ -21,7 +21,7 @@ from .region import Region, crop_pixels
 from .session import AnimationSession
 from .video import holds_alpha, read_picture
 from .video.pixels import WHITE, Pixels, over_background
-from .whole import Canvas, FoundSource
+from .whole import Canvas, FoundDriving, FoundSource
 
 PathLike = str | os.PathLike[str]
 
@@ -29,6 +29,25 @@ SAME_SHAPE = 0.02
 """How far the aspects of a picture and of its mask may be apart, as a share: roundings of a resized mask."""
 MARKED = 0.5
 """What counts as white in a mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is to be animated: the picture uint8 [H, W, 3 or 4], and the squares that were found in it and in each clip.
+
+    room: of the clips' squares, see `CropOptions`.
+    """
+
+    picture: Pixels
+    source: FoundSource
+    driving: tuple[FoundDriving, ...]
+    room: float = 1.0
+
+    @property
+    def words(self) -> str:
+        """In one line, for the user; empty where nothing was looked for."""
+        words = [self.source.words, *(clip.words for clip in self.driving)]
+        return "; ".join(part for part in words if part)
 
 
 @dataclass(frozen=True, eq=False)

@@ -76,7 +76,24 @@ def read_picture(source: Readable, *, warn: Warn | None = None) -> Pixels:
 
 
 def read_image(source: Readable, *, background: Colour = WHITE) -> Pixels:
-    """`read_picture`, its transparent pixels laid over `background` (white): uint8 RGB [H, W, 3]."""
+    """Read one image in any supported format; see `read_picture` for what is done with colours and orientation.
+
+    Args:
+        source: A path, or a binary file object that can seek.
+        background: The RGB colour in 0..255 that transparent pixels are laid over.
+
+    Returns:
+        uint8 RGB [H, W, 3].
+
+    Raises:
+        ImageError: The file is missing, empty, damaged, too large or of another kind.
+
+    Example:
+        >>> from fomm_nodes.fomm_core.shipped import ASSETS
+        >>> from fomm_nodes.fomm_core.video import read_image
+        >>> read_image(ASSETS / "source.png").shape[-1]
+        3
+    """
     return read_media(MediaSource(source), check_colour(background))
 
 

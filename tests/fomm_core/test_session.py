@@ -7,11 +7,12 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.animation import AnimationOptions, anchor_index, drive, output_size, prepare_source
 from fomm_nodes.fomm_core.checkpoints import ASSETS, load_builtin
+from fomm_nodes.fomm_core.chunks import is_out_of_memory
 from fomm_nodes.fomm_core.errors import ImageError, KeypointError, SizeError
 from fomm_nodes.fomm_core.fitting import fit, from_uint8
 from fomm_nodes.fomm_core.geometry import Keypoints, Motion
 from fomm_nodes.fomm_core.motion import TransferOptions
-from fomm_nodes.fomm_core.session import AnimationSession, is_out_of_memory
+from fomm_nodes.fomm_core.session import AnimationSession
 from fomm_nodes.fomm_core.video import read_image
 from kornia.metrics import psnr
 from nearness import PICTURE, near
