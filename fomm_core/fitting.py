@@ -59,11 +59,11 @@ def as_rgb(images: Tensor, channels: int = 3) -> Tensor:
     Raises ImageError for other shapes, for empty batches, and for NaN or Inf.
     """
     if images.ndim != 4 or 0 in images.shape:
-        raise ImageError(f"expected pictures of shape [B, C, H, W], none of them 0; got {list(images.shape)}.")
+        raise ImageError(f"expected images of shape [B, C, H, W], none of them 0; got {list(images.shape)}.")
     images = _in_unit_range(images).float()
     if not torch.isfinite(images).all():
         raise ImageError(
-            "expected finite pixel values; got NaN or Inf. A block before this one went wrong: look at its picture."
+            "expected finite pixel values; got NaN or Inf. A block before this one went wrong: look at its image."
         )
     count = images.shape[1]
     if count == channels:
@@ -73,7 +73,7 @@ def as_rgb(images: Tensor, channels: int = 3) -> Tensor:
     if count == channels + 1:
         colour, opacity = images[:, :channels], images[:, channels:]
         return colour * opacity + (1 - opacity)
-    raise ImageError(f"expected pictures with 1, {channels} or {channels + 1} channels; got {count}.")
+    raise ImageError(f"expected images with 1, {channels} or {channels + 1} channels; got {count}.")
 
 
 def fit(

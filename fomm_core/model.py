@@ -232,7 +232,7 @@ class MotionModel(nn.Module):
         """
         if self.config.family == "partswap":
             raise KeypointError(
-                f"expected a model that animates; '{self.name}' swaps parts between pictures. Use it with Detect Parts "
+                f"expected a model that animates; '{self.name}' swaps parts between images. Use it with Detect Parts "
                 "and Swap Parts, or `fomm_core.parts`."
             )
 

@@ -57,7 +57,7 @@ def preview_files(
     for clip, in_clip in zip(clips, found.driving, strict=True):
         with _open(clip, options) as reader:
             shown.append((_spread(reader, options), in_clip.region))
-    words = [found.words or "picture and clip are taken as they are", *warnings]
+    words = [found.words or "image and clip are taken as they are", *warnings]
     sheet = preview_sheet(found.picture, found.source.regions, shown, words)
     if output.suffix.lower() in (".html", ".htm"):
         with atomic_path(output) as temporary:

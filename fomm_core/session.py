@@ -139,7 +139,7 @@ class AnimationSession:
         """
         image = as_rgb(image, self.config.num_channels)
         if len(image) != 1:
-            raise ImageError(f"expected one source picture; got {len(image)}. Choose one, or animate each in its turn.")
+            raise ImageError(f"expected one source image; got {len(image)}. Choose one, or animate each in its turn.")
         self.model.check_animates()
         network = self.network(*image.shape[-2:])
         image = self._to_device(image)

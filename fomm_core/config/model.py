@@ -204,7 +204,7 @@ class MotionModelConfig:
 
         raise SizeError(
             f"expected a height and width that are multiples of {multiple}; got {width}x{height} (width x height). "
-            f"Good widths nearby: {choices(width)}; good heights: {choices(height)}. Resize the picture, or choose a "
+            f"Good widths nearby: {choices(width)}; good heights: {choices(height)}. Resize the image, or choose a "
             "size and let it be fitted."
         )
 

@@ -231,11 +231,11 @@ class VideoWriter:
         except LookupError:
             return None
         except ImageError as error:
-            self._warn(f"the sound of {self._audio_from.name} was left out: {error}")
+            self._warn(f"the audio of {self._audio_from.name} was left out: {error}")
             return None
         self._cleanup.callback(audio.close)
         if self._kind not in CONTAINERS:
-            self._warn(f"the sound of {self._audio_from.name} was left out: {self.path.name} cannot hold any.")
+            self._warn(f"the audio of {self._audio_from.name} was left out: {self.path.name} cannot hold any.")
             return None
         return audio
 
@@ -263,7 +263,7 @@ def _kind(path: Path) -> str:
     if pattern := NumberedName.parse(path.name):
         if suffix not in WRITE_OPTIONS:
             raise ImageError(
-                f"expected a picture's suffix ({', '.join(WRITE_OPTIONS)}) after the number; got {path.name}."
+                f"expected an image's suffix ({', '.join(WRITE_OPTIONS)}) after the number; got {path.name}."
             )
         older = [
             p.name
