@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Iterator
 
 from fomm_nodes.cli.main import build_parser
@@ -37,7 +38,16 @@ def _commands(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Argume
 
 
 def _section(parser: argparse.ArgumentParser) -> str:
-    lines = [f"## {parser.prog}", "", parser.description or "", "", "```text", _usage(parser), "```", ""]
+    lines = [
+        f"## {parser.prog}",
+        "",
+        textwrap.fill(parser.description or "", 120),
+        "",
+        "```text",
+        _usage(parser),
+        "```",
+        "",
+    ]
     for group in parser._action_groups:
         rows = [_row(action, parser) for action in group._group_actions if _shown(action)]
         if rows:

@@ -33,6 +33,10 @@ SECTION = re.compile(r"^(Args|Attributes|Returns|Yields|Raises|Example):$")
 ENTRY = re.compile(r"^(\*{0,2}[\w.]+(?:, \*{0,2}[\w.]+)*): ")
 
 
+PROSE = {"break_long_words": False, "break_on_hyphens": False}
+HANGING = {**PROSE, "subsequent_indent": "  "}
+
+
 @dataclass(frozen=True)
 class Name:
     """A public name. path: as it is imported, such as "fomm_core.drive"."""
@@ -177,11 +181,11 @@ def markdown(value: Any) -> str:
     for name, lines in sections(value).items():
         if name in ("Args", "Attributes", "Raises"):
             items = [f"- `{which}`: {text}" if which else f"- {text}" for which, text in entries(lines)]
-            parts.append(f"{name}:\n\n" + "\n".join(items))
+            parts.append(f"{name}:\n\n" + "\n".join(textwrap.fill(item, 120, **HANGING) for item in items))
         elif name == "Example":
             parts.append("```pycon\n" + "\n".join(lines) + "\n```")
         elif name:
-            parts.append(f"{name}: {' '.join(line.strip() for line in lines)}")
+            parts.append(textwrap.fill(f"{name}: {' '.join(line.strip() for line in lines)}", 120, **PROSE))
         elif lines:
             parts.append("\n".join(lines))
     return "\n\n".join(parts)
