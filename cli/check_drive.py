@@ -62,15 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.driving is None) == (arguments.keypoints is None):
         arguments.usage_error("expected DRIVING, a clip, or --keypoints FILE; got both or neither")
     from ..fomm_core.drive_check import check_drive_files
-    from ..fomm_core.errors import ImageError
+    from ..fomm_core.files import check_new
     from ..fomm_core.fitting import to_uint8
     from ..fomm_core.motion import load_keypoints
     from ..fomm_core.pipeline import FileOptions
     from ..fomm_core.video import write_image
 
     output = arguments.output
-    if output is not None and output.exists() and not arguments.overwrite:
-        raise ImageError(f"expected a new name to write to; '{output}' already exists. Replace it with -y.")
+    if output is not None:
+        check_new(output, overwrite=arguments.overwrite)
     options = FileOptions(
         animation=animation_options(arguments),
         crop=crop_options(arguments),

@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert; returns the exit code."""
     from ..fomm_core.checkpoints import convert
     from ..fomm_core.errors import FommError
+    from ..fomm_core.files import check_new
     from ..fomm_core.wording import counted
 
     if arguments.target is not None and arguments.output is not None:
@@ -58,11 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target or arguments.output or source.with_name(f"{stem}.safetensors")
     if target.resolve() == source.resolve():
         raise FommError(f"expected another name to write to than what is read; got '{target}' for both.")
-    if target.exists() and not arguments.overwrite:
-        raise FommError(
-            f"expected a new name to write to; '{target}' exists already. Choose another, or allow it to be "
-            "overwritten (-y)."
-        )
+    check_new(target, overwrite=arguments.overwrite)
     checkpoint = convert(source, target, config=chosen_config(arguments, source))
     if checkpoint.left_out:
         say(f"left out, not weights of the model: {', '.join(checkpoint.left_out)}")

@@ -77,14 +77,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Crop; returns the exit code."""
     if arguments.size is not None and arguments.size < 1:
         arguments.usage_error(f"expected a --size of at least 1; got {arguments.size}")
-    from ..fomm_core.cropping import check_outputs, crop_file
+    from ..fomm_core.cropping import crop_file
+    from ..fomm_core.files import check_new
     from ..fomm_core.region import FRAMINGS
     from ..fomm_core.whole import CropOptions
     from ..nodes.hosts.headless.devices import choose_device
     from .terminal import say
 
     source = given_file(arguments.source)
-    check_outputs(arguments.output, overwrite=arguments.overwrite)
+    check_new(arguments.output, overwrite=arguments.overwrite, folders=True)
     options = CropOptions(source=arguments.crop, face=arguments.face, follow=arguments.follow)
     with progress_display(quiet=arguments.quiet) as progress:
         done = crop_file(

@@ -130,16 +130,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
-    from ..fomm_core.errors import FommError
+    from ..fomm_core.files import check_new
 
     for path in arguments.output:
         if path.suffix not in WRITERS:
             arguments.usage_error(f"expected a file ending in {' or '.join(WRITERS)}; got {path.name!r}")
-        if path.exists() and not arguments.overwrite:
-            raise FommError(
-                f"expected a new name to write to; '{path}' exists already. Choose another, or allow it to be "
-                "overwritten (-y)."
-            )
+        check_new(path, overwrite=arguments.overwrite)
 
 
 def _text(evaluation: Evaluation) -> str:

@@ -45,16 +45,12 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert; returns the exit code, 1 where the graph is wrong and nothing was written."""
-    from ..fomm_core.errors import FommError
-    from ..fomm_core.files import atomic_path
+    from ..fomm_core.files import atomic_path, check_new
     from ..graph.reading import read_graph
 
     target: Path | None = arguments.output
-    if target is not None and target.exists() and not arguments.overwrite:
-        raise FommError(
-            f"expected a new name to write to; '{target}' exists already. Choose another, or allow it to be "
-            "overwritten (-y)."
-        )
+    if target is not None:
+        check_new(target, overwrite=arguments.overwrite)
     graph = read_graph(arguments.graph, known_schemas(arguments))
     for problem in graph.problems:
         say(str(problem))

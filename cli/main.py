@@ -149,9 +149,11 @@ def _explain(problem: BaseException, *, debug: bool) -> int:
 
 def _explain_failure(problem: BaseException, *, debug: bool) -> None:
     from ..fomm_core.chunks import is_out_of_memory
-    from ..fomm_core.errors import FommError
+    from ..fomm_core.errors import ExistsError, FommError
 
-    if isinstance(problem, FommError):
+    if isinstance(problem, ExistsError):
+        say(f"error: {problem} (-y overwrites)")
+    elif isinstance(problem, FommError):
         say(f"error: {problem}")
     elif isinstance(problem, RuntimeError) and is_out_of_memory(problem):
         say(

@@ -141,15 +141,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Edit; returns the exit code."""
     if arguments.output is None and arguments.curves is None:
         arguments.usage_error("expected -o OUT for the result, or --curves IMAGE; got neither")
-    from ..fomm_core.errors import FommError
+    from ..fomm_core.files import check_new
     from ..fomm_core.motion import edited, fill_gaps, load_keypoints, parse_groups, save_keypoints
     from ..fomm_core.wording import counted
     from .terminal import say
 
     paths = [Path(path) for path in arguments.performances]
     for path in (arguments.output, arguments.curves):
-        if path is not None and path.exists() and not arguments.overwrite:
-            raise FommError(f"expected a new name to write to; '{path}' already exists. Replace it with -y.")
+        if path is not None:
+            check_new(path, overwrite=arguments.overwrite)
     loaded = [load_keypoints(path) for path in paths]
     first = loaded[0]
     rate = first.rate or Fraction(25)

@@ -16,6 +16,10 @@ class FommError(ValueError):
     """
 
 
+class ExistsError(FommError):
+    """A file to write exists already, and overwriting it was not allowed."""
+
+
 class CheckpointError(FommError):
     """A weights file is missing, damaged, unsafe, or of another architecture."""
 

@@ -62,9 +62,7 @@ def as_rgb(images: Tensor, channels: int = 3) -> Tensor:
         raise ImageError(f"expected images of shape [B, C, H, W], none of them 0; got {list(images.shape)}.")
     images = _in_unit_range(images).float()
     if not torch.isfinite(images).all():
-        raise ImageError(
-            "expected finite pixel values; got NaN or Inf. A block before this one went wrong: look at its image."
-        )
+        raise ImageError("expected finite pixel values; got NaN or Inf. Check what produced the image.")
     count = images.shape[1]
     if count == channels:
         return images

@@ -232,8 +232,8 @@ class MotionModel(nn.Module):
         """
         if self.config.family == "partswap":
             raise KeypointError(
-                f"expected a model that animates; '{self.name}' swaps parts between images. Use it with Detect Parts "
-                "and Swap Parts, or `fomm_core.parts`."
+                f"expected a model that animates; '{self.name}' swaps parts between images: `fomm_core.parts`, or the "
+                "blocks for parts."
             )
 
     @property

@@ -12,6 +12,7 @@ from typing import Literal
 from .animation import AnimationOptions, Size
 from .detail import DetailMode
 from .errors import FommError
+from .files import check_new
 from .fitting import FitMode
 from .video import Seconds
 from .video.pixels import Colour
@@ -124,9 +125,5 @@ def check_files(inputs: Iterable[PathLike | None], output: PathLike, options: Fi
             raise FommError(f"expected another name to write to than what is read; got '{path}' for both.")
         if path.resolve() in written:
             raise FommError(f"expected a name of its own for each file to write; got '{path}' twice.")
-        if path.is_file() and not options.overwrite:
-            raise FommError(
-                f"expected a new name to write to; '{path}' exists already. Choose another, or allow it to be "
-                "overwritten (-y)."
-            )
+        check_new(path, overwrite=options.overwrite, folders=True)
         written.add(path.resolve())

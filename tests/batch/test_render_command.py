@@ -56,7 +56,7 @@ def test_a_batch_in_a_worker_process(files, capsys) -> None:
     [
         (["--set", "width=4"], 2, "expected NODE.PORT=VALUE"),
         (["--set", "Upscale Image.width"], 2, "expected NODE.PORT=VALUE"),
-        (["--retries", "-1"], 2, "--retries from 0"),
+        (["--retries", "-1"], 2, "--retries of at least 0"),
         (["--server", "http://localhost:1", "--ray"], 2, "not both"),
         (["--input", "nowhere"], 1, "there is no 'nowhere'"),
         (["--set", "Load Image.image=x*.png"], 1, "there are none"),

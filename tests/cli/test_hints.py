@@ -46,7 +46,7 @@ def sound_only(path: str) -> None:
     ("arguments", "words"),
     [
         (["talk.mp4", "face.png"], ["Swap the two", "fomm animate face.png talk.mp4"]),
-        (["talk.mp4", "talk.mp4"], ["not one, but a video", "-frames:v 1"]),
+        (["talk.mp4", "talk.mp4"], ["is a video", "-frames:v 1"]),
         (["https://host.org/face.png", "talk.mp4"], ["https://host.org/face.png", "address", "download it"]),
         (["face.png", "https://host.org/talk.mp4"], ["https://host.org/talk.mp4", "address"]),
         (["file:///home/face.png", "talk.mp4"], ["without file://"]),
@@ -78,7 +78,7 @@ def test_animate(fomm: Run, arguments: list[str], words: list[str]) -> None:
     for word in words:
         assert word in err
     assert err.count("fomm: error: ") == 1
-    assert "finding keypoints" not in err
+    assert "detecting keypoints" not in err
     assert sorted(Path().iterdir()) == before
 
 

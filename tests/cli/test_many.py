@@ -105,7 +105,7 @@ def test_lists_and_other_files(fomm: Run) -> None:
         (("portraits/*", "clips/*", "-o", "out", "--occlusion", "mask.mp4"), 2, "--occlusion"),
         (("portraits/*", "clips/*", "-o", "out", "--face", "all"), 2, "2 pictures and 2 clips"),
         (("portraits/*", "clips/*", "lost.mp4", "-o", "out"), 1, "lost.mp4"),
-        (("clips/*", "portraits/*", "-o", "out"), 1, "expected a picture as SOURCE"),
+        (("clips/*", "portraits/*", "-o", "out"), 1, "expected an image as SOURCE"),
         (("portraits/*.gif", "clips/*", "-o", "out"), 1, "No file fits that pattern"),
         (("portraits/a.png", "clips/nod.mp4", "clips/turn.mp4", "--face", "all"), 1, "2 clips, and 1 face in a.png"),
     ],

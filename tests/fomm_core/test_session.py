@@ -144,7 +144,7 @@ def test_no_driving_frames(session, frames, message) -> None:
 
 
 def test_bad_sources(session) -> None:
-    with pytest.raises(ImageError, match="one source picture; got 2"):
+    with pytest.raises(ImageError, match="one source image; got 2"):
         session.prepare(torch.rand(2, 3, 64, 64))
     with pytest.raises(ImageError, match="NaN or Inf"):
         session.prepare(torch.full((1, 3, 64, 64), torch.nan))

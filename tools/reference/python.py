@@ -77,9 +77,8 @@ def _section(name: Name) -> str:
     lines = [f"## {name.path}", ""]
     value = name.value
     if not callable(value):  # a table of values
-        return "\n".join(
-            [*lines, f"A mapping from names to configurations: {', '.join(f'`{key}`' for key in value)}.", ""]
-        )
+        told = f"A mapping from names to configurations: {', '.join(f'`{key}`' for key in value)}."
+        return "\n".join([*lines, textwrap.fill(told, 120, **PROSE), ""])
     lines += ["```text", signature(name.short, value), "```", "", markdown(value), ""]
     if inspect.isclass(value):
         for inner, function in members(value):
