@@ -95,7 +95,7 @@ DATA_SET = NodeSpec(
     id="FOMM_VideoDataSet",
     title="Video Data Set",
     category=MENU,
-    description="Clips to train a motion model on: a folder of videos below input/, or images from the graph.",
+    description="Clips for training a motion model, from a folder of videos below input/ or from images of the graph.",
     aliases=("fomm", "training data", "load videos", "folder of videos", "dataset"),
     inputs=(
         choice(

@@ -117,7 +117,7 @@ def test_one_failing_job_makes_the_exit_code(files, capsys) -> None:
     (files / "inputs" / "b.png").write_bytes(b"no picture")
     assert main([*ALL, "-o", "out", "--device", "cpu", "--retries", "0"]) == 1
     said = capsys.readouterr().err
-    assert "failed: b: “Load Image” (node 1): expected a picture that can be read; 'b.png' is none" in said
+    assert "failed: b: “Load Image” (node 1): expected an image that can be read; 'b.png' is none" in said
     assert "2 done, 1 failed" in said
     assert "Traceback" in (files / "out" / "report.html").read_text(encoding="utf-8")
 

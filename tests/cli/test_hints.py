@@ -109,7 +109,7 @@ def test_a_pattern_that_fits_one_file_is_taken(fomm: Run) -> None:
         (["animate", "face.png", "talk.mp4", "--frames", "-2"], ["expected a number of frames", "'-2'"]),
         (["animate", "face.png", "talk.mp4", "--modle", "x"], ["fomm animate: error:", "--modle", "mean '--model'?"]),
         (["animate", "face.png", "talk.mp4", "--ouput=x.mp4"], ["mean '--output'?"]),
-        (["crop", "face.png", "a.png", "b.png", "-o", "out"], ["a.png b.png (one picture or clip at a time"]),
+        (["crop", "face.png", "a.png", "b.png", "-o", "out"], ["a.png b.png (one image or clip at a time"]),
         (["animate", "face.png", "talk.mp4", "--smooth", "oneeuro"], ["mean 'one-euro'?"]),
         (["train", "clips", "--ouput", "x"], ["required: -o/--output", "mean '--output'?"]),
         (["doctor", "--jsn"], ["fomm doctor: error:", "mean '--json'?"]),
