@@ -79,7 +79,7 @@ CORE: dict[str, set[str]] = {
     "schedule": {"geometry", "motion", "video"},
     "whole": {"background", "config", "region", "faces", "persons", "video", "wording"},
     "frames": {"fitting", "region", "video"},
-    "options": {"animation", "detail", "fitting", "video", "whole"},
+    "options": {"animation", "detail", "files", "fitting", "video", "whole"},
     "enlarging": {"detail", "fitting", "prepared"},
     "drivers": {
         "animation",
