@@ -87,7 +87,7 @@ def _clip(path: Path, suffix: str) -> int:
         with av.open(str(path), format=CLIPS[suffix]) as container:
             streams = container.streams.audio if suffix in SOUNDS else container.streams.video
             if not streams:
-                raise ContentError("there is no sound in it" if suffix in SOUNDS else "there are no pictures in it")
+                raise ContentError("there is no audio in it" if suffix in SOUNDS else "there are no images in it")
             stream = streams[0]
             if next(iter(container.decode(stream)), None) is None:
                 raise ContentError("nothing in it can be decoded")

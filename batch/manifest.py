@@ -274,7 +274,7 @@ class Manifest:
             )
         return FommError(
             f"expected the record of earlier jobs in '{self.folder}'; it can't be read ({problem}). Delete that folder "
-            "to render all jobs anew."
+            "to render all jobs again."
         )
 
     def _together(self) -> sqlite3.Connection:

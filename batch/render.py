@@ -187,20 +187,37 @@ def render(
     """Render a saved graph over many inputs: what `fomm render` does.
 
     Args:
-        graph: a file as ComfyUI saves it (see `graph.reading.read_graph`), or its API form.
-        inputs: values or lists of values by "NODE.PORT", of which all combinations are rendered; of a port that loads
+        graph: A file as ComfyUI saves it (see `graph.reading.read_graph`), or its API form.
+        inputs: Values or lists of values by "NODE.PORT", of which all combinations are rendered; for a port that loads
             a file, patterns below the input folder. Or a job table: a file, or its rows.
-        output: folder of the results; a second call renders only what is missing or has changed.
-        engine: "local", or an engine such as `ComfyUIEngine`; one that is given is closed at the end.
-        input_folder, models: folders that the graph may read. models: laid out as ComfyUI's.
-        workers: processes of the local engine, which may die without harm; 0 for this one.
-        name: template of output names: {NODE.PORT}, {job}, {graph}.
-        zipped: the lists side by side, not all combinations.
-        retries, timeout: of each job; seconds.
-        watch: hears how it goes.
+        output: The folder of the results; a second call renders only what is missing or has changed.
+        engine: "local", or an engine such as `ComfyUIEngine`, which is closed at the end.
+        input_folder: The folders that the graph may read inputs from.
+        models: The folders that the graph may read models from, laid out as ComfyUI's.
+        workers: Processes of the local engine, which may die without harm; 0 renders in this process.
+        device: "auto", "cpu", "cuda" or "mps", for the local engine.
+        name: A template for output names: {NODE.PORT}, {job}, {graph}.
+        zipped: Take the lists side by side instead of in all combinations.
+        retries: How often a failed job is tried again.
+        timeout: Seconds after which a job has failed; None for no limit.
+        watch: Callbacks that follow the progress.
+        report: Write `report.html` beside the results.
+
+    Returns:
+        How the batch stands.
 
     Raises:
-        FommError: Something does not fit, said before anything is rendered; or no worker is left.
+        FommError: The input is not suitable, which is checked before anything is rendered, or no worker is left.
+
+    Example:
+        >>> from fomm_nodes import render
+        >>> from fomm_nodes.fomm_core.shipped import ASSETS
+        >>> graph = {
+        ...     "1": {"class_type": "LoadImage", "inputs": {"image": "source.png"}},
+        ...     "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "copy"}},
+        ... }
+        >>> render(graph, output="copies", input_folder=ASSETS, workers=0).done
+        1
     """
     folders = Folders(existing(input_folder), existing(models))
     schemas = local_schemas(folders)

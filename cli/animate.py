@@ -26,33 +26,33 @@ examples:
       the bundled example on the built-in model; writes fomm-example.mp4
 
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox           after: fomm models get vox
-      a face that moves as the one in talk.mp4, with its sound
+      the face in the image moves like the one in talk.mp4, with its audio
 
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox --best-frame --smooth one-euro --compare
-      start from the driving frame most alike, take out jitter, show source | driving | result
+      start from the most similar driving frame, remove jitter, show source | driving | result
 
   fomm animate face.jpg talk.mp4 -o out.mp4 --save-keypoints talk.safetensors
   fomm animate other.jpg --keypoints talk.safetensors -o other.mp4
-      find the movement once, use it for other pictures without the video
+      detect the motion once, use it for other images without the video
 
   fomm animate face.jpg pose.jpg -o posed --anchor-picture neutral.jpg
-      the one pose of a picture, as a change from another picture of the same person
+      the pose of one image, as the change from another image of the same person
 
   fomm animate face.jpg talk.mp4 -o frames/%05d.png --size 512
-      numbered PNG files, at 512x512
+      numbered PNG files of 512x512
 
   fomm animate group.jpg talk.mp4 -o out.mp4 --face 1
-      of several faces in a photograph the second from the left; --face all moves each of them
+      the second face from the left; --face all animates every face
 
   fomm animate pair.jpg left.mp4 right.mp4 -o out.mp4 --face all
       a clip for each face, from left to right
 
   fomm animate "portraits/*" "clips/*" -o out
-      each picture moved by each clip: out/PICTURE-CLIP.mp4; what is there already is left alone
+      each image with each clip: out/IMAGE-CLIP.mp4; existing files are kept
 
-A photograph and a clip of any shape will do for models of faces: the face is found in both and followed in the clip,
-and what moves is pasted back into the whole photograph. For other models (bodies, animations) picture and clip should
-show the same in about the same place and size: choose a square of each with --crop and --crop-driving.
+With models of faces, photographs and clips may have any shape: the face is found in both and tracked in the clip, and
+the animated square is pasted back into the whole photograph. With other models (bodies, animations), image and clip
+should show the subject in about the same place and size: choose a square of each with --crop and --crop-driving.
 """
 
 
@@ -61,8 +61,8 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "animate",
         parents=[common],
-        help="move a picture as a video moves",
-        description="Animate a picture by a driving video.",
+        help="animate an image with a video",
+        description="Animate an image with a driving video.",
         usage="fomm animate SOURCE DRIVING [-o OUT] [options]\n"
         "       fomm animate SOURCE DRIVING DRIVING ... --face all [-o OUT] [options]\n"
         "       fomm animate SOURCE ... DRIVING ... [-o FOLDER] [options]\n"
@@ -75,17 +75,19 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "source",
         nargs="?",
         metavar="SOURCE",
-        help="the picture: png, jpg, webp, tiff, ...; several names, or a pattern in quotes, for several results",
+        help="the image: png, jpg, webp, tiff, ...; several names, or a quoted pattern, for several results",
     )
     parser.add_argument(
         "driving",
         nargs="*",
         metavar="DRIVING",
-        help="the clip that moves it: mp4, mov, webm, mkv, gif, animated webp; a folder or pattern of pictures; "
-        "several names, or a pattern of clips in quotes: each moves each picture, or with --face all one face of the "
-        "only one",
+        help=(
+            "the driving clip: mp4, mov, webm, mkv, gif, animated webp; a folder or pattern of images. Several "
+            "names, or a quoted pattern: each clip animates each image, or with --face all one face of a single"
+            " image"
+        ),
     )
-    parser.add_argument("--example", action="store_true", help="use the bundled picture and clip")
+    parser.add_argument("--example", action="store_true", help="use the bundled image and clip")
     _add_output_arguments(parser.add_argument_group("output"))
     model = parser.add_argument_group("model")
     model.add_argument(
@@ -100,7 +102,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "--anchor-picture",
         metavar="PICTURE",
         type=Path,
-        help="relative mode: a picture of the driver in the source's pose, in place of a frame of the clip",
+        help="relative mode: an image of the driver in the source's pose, instead of a frame of the clip",
     )
     add_crop_arguments(parser.add_argument_group("squares"))
     add_picture_arguments(parser.add_argument_group("pictures"))
@@ -114,26 +116,31 @@ def _add_output_arguments(group: Any) -> None:
         "--output",
         metavar="OUT",
         type=Path,
-        help="by its ending: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif, .avif (AV1); a pattern such as f-%%05d.png, "
-        "or a name without ending for a folder of PNG files (default: a new SOURCE-DRIVING.mp4 in the current "
-        "folder). For several results their folder, or a name with * for theirs, such as out/*.webm",
+        help=(
+            "the file to write; its ending chooses the format: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif, .avif "
+            "(AV1); a pattern such as f-%%05d.png, or a name without an ending for a folder of PNG files (default: a new"
+            " SOURCE-DRIVING.mp4 in the current folder). For several results: a folder, or a name with *, such "
+            "as out/*.webm"
+        ),
     )
-    group.add_argument("-y", "--overwrite", action="store_true", help="replace files that exist")
+    group.add_argument("-y", "--overwrite", action="store_true", help="replace existing files")
     group.add_argument(
         "--fps",
         type=rate_or_keep,
         metavar="N|keep",
-        help="frames per second (default: the driving clip's, of uneven frames the commonest); keep: each frame at the "
-        "time of its driving frame",
+        help=(
+            "frames per second (default: the driving clip's; if frames are uneven, the most common rate); keep:"
+            " each frame at the time of its driving frame"
+        ),
     )
-    group.add_argument("--no-audio", action="store_true", help="leave the driving clip's sound out")
-    group.add_argument("--quality", type=int, default=80, metavar="0..100", help="of the video (default: 80)")
+    group.add_argument("--no-audio", action="store_true", help="leave out the driving clip's audio")
+    group.add_argument("--quality", type=int, default=80, metavar="0..100", help="video quality (default: 80)")
     group.add_argument("--compare", action="store_true", help="show source | driving | result side by side")
     group.add_argument(
         "--preview",
         metavar="FILE.png|.html",
         type=Path,
-        help="write one picture of what would be done, and render nothing: the squares, and five frames that drive",
+        help="write one image that shows the plan (the squares, and five driving frames), and render nothing",
     )
     group.add_argument(
         "--occlusion",
@@ -142,30 +149,36 @@ def _add_output_arguments(group: Any) -> None:
         help="write a second video: white where the source does not show what is needed, a mask for inpainting",
     )
     group.add_argument(
-        "--save-keypoints", metavar="FILE", type=Path, help="save the driving movement as a small .safetensors file"
+        "--save-keypoints", metavar="FILE", type=Path, help="save the driving motion as a small .safetensors file"
     )
 
 
 def add_computing_arguments(group: Any) -> None:
     """Where and how the networks run."""
     group.add_argument(
-        "--device", default="auto", metavar="auto|cpu|cuda|mps", help="cuda:1 and so on, too (default: auto)"
+        "--device", default="auto", metavar="auto|cpu|cuda|mps", help="also cuda:1 and so on (default: auto)"
     )
     group.add_argument(
         "--dtype",
         choices=("auto", *DTYPES),
         default="auto",
-        help="auto: float16 on CUDA, else float32; keypoints and flow are float32 always",
+        help="auto: float16 on CUDA, otherwise float32; keypoints and flow are always float32",
     )
-    group.add_argument("--chunk", type=positive, metavar="N", help="frames at once (default: 1 on a CPU, else 16)")
+    group.add_argument(
+        "--chunk", type=positive, metavar="N", help="frames computed at once (default: 1 on a CPU, otherwise 16)"
+    )
     group.add_argument("--exact", action="store_true", help="use the plain networks instead of the fast ones")
-    group.add_argument("--compile", action="store_true", help="compile them: minutes at first, then faster frames")
+    group.add_argument(
+        "--compile",
+        action="store_true",
+        help="compile them: takes minutes before the first frame, then frames are faster",
+    )
 
 
 def positive(text: str) -> int:
     """A whole number from 1."""
     if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1; got {text!r}")
     return int(text)
 
 
@@ -196,7 +209,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         found = preview_files(session, source, inputs.clips, arguments.preview, options, performance=performance)
         if not arguments.quiet:
-            print(f"{arguments.preview.resolve()}: {found or 'picture and clip are taken as they are'}")
+            print(f"{arguments.preview.resolve()}: {found or 'image and clip are used as they are'}")
         return 0
     with progress_display(quiet=arguments.quiet) as progress:
         report = animate_files(
@@ -219,14 +232,14 @@ def _inputs(arguments: argparse.Namespace) -> Inputs:
     source, driving, performance = arguments.source, arguments.driving, arguments.keypoints is not None
     if arguments.example:
         if source is not None or performance:
-            arguments.usage_error("--example brings its own SOURCE and DRIVING: leave them out")
+            arguments.usage_error("--example brings its own SOURCE and DRIVING: omit them")
         from ..fomm_core.shipped import ASSETS
 
         return Inputs((ASSETS / "source.png",), (ASSETS / "driving.mp4",))
     if source is None:
-        arguments.usage_error("SOURCE and DRIVING are missing: a picture and a video (or try --example)")
+        arguments.usage_error("SOURCE and DRIVING are missing: an image and a video (or try --example)")
     if not driving and not performance:
-        arguments.usage_error("DRIVING is missing: a video, or --keypoints FILE for saved movement")
+        arguments.usage_error("DRIVING is missing: a video, or --keypoints FILE for saved motion")
     return given_inputs([source, *driving], performance=performance)
 
 
@@ -236,8 +249,8 @@ def _is_one(inputs: Inputs, arguments: argparse.Namespace) -> bool:
         return True
     if len(inputs.clips) > 1 and arguments.face == "all":
         arguments.usage_error(
-            "expected one picture, each of whose faces has a clip of its own, or one clip for all faces of several "
-            f"pictures with --face all; got {len(inputs.sources)} pictures and {len(inputs.clips)} clips"
+            "expected one image, each of whose faces has a clip of its own, or one clip for all faces of several "
+            f"images with --face all; got {len(inputs.sources)} images and {len(inputs.clips)} clips"
         )
     return False
 

@@ -17,8 +17,8 @@ examples:
   fomm blender-package                       writes fomm-blender-VERSION.zip here
   fomm blender-package -o fomm.zip
 
-In Blender: Edit > Preferences > Get Extensions > Install from Disk (4.2 and newer). The zip holds this pack without any
-library: the add-on's preferences name the Python that runs the networks, such as the one of this command.
+In Blender: Edit > Preferences > Get Extensions > Install from Disk (4.2 and newer). The zip contains this pack without
+any libraries: the add-on's preferences name the Python that runs the networks, such as the one that runs this command.
 """
 PACK = Path(__file__).resolve().parents[1]
 MANIFEST = "blender_manifest.toml"
@@ -37,7 +37,9 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("-o", "--output", type=Path, metavar="ZIP", help="where to (default: fomm-blender-VERSION.zip)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="ZIP", help="the file to write (default: fomm-blender-VERSION.zip)"
+    )
     parser.set_defaults(run=run)
 
 

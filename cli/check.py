@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   fomm check workflow.json
-  fomm check workflow.json --input pictures --models ComfyUI/models
-  fomm check workflow.json --object-info http://127.0.0.1:8188     against a ComfyUI with its packs and files
+  fomm check workflow.json --input images --models ComfyUI/models
+  fomm check workflow.json --object-info http://127.0.0.1:8188     check against a ComfyUI, its packs and its files
   fomm check workflow.json --list                                  what can be set, as `--set` names it
   fomm check workflow.json --json
 
-Exit code 1 where something would keep the graph from running; warnings alone leave it at 0.
+Exit code 1 if something would keep the graph from running; 0 if there are only warnings.
 """
 
 
@@ -32,7 +32,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "check",
         parents=[common],
-        help="say what is wrong with a saved graph",
+        help="find what is wrong with a saved graph",
         description="Check a graph without running it: unknown nodes, values, wires, missing files and models.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -42,7 +42,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "--input",
         metavar="DIR",
         type=Path,
-        help="folder in which the files that it loads should be; without it they are not looked for",
+        help="folder of the input files that the graph loads; without it, they are not checked",
     )
     parser.add_argument("--models", metavar="DIR", type=Path, help="ComfyUI's models folder, or one laid out like it")
     shown = parser.add_mutually_exclusive_group()
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _tell(graph, problems, quiet=arguments.quiet)
         if not arguments.quiet and arguments.input is None and (files := _files(graph, schemas)):
-            print(f"files are looked for with --input FOLDER only; not looked for: {', '.join(files)}")
+            print(f"files are checked only with --input FOLDER; not checked: {', '.join(files)}")
     return int(any(problem.severity == "error" for problem in problems))
 
 

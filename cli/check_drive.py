@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   fomm check-drive face.jpg talk.mp4 --model vox
-      a word, what speaks against the pair, and a better anchor; nothing is rendered
+      a verdict, what speaks against the pair, and a better anchor; nothing is rendered
 
   fomm check-drive face.jpg talk.mp4 -o check.png
-      the same as a picture: source, driver at the anchor, what would have to be invented
+      the same as an image: source, driver at the anchor, what would have to be invented
 
   fomm check-drive face.jpg --keypoints talk.safetensors --json
-      of a saved performance, for scripts: verdict, score, findings and measures
+      for a saved performance, as JSON for scripts: verdict, score, findings and measures
 
 Exit codes: 0 checked, whatever the verdict; 1 failed, 2 wrong usage.
 """
@@ -37,16 +37,16 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "check-drive",
         parents=[common],
-        help="say before rendering how well a clip will move a picture",
-        description="Compare a picture and a driving clip: pose and size at the anchor, how sure the keypoints are, "
+        help="check before rendering how well a clip will animate an image",
+        description="Compare an image and a driving clip: pose and size at the anchor, how sure the keypoints are, "
         "what would be lost or invented, cuts. Takes seconds and renders nothing.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", metavar="SOURCE", help="the picture that is to move")
-    parser.add_argument("driving", metavar="DRIVING", nargs="?", help="the clip that is to move it")
-    parser.add_argument("-o", "--output", metavar="PICTURE", type=Path, help="write what was found as a picture")
-    parser.add_argument("-y", "--overwrite", action="store_true", help="replace PICTURE where it exists")
+    parser.add_argument("source", metavar="SOURCE", help="the image to animate")
+    parser.add_argument("driving", metavar="DRIVING", nargs="?", help="the driving clip")
+    parser.add_argument("-o", "--output", metavar="IMAGE", type=Path, help="write the findings as an image")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace IMAGE if it exists")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME|FILE", help="as for fomm animate (default: the built-in one)")
@@ -62,15 +62,15 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.driving is None) == (arguments.keypoints is None):
         arguments.usage_error("expected DRIVING, a clip, or --keypoints FILE; got both or neither")
     from ..fomm_core.drive_check import check_drive_files
-    from ..fomm_core.errors import ImageError
+    from ..fomm_core.files import check_new
     from ..fomm_core.fitting import to_uint8
     from ..fomm_core.motion import load_keypoints
     from ..fomm_core.pipeline import FileOptions
     from ..fomm_core.video import write_image
 
     output = arguments.output
-    if output is not None and output.exists() and not arguments.overwrite:
-        raise ImageError(f"expected a new name to write to; '{output}' exists already. Allow it with -y.")
+    if output is not None:
+        check_new(output, overwrite=arguments.overwrite)
     options = FileOptions(
         animation=animation_options(arguments),
         crop=crop_options(arguments),

@@ -17,7 +17,7 @@ examples:
   fomm convert own.pth.tar own.safetensors --config own.yaml
   fomm convert vox.safetensors vox.pth.tar                back to the published layout
 
-Weights stay the same to the last bit. Optimizer states are left out. `fomm inspect` shows what a file holds.
+Weights stay bit-identical. Optimizer states are left out. `fomm inspect` shows what a file contains.
 """
 
 
@@ -26,17 +26,21 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "convert",
         parents=[common],
-        help="turn a published checkpoint into one safetensors file, or back",
+        help="convert a published checkpoint to one safetensors file, or back",
         description="Convert weights: .pth or .pth.tar to .safetensors (with the configuration inside), or back.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("source", metavar="SRC", help="a .pth.tar, .pth or .safetensors file, not unpacked")
     parser.add_argument(
-        "target", nargs="?", metavar="DST", type=Path, help="its ending decides (default: SRC with .safetensors)"
+        "target",
+        nargs="?",
+        metavar="DST",
+        type=Path,
+        help="its ending chooses the format (default: SRC with .safetensors)",
     )
-    parser.add_argument("-o", "--output", metavar="DST", type=Path, help="the same, as other commands have it")
-    parser.add_argument("-y", "--overwrite", action="store_true", help="replace DST where it exists")
+    parser.add_argument("-o", "--output", metavar="DST", type=Path, help="the same as DST, as in other commands")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace DST if it exists")
     add_config_arguments(parser.add_argument_group("model"))
     parser.set_defaults(run=run, usage_error=parser.error)
 
@@ -45,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Convert; returns the exit code."""
     from ..fomm_core.checkpoints import convert
     from ..fomm_core.errors import FommError
+    from ..fomm_core.files import check_new
     from ..fomm_core.wording import counted
 
     if arguments.target is not None and arguments.output is not None:
@@ -54,14 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     target = arguments.target or arguments.output or source.with_name(f"{stem}.safetensors")
     if target.resolve() == source.resolve():
         raise FommError(f"expected another name to write to than what is read; got '{target}' for both.")
-    if target.exists() and not arguments.overwrite:
-        raise FommError(
-            f"expected a new name to write to; '{target}' exists already. Choose another, or allow it to be "
-            "overwritten (-y)."
-        )
+    check_new(target, overwrite=arguments.overwrite)
     checkpoint = convert(source, target, config=chosen_config(arguments, source))
     if checkpoint.left_out:
-        say(f"left out, as no weights of the model: {', '.join(checkpoint.left_out)}")
+        say(f"left out, not weights of the model: {', '.join(checkpoint.left_out)}")
     if not arguments.quiet:
         kind = " or ".join(checkpoint.presets) or "a configuration of its own"
         print(f"{target.resolve()}: {kind}, {counted(sum(checkpoint.num_parameters.values()), 'parameter')}")

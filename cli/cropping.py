@@ -16,19 +16,19 @@ SQUARES = "auto|off|face|person|X,Y,SIDE[,ANGLE]|FILE"
 
 def add_crop_arguments(group: Any) -> None:
     """Of the picture, and of the clip."""
-    add_square_arguments(group, "of the picture")
+    add_square_arguments(group, "of the image")
     group.add_argument(
         "--crop-driving",
         type=crop,
         default="auto",
         metavar=SQUARES,
-        help="the square of the clip that moves it, likewise (default: auto)",
+        help="the square of the driving clip, likewise (default: auto)",
     )
     group.add_argument(
         "--paste",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="lay the moving square back into the whole picture (default), or write the square alone",
+        help="paste the animated square back into the whole image (default), or write only the square",
     )
 
 
@@ -39,8 +39,8 @@ def add_square_arguments(group: Any, what: str) -> None:
         type=crop,
         default="auto",
         metavar=SQUARES,
-        help=f"the square {what} that moves. auto: around the face, unless it is a close square crop already, or the "
-        "model is not one of faces (default); off: all of it, fitted; face: around the face in any case; person: "
+        help=f"the square {what} that is animated. auto: around the face, unless it is already a close square crop or "
+        "the model is not one of faces (default); off: all of it, fitted; face: around the face in any case; person: "
         "around a whole body, for models of bodies and clothes; middle and side in pixels, with an angle in degrees; a "
         "file of `fomm crop`",
     )
@@ -49,13 +49,18 @@ def add_square_arguments(group: Any, what: str) -> None:
         type=face,
         default="largest",
         metavar="largest|N|all",
-        help="of several faces: the largest (default), left, right, middle, a number from 0 counted from left to "
-        "right, or all",
+        help=(
+            "which of several faces: the largest (default), left, right, middle, a number counted from 0 from "
+            "left to right, or all"
+        ),
     )
     group.add_argument(
         "--follow",
         action="store_true",
-        help="let the clip's square follow the face, instead of one square in which the head moves: for one who walks",
+        help=(
+            "let the clip's square follow the face, instead of one square in which the head moves: for a person"
+            " who walks"
+        ),
     )
 
 
@@ -89,7 +94,7 @@ def face(text: str) -> str | int:
     if text in FACES:
         return text
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected {', '.join(FACES)}, or a number from 0; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected {', '.join(FACES)}, or a number counted from 0; got {text!r}")
     return int(text)
 
 

@@ -58,9 +58,10 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "doctor",
         parents=[common],
-        help="say what is installed and found, and what is wrong",
-        description="Look at libraries, devices, codecs, built-in models and ComfyUI. Exit code 1 where something is "
-        "wrong.",
+        help="report what is installed and what is wrong",
+        description=(
+            "Check libraries, devices, codecs, built-in models and ComfyUI. Exit code 1 if something is wrong."
+        ),
         epilog="examples:\n  fomm doctor\n  COMFYUI_DIR=~/ComfyUI fomm doctor --json",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -202,9 +203,9 @@ def _models(problems: list[str]) -> dict[str, Any]:
             found[name] = {"file": str(path), "parameters": load_builtin(name).num_parameters}
         except FommError as error:
             found[name] = {"file": str(path), "parameters": None}
-            problems.append(f"the built-in model {name} can't be loaded: {error} Install fomm-nodes again.")
+            problems.append(f"the built-in model {name} can't be loaded: {error} Reinstall fomm-nodes.")
     if not found:
-        problems.append("there is no built-in model: install fomm-nodes again")
+        problems.append("there is no built-in model: reinstall fomm-nodes")
     return found
 
 
@@ -219,7 +220,7 @@ def _published() -> dict[str, str | None]:
 def _comfyui(problems: list[str]) -> list[dict[str, Any]]:
     named = os.environ.get("COMFYUI_DIR")
     if named and not _is_comfyui(Path(named).expanduser()):
-        problems.append(f"COMFYUI_DIR is '{named}', which holds no ComfyUI: set it to the folder that holds main.py")
+        problems.append(f"COMFYUI_DIR is '{named}', which is not a ComfyUI: set it to the folder that contains main.py")
     found = []
     for path in _comfyui_folders(named):
         version = _comfyui_version(path)
@@ -275,7 +276,7 @@ def _text(found: dict[str, Any]) -> str:
     lines += ["", "published models", *_published_lines(found["published"])]
     lines += ["", "ComfyUI", *(f"  {_comfyui_text(comfyui)}" for comfyui in found["comfyui"])]
     if not found["comfyui"]:
-        lines.append("  none found; to have one looked at, run this in its folder, or set COMFYUI_DIR")
+        lines.append("  none found; to check one, run this in its folder, or set COMFYUI_DIR")
     lines += ["", "problems:" if found["problems"] else "no problems found"]
     return "\n".join(lines + [f"  - {problem}" for problem in found["problems"]])
 
@@ -283,7 +284,7 @@ def _text(found: dict[str, Any]) -> str:
 def _published_lines(published: dict[str, str | None]) -> list[str]:
     lines = [f"  {name}  {file}" for name, file in published.items() if file]
     missing = [name for name, file in published.items() if not file]
-    return lines + ([f"  not there: {', '.join(missing)}; `fomm models get NAME` downloads one"] if missing else [])
+    return lines + ([f"  not installed: {', '.join(missing)}; `fomm models get NAME` downloads one"] if missing else [])
 
 
 def _device_text(device: dict[str, Any]) -> str:
@@ -301,7 +302,7 @@ def _comfyui_text(comfyui: dict[str, Any]) -> str:
     here = f"{comfyui['folder']}, version {comfyui['version'] or 'unknown'}"
     if comfyui["pack"]:
         return f"{here}; this pack is {Path(comfyui['pack'][0]).name} in its custom_nodes"
-    return f"{here}; this pack is not in its custom_nodes: copy or link {PACK} there to have the blocks"
+    return f"{here}; this pack is not in its custom_nodes: copy or link {PACK} there to use the blocks"
 
 
 def _first_line(error: Exception) -> str:

@@ -20,17 +20,17 @@ METRIC_NAMES = ("pixels", "lpips", "faces", "acting")
 EPILOG = """\
 examples:
   fomm evaluate demo-128 clips
-      the clips that `fomm train clips` leaves out: those in clips/test, or a fifth of the identities
+      the clips that `fomm train clips` leaves out: clips/test, or a fifth of the identities
 
   fomm evaluate runs/mine/model.safetensors clips -o mine.html
       with a page of strips, source | driving | keypoints | warped | occlusion | result
 
   fomm evaluate vox talk.mp4 --frames 100 --metrics pixels lpips faces -o vox.json
-      one video, and the figures of each clip as JSON
+      one video, with the results of each clip as JSON
 
-Each clip is rebuilt from its first frame and the keypoints of the others. Beside the model stands the first frame
-copied: a ratio below 1 is the model's gain. L1, PSNR, SSIM and what mouth and eyes do are always there; LPIPS, and AKD,
-MKR and AED of faces, where their packages are (pip install "fomm-nodes[metrics]").
+Each clip is reconstructed from its first frame and the keypoints of the others. The baseline repeats the first frame: a
+ratio below 1 is the model's gain. L1, PSNR, SSIM and the motion of mouth and eyes are always measured; LPIPS, and AKD,
+MKR and AED of faces, if their packages are installed (pip install "fomm-nodes[metrics]").
 """
 
 
@@ -39,8 +39,8 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "evaluate",
         parents=[common],
-        help="measure how well a model rebuilds clips",
-        description="Rebuild held-out clips from their first frames, and measure how near the result comes.",
+        help="measure how well a model reconstructs clips",
+        description="Reconstruct held-out clips from their first frames, and measure the error.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -48,7 +48,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "model", metavar="MODEL", help="a model that `fomm models` lists, or weights: .safetensors, .pth, .pth.tar"
     )
     parser.add_argument(
-        "clips", metavar="CLIPS", type=Path, help="a folder of videos or of folders of pictures, or one video"
+        "clips", metavar="CLIPS", type=Path, help="a folder of videos or of folders of images, or one video"
     )
     output = parser.add_argument_group("output")
     output.add_argument(
@@ -58,10 +58,10 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         type=Path,
         action="append",
         default=[],
-        help="also write a page with strips (.html) or all figures (.json); may be given twice",
+        help="also write a page with strips (.html) or all results (.json); may be given twice",
     )
-    output.add_argument("-y", "--overwrite", action="store_true", help="replace files that exist")
-    output.add_argument("--json", action="store_true", help="print all figures as JSON instead of the table")
+    output.add_argument("-y", "--overwrite", action="store_true", help="replace existing files")
+    output.add_argument("--json", action="store_true", help="print all results as JSON instead of the table")
     data = parser.add_argument_group("clips")
     data.add_argument(
         "--split",
@@ -71,7 +71,10 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     )
     data.add_argument("--frames", type=positive, metavar="N", help="the first N frames of each clip (default: all)")
     data.add_argument(
-        "--size", type=frame_size, metavar="N|WxH", help="of the frames (default: what the model was trained at)"
+        "--size",
+        type=frame_size,
+        metavar="N|WxH",
+        help="size of the frames (default: the size that the model was trained at)",
     )
     data.add_argument(
         "--metrics",
@@ -127,16 +130,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_outputs(arguments: argparse.Namespace) -> None:
-    from ..fomm_core.errors import FommError
+    from ..fomm_core.files import check_new
 
     for path in arguments.output:
         if path.suffix not in WRITERS:
             arguments.usage_error(f"expected a file ending in {' or '.join(WRITERS)}; got {path.name!r}")
-        if path.exists() and not arguments.overwrite:
-            raise FommError(
-                f"expected a new name to write to; '{path}' exists already. Choose another, or allow it to be "
-                "overwritten (-y)."
-            )
+        check_new(path, overwrite=arguments.overwrite)
 
 
 def _text(evaluation: Evaluation) -> str:

@@ -17,12 +17,11 @@ NEAR, NEAR_HALF = 1e-4, 2e-2
 EPILOG = """\
 examples:
   fomm export demo-128 -o demo-onnx                   detector.onnx, encoder.onnx, animator.onnx and fomm.json
-  fomm export vox -o vox-onnx --dtype float16         half as large; for GPUs
-  fomm export vox -o vox-onnx --size 512              the networks as they are used for pictures of 512x512
+  fomm export vox -o vox-onnx --dtype float16         half the size; for GPUs
+  fomm export vox -o vox-onnx --size 512              the networks as used for images of 512x512
 
-Any number of frames and any size that the strides divide will do; fomm.json says which, and how keypoints are carried
-over from a driver to the picture. `examples/onnx` animates with onnxruntime and numpy alone, `examples/browser` in a
-web page.
+The exported networks take any number of frames, and any size that their strides divide; fomm.json says which, and how
+motion is transferred. `examples/onnx` animates with onnxruntime and numpy alone, `examples/browser` in a web page.
 """
 
 
@@ -31,28 +30,28 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "export",
         parents=[common],
-        help="write a model as ONNX files, for other programs and for browsers",
+        help="export a model as ONNX files, for other programs and browsers",
         description="Export a model's networks (ONNX, opset 20), with a JSON file that says how to use them.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("model", metavar="MODEL", help="a model that `fomm models` lists, or a weights file")
     parser.add_argument("-o", "--output", metavar="FOLDER", type=Path, required=True, help="a new folder")
-    parser.add_argument("-y", "--overwrite", action="store_true", help="replace FOLDER where an export wrote it")
-    parser.add_argument("--format", choices=("onnx",), default="onnx", help="of the networks (default: onnx)")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace FOLDER if it holds an export")
+    parser.add_argument("--format", choices=("onnx",), default="onnx", help="file format (default: onnx)")
     parser.add_argument(
         "--size",
         type=int,
         metavar="N",
-        help="shorter side of the pictures that the networks shall be at home with (default: as trained)",
+        help="shorter side of the images that the networks are to be used for (default: as trained)",
     )
     parser.add_argument(
         "--dtype",
         choices=("float32", "float16"),
         default="float32",
-        help="float16: of the generator and of dense motion; keypoints, inputs and outputs stay float32",
+        help="float16: for the generator and dense motion; keypoints, inputs and outputs stay float32",
     )
-    parser.add_argument("--no-check", action="store_true", help="do not hold the files to the model by ONNX Runtime")
+    parser.add_argument("--no-check", action="store_true", help="do not check the files with ONNX Runtime")
     add_config_arguments(parser.add_argument_group("model"))
     parser.set_defaults(run=run, usage_error=parser.error)
 

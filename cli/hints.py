@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..fomm_core.errors import FommError
 
 TOO_MANY = {
-    "crop": "one picture or clip at a time",
+    "crop": "one image or clip at a time",
     "convert": "one file at a time",
     "graph": "one graph at a time",
     "check": "one graph at a time",
@@ -83,7 +83,7 @@ def picture_and_clip(source: str, driving: str | None) -> tuple[Path, Path | Non
 
     picture = _one_of(source, "picture", stills=False)
     clip = None if driving is None else _one_of(driving, "clip", stills=True)
-    for path, place in ((picture, "a picture"), (clip, "a clip")):
+    for path, place in ((picture, "an image"), (clip, "a clip")):
         if path is not None and path.is_file() and (other := _of_another_kind(path)):
             raise ImageError(f"expected {place}; '{path}' is {other}.")
     if (wrong := why_no_picture(picture, clip)) is not None:
@@ -99,11 +99,11 @@ def why_no_picture(picture: Path, clip: Path | None) -> FommError | None:
         return None
     if clip is not None and clip.is_file() and is_still(clip):
         return ImageError(
-            f"expected a picture, then a clip; '{picture}' is a video and '{clip}' a picture. Swap the two: "
+            f"expected an image, then a clip; '{picture}' is a video and '{clip}' an image. Swap the two: "
             f"fomm animate {clip} {picture}"
         )
     return ImageError(
-        f"expected a picture as SOURCE; '{picture}' is not one, but a video. Take a still of it: ffmpeg -i "
+        f"expected an image as SOURCE; '{picture}' is a video. Extract a still from it: ffmpeg -i "
         f"{picture} -frames:v 1 still.png"
     )
 
@@ -131,9 +131,9 @@ def given_file(name: str) -> Path:
     """The picture or clip that `fomm crop` was given; raises ImageError for something else."""
     from ..fomm_core.errors import ImageError
 
-    path = _one_of(name, "picture or clip", stills=True)
+    path = _one_of(name, "image or clip", stills=True)
     if path.is_file() and (other := _of_another_kind(path)):
-        raise ImageError(f"expected a picture or a clip; '{path}' is {other}.")
+        raise ImageError(f"expected an image or a clip; '{path}' is {other}.")
     return path
 
 
@@ -152,8 +152,8 @@ def _one_of(name: str, what: str, *, stills: bool) -> Path:
         return path
     if len(found) > 1:
         raise ImageError(
-            f"expected one {what}; '{name}' fits {len(found)} files, '{found[0]}' first. Name one of them; for all of "
-            "them, see `fomm render --help`."
+            f"expected one {what}; '{name}' matches {len(found)} files, '{found[0]}' first. Name one of them; for "
+            "all of them, see `fomm render --help`."
         )
     return found[0] if found else path
 
@@ -161,9 +161,9 @@ def _one_of(name: str, what: str, *, stills: bool) -> Path:
 def _of_another_kind(path: Path) -> str | None:
     name = path.name.lower()
     if name.endswith(".safetensors"):
-        return "weights or saved movement, which go to --model FILE or --keypoints FILE"
+        return "weights or saved motion, which belong to --model FILE or --keypoints FILE"
     if name.endswith(WEIGHTS):
-        return "weights, which go to --model FILE"
+        return "weights, which belong to --model FILE"
     return "a graph: `fomm render` runs it" if name.endswith(".json") else None
 
 

@@ -29,7 +29,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "inspect",
         parents=[common],
-        help="say what is in a weights or keypoints file",
+        help="show what is in a weights or keypoints file",
         description="Describe weights (.safetensors, .pth, .pth.tar, built-in names) and saved keypoints.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -143,7 +143,7 @@ def _text(entry: dict[str, Any]) -> str:
 def _keypoints_rows(entry: dict[str, Any]) -> dict[str, Any]:
     rate = "not known" if entry["fps"] is None else f"{entry['fps']} frames per second, {entry['seconds']:.1f} s"
     if entry["uneven"]:
-        rate += "; frames are uneven and have times of their own"
+        rate += "; frames are uneven and have individual times"
     return {
         "frames": entry["frames"],
         "rate": rate,

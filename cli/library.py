@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 EPILOG = """\
 examples:
-  fomm models                                    the models that --model finds, and those that can be had
-  fomm models --verify                           read each whole: do the weights load, is the SHA-256 as recorded
-  fomm models get vox                            download a published model; goes on where it was broken off
-  fomm models get vox taichi --yes --convert     without asking, as safetensors
+  fomm models                                    installed models, and those available
+  fomm models --verify                           read each file: do the weights load, is the SHA-256 as recorded
+  fomm models get vox                            download a published model, or resume
+  fomm models get vox taichi --yes --convert     without confirmation, as safetensors
   fomm models get vox --file ~/Downloads/vox-cpk.pth.tar
   fomm models get mine --url https://example.org/mine.pth.tar
 
-Models lie in the first folder that `fomm models` names, and are found by --model in every command, by the blocks
-in ComfyUI and Blender, and by load_model("vox") in Python. FOMM_MODELS names other folders.
+Models are stored in the first folder that `fomm models` names, and found by --model in every command, by the blocks
+in ComfyUI and Blender, and by load_model("vox") in Python. Set FOMM_MODELS to use other folders.
 """
 
 GET_EPILOG = """\
@@ -35,7 +35,7 @@ examples:
   fomm models get vox --file ~/Downloads/vox-cpk.pth.tar
 
 Known names: vox, vox-adv, taichi, taichi-adv, fashion, mgif, bair, nemo; any other with --url or --file.
-Ctrl-C keeps what has come: the same command goes on from there.
+Ctrl-C keeps what was downloaded: the same command resumes.
 """
 
 
@@ -45,29 +45,31 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "models",
         parents=[common],
         help="list models, download published ones",
-        description="List the models that are there and those that can be had.",
+        description="List installed models and models available for download.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--verify", action="store_true", help="read each file whole and compare its SHA-256")
+    parser.add_argument("--verify", action="store_true", help="read each file completely and compare its SHA-256")
     parser.add_argument("--json", action="store_true", help="print the same as JSON")
     parser.set_defaults(run=run_list)
     actions = parser.add_subparsers(dest="action", metavar="ACTION", title="actions")
     get = actions.add_parser(
         "get",
         parents=[common],
-        help="download published models, or take over a file",
-        description="Download published weights into the folder of models, check them, and record their SHA-256.",
+        help="download published models, or import a file",
+        description="Download published weights into the models folder, check them, and record their SHA-256.",
         epilog=GET_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    get.add_argument("names", nargs="+", metavar="NAME", help="of a published model; or any, with --url or --file")
-    get.add_argument("-y", "--yes", action="store_true", help="don't ask before it starts")
-    get.add_argument("--convert", action="store_true", help="keep one safetensors file in place of the published one")
+    get.add_argument("names", nargs="+", metavar="NAME", help="a published model; any name with --url or --file")
+    get.add_argument("-y", "--yes", action="store_true", help="do not ask before downloading")
+    get.add_argument("--convert", action="store_true", help="keep one safetensors file instead of the published one")
     other = get.add_mutually_exclusive_group()
-    other.add_argument("--url", help="another address to download it from")
-    other.add_argument("--file", type=Path, help="a file on this machine, which is copied")
-    get.add_argument("--to", type=Path, metavar="DIR", help="folder to put it into (default: that of `fomm models`)")
+    other.add_argument("--url", help="download it from another address")
+    other.add_argument("--file", type=Path, help="copy a file on this machine instead of downloading")
+    get.add_argument(
+        "--to", type=Path, metavar="DIR", help="destination folder (default: the one that `fomm models` names)"
+    )
     get.set_defaults(run=run_get, usage_error=get.error)
 
 
@@ -117,7 +119,7 @@ def _verified(path: Path) -> dict[str, Any]:
         matches, kind = verify(path)
     except FommError as problem:
         return {"problem": str(problem)}
-    changed = "the file is not the one that was checked: its SHA-256 is another. Remove it and get it anew"
+    changed = "the file has changed since it was checked: its SHA-256 differs. Remove it and download it again"
     return {"kind": kind, "sha256_matches": matches, "problem": changed if matches is False else None}
 
 
@@ -130,7 +132,7 @@ def _text(found: dict[str, Any]) -> str:
         if model["problem"]:
             lines.append(f"    problem: {model['problem']}")
     if not all(model["there"] for model in found["published"]):
-        lines += ["", "published, to be had by `fomm models get NAME`"]
+        lines += ["", "published; download with `fomm models get NAME`"]
     lines += [f"  {model['name']:<12} {model['moves']}" for model in found["published"] if not model["there"]]
     lines += ["", "folders of models", *(f"  {folder}" for folder in found["folders"])]
     return "\n".join(lines)
@@ -172,10 +174,10 @@ def _get(name: str, arguments: argparse.Namespace) -> bool:
         page = f" The authors' own page: {AUTHORS_PAGE}" if known and not arguments.file else ""
         raise type(problem)(f"{problem}{page}") from problem
     except KeyboardInterrupt:
-        say("stopped; what has come is kept, and the same command goes on from there.")
+        say("stopped; what was downloaded is kept, and the same command resumes.")
         return False
     if made.left_out:
-        say(f"left out, as no weights of the model: {', '.join(made.left_out)}")
+        say(f"left out, not weights of the model: {', '.join(made.left_out)}")
     if not arguments.quiet:
         print(f"{made.path}: {made.record.kind}, {megabytes(made.record.size)}, SHA-256 {made.record.sha256}")
         say(f"use it with --model {known.name if known else name}")
@@ -196,12 +198,12 @@ def _target(name: str, known: PublishedModel | None, arguments: argparse.Namespa
     if known is not None:
         return folder / f"{known.stems[0]}{suffix}"
     if name in builtin_models():
-        raise FommError(f"expected another model than '{name}', which is built in: use it with --model {name}.")
+        raise FommError(f"'{name}' is built in and needs no download: use it with --model {name}.")
     if not given:
         near = difflib.get_close_matches(name, PUBLISHED, n=1)
         hint = f" Did you mean '{near[0]}'?" if near else ""
         raise FommError(
-            f"expected a published model ({', '.join(PUBLISHED)}); got '{name}'.{hint} For any other say where it is: "
+            f"expected a published model ({', '.join(PUBLISHED)}); got '{name}'.{hint} For any other, say where it is: "
             "--url or --file."
         )
     if not name.replace("-", "").replace("_", "").isalnum():
@@ -218,7 +220,7 @@ def _there_already(name: str, arguments: argparse.Namespace) -> bool:
         return False
     if arguments.convert and found.suffix != ".safetensors":
         found = make_safetensors(found).path
-    say(f"'{name}' is there: {found}. Use it with --model {name}; remove the file to have it anew.")
+    say(f"'{name}' is installed: {found}. Use it with --model {name}; remove the file to download it again.")
     return True
 
 
@@ -227,7 +229,8 @@ def _refuse_unless_asked(arguments: argparse.Namespace) -> None:
 
     if not (arguments.yes or arguments.file or (sys.stdin is not None and sys.stdin.isatty())):
         raise FommError(
-            "expected a terminal to ask at before downloading; there is none. Add --yes to agree beforehand."
+            "expected a terminal to ask for confirmation before downloading; there is none. Add --yes to "
+            "confirm in advance."
         )
 
 
@@ -239,10 +242,10 @@ def _remote(url: str, target: Path, known: PublishedModel | None, arguments: arg
     say(f"asking {url}")
     remote = look(url)
     had = held(part_of(target), remote)
-    here = f" ({megabytes(had)} of it here)" if had else ""
-    say(f"{target.name}, {megabytes(remote.size)}{here}, goes into {target.parent}")
+    here = f" ({megabytes(had)} of it already downloaded)" if had else ""
+    say(f"{target.name}, {megabytes(remote.size)}{here}, will be saved in {target.parent}")
     if known is not None:
-        say(f"The weights are by the paper's authors; what they may be used for is said on their page: {AUTHORS_PAGE}")
+        say(f"The weights were published by the paper's authors; their page states the terms of use: {AUTHORS_PAGE}")
     if arguments.yes:
         return remote
     print("fomm: download it? [y/N] ", end="", file=sys.stderr, flush=True)

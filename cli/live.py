@@ -25,13 +25,13 @@ examples:
   fomm live --source portrait.png --driving clip.mp4 --loop
   fomm live --source portrait.png --camera 0 --virtual-camera
 
-Look as the picture does and press A: that pose becomes the picture's. R records a take-001.mp4, and the performance
-take-001.safetensors, which gives the same frames again:
+Take the pose of the image and press A: it becomes the anchor. R records take-001.mp4 and the performance
+take-001.safetensors, which renders the same frames again:
 
   fomm animate portrait.png --keypoints take-001.safetensors --mode absolute --no-paste --size model -o again.mp4
 
-The page is served to this machine alone, under an address with a key that is new each time. Where frames take too
-long, lower precision and smaller sizes hold the rate; a take keeps the size at which it was begun.
+The page is served only to this machine, at an address with a new key each time. If frames take too long, precision
+and size are lowered to maintain the frame rate; a take keeps the size it started with.
 """
 
 
@@ -40,34 +40,40 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "live",
         parents=[common],
-        help="a picture follows your camera or a clip, as it comes",
-        description="Serve a page on this machine that shows a picture following a camera or clip.",
+        help="an image follows your camera or a clip, live",
+        description="Serve a page on this machine that shows an image following a camera or clip.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--source", nargs="+", required=True, metavar="PICTURE", help="one, or several to choose from")
+    parser.add_argument(
+        "--source", nargs="+", required=True, metavar="IMAGE", help="one image, or several to choose from"
+    )
     driver = parser.add_mutually_exclusive_group()
     driver.add_argument("--camera", type=int, metavar="N", help="a camera of this machine (default: the browser's)")
-    driver.add_argument("--driving", metavar="CLIP", type=Path, help="a clip, at its own speed")
-    parser.add_argument("--loop", action="store_true", help="begin the clip again when it ends")
+    driver.add_argument("--driving", metavar="CLIP", type=Path, help="a clip, played at its own speed")
+    parser.add_argument("--loop", action="store_true", help="restart the clip when it ends")
     parser.add_argument(
         "--mirror",
         action=argparse.BooleanOptionalAction,
         help="flip the driver left to right (default: cameras are mirrored, clips are not)",
     )
-    parser.add_argument("--strength", type=float, default=1.0, metavar="0..2", help="share of movement (default: 1)")
-    parser.add_argument("--no-smooth", action="store_true", help="do not take out jitter")
-    parser.add_argument("--fps", type=float, default=15.0, metavar="N", help="rate to be held (default: 15)")
-    parser.add_argument("--no-adapt", action="store_true", help="keep size and precision, whatever the rate")
-    parser.add_argument("--record-to", type=Path, default=Path(), metavar="FOLDER", help="of takes (default: here)")
-    parser.add_argument("--virtual-camera", action="store_true", help="show the result as a camera (pyvirtualcam)")
+    parser.add_argument("--strength", type=float, default=1.0, metavar="0..2", help="share of the motion (default: 1)")
+    parser.add_argument("--no-smooth", action="store_true", help="do not remove jitter")
+    parser.add_argument("--fps", type=float, default=15.0, metavar="N", help="frame rate to maintain (default: 15)")
+    parser.add_argument("--no-adapt", action="store_true", help="keep size and precision even if the frame rate drops")
+    parser.add_argument(
+        "--record-to", type=Path, default=Path(), metavar="FOLDER", help="folder for takes (default: the current one)"
+    )
+    parser.add_argument(
+        "--virtual-camera", action="store_true", help="make the result available as a camera (pyvirtualcam)"
+    )
     parser.add_argument("--port", type=int, default=PORT, metavar="N", help=f"0: any (default: {PORT})")
     parser.add_argument("--no-browser", action="store_true", help="only print the page's address")
     model = parser.add_argument_group("model")
     model.add_argument("--model", metavar="NAME|FILE", help="a model that `fomm models` lists, or weights")
     add_config_arguments(model)
     computing = parser.add_argument_group("computing")
-    computing.add_argument("--size", type=positive, metavar="N", help="of the frames (default: the model's)")
+    computing.add_argument("--size", type=positive, metavar="N", help="size of the frames (default: the model's)")
     computing.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="(default: auto)")
     computing.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="at the start (default: auto)")
     parser.set_defaults(run=run, usage_error=parser.error)
@@ -99,7 +105,7 @@ def run(arguments: argparse.Namespace) -> int:
     def ready(address: str) -> None:
         print(address, flush=True)
         if not arguments.quiet:
-            say("open this address; Ctrl-C ends.")
+            say("open this address; Ctrl-C quits.")
         if not arguments.no_browser:
             webbrowser.open(address)
 

@@ -48,13 +48,13 @@ examples:
   fomm animate face.jpg talk.mp4 -o out.mp4 --model vox
   fomm live --source face.jpg                   follow your camera, in a page on this machine
   fomm crop photo.jpg -o face.png               the square around the face
-  fomm check-drive face.jpg talk.mp4            will it work? before it is rendered
+  fomm check-drive face.jpg talk.mp4            check the pair before rendering
   fomm performance talk.safetensors -o loop.safetensors --ending loop --crossfade 12
   fomm render graph.json --set "Load Image.image=portraits/*.png"
   fomm graph workflow.json -o api.json          a saved workflow as servers run it
   fomm check workflow.json                      what is wrong with a saved workflow
-  fomm train clips -o runs/mine --preset demo   learn a model from a folder of videos
-  fomm evaluate demo-128 clips                  how well a model rebuilds clips it has not seen
+  fomm train clips -o runs/mine --preset demo   train a model on a folder of videos
+  fomm evaluate demo-128 clips                  how well a model reconstructs unseen clips
   fomm convert vox-cpk.pth.tar                  to one safetensors file with its configuration
   fomm export vox -o vox-onnx                   as ONNX, for other programs and for browsers
   fomm inspect vox-cpk.pth.tar                  what is in a weights or keypoints file
@@ -69,7 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The whole command line."""
     parser = Parser(
         prog="fomm",
-        description="Bring a still picture to life with the movement of a video (First Order Motion Model).",
+        description="Animate a still image with the motion of a video (First Order Motion Model).",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -78,7 +78,7 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     group = common.add_argument_group("messages")
     group.add_argument("-q", "--quiet", action="store_true", help="show warnings and errors only")
-    group.add_argument("--debug", action="store_true", help="show where in the code an error arose")
+    group.add_argument("--debug", action="store_true", help="show where in the code an error occurred")
     for module in (
         animate,
         live,
@@ -134,13 +134,13 @@ def program() -> int:
 def _explain(problem: BaseException, *, debug: bool) -> int:
     """Tell the user in one paragraph; returns the exit code."""
     if isinstance(problem, KeyboardInterrupt):
-        say("stopped; no half-written file is left.")
+        say("stopped; no partial file is left.")
     elif isinstance(problem, BrokenPipeError):  # the reader of our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     elif isinstance(problem, ImportError):
-        say(f"error: a library can't be loaded ({problem}). `fomm doctor` says what is missing.")
+        say(f"error: a library cannot be loaded ({problem}). `fomm doctor` says what is missing.")
     elif isinstance(problem, OSError):
-        room = " The disk is full: make room, or write elsewhere." if problem.errno in FULL else ""
+        room = " The disk is full: free some space, or write elsewhere." if problem.errno in FULL else ""
         say(f"error: {problem}.{room}")
     else:
         _explain_failure(problem, debug=debug)
@@ -148,10 +148,12 @@ def _explain(problem: BaseException, *, debug: bool) -> int:
 
 
 def _explain_failure(problem: BaseException, *, debug: bool) -> None:
-    from ..fomm_core.errors import FommError
-    from ..fomm_core.session import is_out_of_memory
+    from ..fomm_core.chunks import is_out_of_memory
+    from ..fomm_core.errors import ExistsError, FommError
 
-    if isinstance(problem, FommError):
+    if isinstance(problem, ExistsError):
+        say(f"error: {problem} (-y overwrites)")
+    elif isinstance(problem, FommError):
         say(f"error: {problem}")
     elif isinstance(problem, RuntimeError) and is_out_of_memory(problem):
         say(
@@ -161,7 +163,7 @@ def _explain_failure(problem: BaseException, *, debug: bool) -> None:
     else:
         if not debug:
             traceback.print_exception(problem)
-        say("error: this is a defect of fomm-nodes. Please report the lines above and the output of `fomm doctor`.")
+        say("error: this is a defect in fomm-nodes. Please report the lines above and the output of `fomm doctor`.")
 
 
 class _Shown(logging.Handler):

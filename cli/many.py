@@ -51,7 +51,7 @@ def given_inputs(names: Sequence[str], *, performance: bool) -> Inputs:
     if (wrong := why_no_picture(sources[0], drivers[0] if drivers else None)) is not None:
         raise wrong
     return Inputs(
-        tuple(checked(path, "a picture") for path in dict.fromkeys(sources)),
+        tuple(checked(path, "an image") for path in dict.fromkeys(sources)),
         tuple(checked(path, "a clip") for path in drivers),
     )
 
@@ -90,14 +90,14 @@ def check_places(arguments: argparse.Namespace, results: int) -> None:
     files = (*CONTAINERS, ".gif", ".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff")
     if output is not None and "*" not in str(output) and output.suffix.lower() in files and not output.is_dir():
         arguments.usage_error(
-            f"expected a folder for {results} results, or a name with * for theirs, such as out/*.webm; got -o {output}"
+            f"expected a folder for {results} results, or a name with *, such as out/*.webm; got -o {output}"
         )
     for option in ("occlusion", "save_keypoints", "preview"):
         path = getattr(arguments, option)
         if path is not None and "*" not in str(path):
             called = "--" + option.replace("_", "-")
             arguments.usage_error(
-                f"expected a name with * for {called}, which becomes that of each of {results} results; got {path}"
+                f"expected a name with * for {called}, in place of the name of each of {results} results; got {path}"
             )
 
 
@@ -140,7 +140,7 @@ def animate_many(
         if not arguments.quiet:
             print(summary(told) if not isinstance(told, str) else told, flush=True)
     if not arguments.quiet:
-        left = f", {kept} there already (-y makes them anew)" if kept else ""
+        left = f", {kept} already there (-y replaces them)" if kept else ""
         say(f"{counted(done, 'result')} made{left}, {len(failed)} failed.")
     return 1 if failed else 0
 

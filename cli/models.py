@@ -26,14 +26,16 @@ PRESET_NAMES = (
 def add_config_arguments(group: Any) -> None:
     """How a weights file is to be understood."""
     which = group.add_mutually_exclusive_group()
-    which.add_argument("--preset", metavar="NAME", help=f"kind of model, where it is not recognised: {PRESET_NAMES}")
-    which.add_argument("--config", metavar="YAML", help="a configuration file of the published code, for own models")
+    which.add_argument("--preset", metavar="NAME", help=f"kind of model, if it is not recognised: {PRESET_NAMES}")
+    which.add_argument("--config", metavar="YAML", help="a configuration file of the published code, for custom models")
     group.add_argument(
         "--align-corners",
         type=truth,
         metavar="true|false",
-        help="warp convention that the weights were trained under: true for all published ones (the default), false "
-        "for those trained with torch 1.3 or newer by code that did not set it",
+        help=(
+            "warp convention that the weights were trained with: true for all published ones (the default), "
+            "false for those trained with torch 1.3 or newer by code that did not set it"
+        ),
     )
 
 
@@ -70,8 +72,8 @@ def find_weights(name: str) -> Path:
 def hint_at_better_models() -> None:
     """Say once that the built-in model is not what this can do."""
     say(
-        "using the built-in demo model: small, for a first try. For real work get one that the authors of the First "
-        "Order Motion Model published, such as vox for faces: `fomm models get vox`, then add --model vox"
+        "using the built-in demo model: small, for a first try. For real work, get one that the authors of the "
+        "First Order Motion Model published, such as vox for faces: `fomm models get vox`, then add --model vox"
     )
 
 

@@ -16,27 +16,29 @@ def add_motion_arguments(group: Any) -> Any:
     """The part of the clip, the anchor, and what becomes of the movement; returns the group of the ways to choose an
     anchor.
     """
-    group.add_argument("--keypoints", metavar="FILE", type=Path, help="take the movement from a saved file instead")
+    group.add_argument("--keypoints", metavar="FILE", type=Path, help="use motion from a saved file instead")
     group.add_argument(
         "--start",
         type=place,
         default=0,
         metavar="N|TIME",
-        help="first driving frame to use, by its number or time: 60, 2.5s, 0:02.5 (default: 0)",
+        help="first driving frame, by number or time: 60, 2.5s, 0:02.5 (default: 0)",
     )
     group.add_argument(
         "--frames",
         type=place,
         metavar="N|TIME",
-        help="how many driving frames to use, or how long a part: 100, 4s, 0:04 (default: all)",
+        help="how many driving frames, or how much time: 100, 4s, 0:04 (default: all)",
     )
     group.add_argument(
         "--mode",
         choices=("relative", "absolute", "avd"),
         default="relative",
-        help="relative: the source keeps its proportions and moves as the driver does (default); absolute: it takes "
-        "the driver's pose and proportions; avd: the driver's pose in the source's proportions, by a network "
-        "that some models of MRAA and TPS have",
+        help=(
+            "relative: the source keeps its proportions and moves like the driver (default); absolute: it "
+            "adopts the driver's pose and proportions; avd: the driver's pose in the source's proportions, with"
+            " a network that some MRAA and TPS models have"
+        ),
     )
     anchor = group.add_mutually_exclusive_group()
     anchor.add_argument(
@@ -44,31 +46,38 @@ def add_motion_arguments(group: Any) -> Any:
         type=anchor_frame,
         default="first",
         metavar="N|first|best",
-        help="relative mode: the driving frame, from 0 at --start, whose pose equals the source's (default: first)",
+        help=(
+            "relative mode: the driving frame, counted from 0 at --start, whose pose equals the source's "
+            "(default: first)"
+        ),
     )
     anchor.add_argument(
         "--best-frame", action="store_const", const="best", dest="anchor", help="the same as --anchor best"
     )
-    group.add_argument("--strength", type=float, default=1.0, metavar="0..2", help="share of movement (default: 1)")
+    group.add_argument("--strength", type=float, default=1.0, metavar="0..2", help="share of the motion (default: 1)")
     group.add_argument(
         "--smooth",
         choices=("none", "one-euro", "gaussian"),
         default="none",
-        help="take out jitter; one-euro follows fast movement, gaussian is even (default: none)",
+        help="remove jitter; one-euro follows fast motion, gaussian smooths evenly (default: none)",
     )
     group.add_argument(
-        "--smooth-sigma", type=float, default=1.0, metavar="FRAMES", help="width of the gaussian (default: 1)"
+        "--smooth-sigma",
+        type=float,
+        default=1.0,
+        metavar="FRAMES",
+        help="standard deviation of the Gaussian (default: 1)",
     )
     group.add_argument(
         "--jacobians",
         choices=("auto", "on", "off"),
         default="auto",
-        help="relative mode: carry local turning and stretching over as a change; auto: where the model has it",
+        help="relative mode: transfer local rotation and stretching as well; auto: if the model has them",
     )
     group.add_argument(
         "--no-scale",
         action="store_true",
-        help="relative mode: do not adapt movement to how large the source stands in its picture",
+        help="relative mode: do not scale the motion by how large the source is in its image",
     )
     return anchor
 
@@ -78,7 +87,7 @@ def anchor_frame(text: str) -> int | str:
     if text in ("first", "best"):
         return text
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected first, best or a frame's number from 0; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected first, best or a frame number counted from 0; got {text!r}")
     return int(text)
 
 

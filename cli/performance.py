@@ -22,21 +22,21 @@ examples:
       one after the other, each fading into the next
 
   fomm performance talk.safetensors -o other.safetensors --mirror --reverse --speed 0.5
-      left and right exchanged, backwards, half as fast
+      mirrored, backwards, at half speed
 
   fomm performance talk.safetensors -o fading.safetensors --strength "0: 0, 1s: 1, 4s: 1, 5s: 0"
-      movement that comes and goes
+      motion that fades in and out
 
   fomm performance head.safetensors --blend talk.safetensors --groups "mouth: 7-8" --only "mouth 1/0.5" -o mix.json
-      the mouth of one clip on the head of another; half of its turning
+      the mouth of one clip on the head of another; half of its rotation
 
   fomm performance talk.safetensors -o clean.safetensors --fill-gaps --curves curves.png
-      bridges frames in which the face was lost, and shows the movement as a picture
+      bridge frames in which the face was lost, and draw the motion as curves
 
   fomm performance talk.safetensors -o talk.json
       as text for other tools; .json files are read as well
 
-Performances come from `fomm animate --save-keypoints FILE`, and go back in with `fomm animate --keypoints FILE`.
+Save performances with `fomm animate --save-keypoints FILE`, and use them with `fomm animate --keypoints FILE`.
 """
 
 
@@ -45,20 +45,24 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "performance",
         parents=[common],
-        help="trim, loop, mirror, mix and join saved movement",
-        description="Edit performances: keypoints over time, saved by `fomm animate --save-keypoints`. Several are "
-        "joined. What is asked for is done in the order of the options below.",
+        help="trim, loop, mirror, mix and join saved motion",
+        description=(
+            "Edit performances: keypoints over time, saved by `fomm animate --save-keypoints`. Several are "
+            "joined. Edits are applied in the order of the options below."
+        ),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("performances", nargs="+", metavar="FILE", help="performances, .safetensors or .json")
     parser.add_argument("-o", "--output", metavar="OUT", type=Path, help="the result, .safetensors or .json")
-    parser.add_argument("-y", "--overwrite", action="store_true", help="replace OUT where it exists")
+    parser.add_argument("-y", "--overwrite", action="store_true", help="replace OUT if it exists")
     _add_repairs(parser.add_argument_group("repairs"))
     _add_edits(parser.add_argument_group("edits"))
     _add_mixing(parser.add_argument_group("mixing"))
     group = parser.add_argument_group("picture")
-    group.add_argument("--curves", metavar="PICTURE", type=Path, help="draw the result over time, and what it was")
+    group.add_argument(
+        "--curves", metavar="IMAGE", type=Path, help="draw the result over time, together with the original"
+    )
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -69,34 +73,40 @@ def _add_repairs(group: Any) -> None:
         type=float,
         default=0.8,
         metavar="0..1",
-        help="a frame is lost below this share of the clip's usual confidence (default: 0.8)",
+        help="a frame counts as lost below this share of the clip's usual confidence (default: 0.8)",
     )
 
 
 def _add_edits(group: Any) -> None:
     group.add_argument("--start", type=place, default=0, metavar="N|TIME", help="first frame to use: 60, 2.5s, 0:02.5")
-    group.add_argument("--frames", type=place, metavar="N|TIME", help="how many frames to use, or how long a part")
-    group.add_argument("--mirror", action="store_true", help="exchange left and right")
-    group.add_argument("--reverse", action="store_true", help="last frame first")
+    group.add_argument("--frames", type=place, metavar="N|TIME", help="how many frames to use, or how much time")
+    group.add_argument("--mirror", action="store_true", help="swap left and right")
+    group.add_argument("--reverse", action="store_true", help="play backwards")
     group.add_argument("--speed", type=float, default=1.0, metavar="X", help="2 is twice as fast (default: 1)")
-    group.add_argument("--fps", type=frame_rate, metavar="RATE", help="another frame rate at the same pace")
-    group.add_argument("--length", type=place, metavar="N|TIME", help="stretch or squeeze to so many frames")
+    group.add_argument("--fps", type=frame_rate, metavar="RATE", help="change the frame rate; the pace stays")
+    group.add_argument("--length", type=place, metavar="N|TIME", help="stretch or compress to this many frames")
     group.add_argument(
-        "--strength", default="1", metavar="CURVE", help='share of the movement: 0.5, or over time "0: 0, 25: 1, 4s: 0"'
+        "--strength", default="1", metavar="CURVE", help='share of the motion: 0.5, or over time "0: 0, 25: 1, 4s: 0"'
     )
     group.add_argument("--anchor", type=int, default=0, metavar="N", help="the pose at strength 0 (default: frame 0)")
-    group.add_argument("--offset", type=float, default=0.0, metavar="FRAMES", help="later; below 0 earlier")
+    group.add_argument("--offset", type=float, default=0.0, metavar="FRAMES", help="delay; below 0, start earlier")
     group.add_argument(
-        "--wrap", action="store_true", help="--offset of a loop: what leaves at one end enters at the other"
+        "--wrap",
+        action="store_true",
+        help="for a loop, --offset wraps around: what leaves at one end enters at the other",
     )
-    group.add_argument("--hold-first", type=place, default=0, metavar="N|TIME", help="stand in the first pose before")
-    group.add_argument("--hold-last", type=place, default=0, metavar="N|TIME", help="stand in the last pose after")
+    group.add_argument(
+        "--hold-first", type=place, default=0, metavar="N|TIME", help="frames to hold the first pose before the start"
+    )
+    group.add_argument(
+        "--hold-last", type=place, default=0, metavar="N|TIME", help="frames to hold the last pose after the end"
+    )
     group.add_argument(
         "--crossfade",
         type=place,
         default=0,
         metavar="N|TIME",
-        help="fade where it loops, and where the next one begins",
+        help="frames to fade at a loop's seam, and into the next performance",
     )
     group.add_argument(
         "--ending",
@@ -104,12 +114,14 @@ def _add_edits(group: Any) -> None:
         default="as it is",
         help="ping-pong: there and back; loop: the end fades into the beginning",
     )
-    group.add_argument("--repeat", type=int, default=1, metavar="N", help="so often in a row (default: 1)")
+    group.add_argument("--repeat", type=int, default=1, metavar="N", help="how many times in a row (default: 1)")
 
 
 def _add_mixing(group: Any) -> None:
     group.add_argument("--blend", metavar="FILE", type=Path, help="mix the result with this performance")
-    group.add_argument("--weight", type=float, default=1.0, metavar="0..1", help="share of that one (default: 1)")
+    group.add_argument(
+        "--weight", type=float, default=1.0, metavar="0..1", help="share of that performance (default: 1)"
+    )
     group.add_argument(
         "--only",
         default="",
@@ -121,23 +133,23 @@ def _add_mixing(group: Any) -> None:
         "--mismatch",
         choices=("stop", "shorter", "looped", "held", "ping-pong", "stretched"),
         default="shorter",
-        help="where that one has another number of frames (default: shorter, both are cut)",
+        help="if that performance has another number of frames (default: shorter, both are cut)",
     )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Edit; returns the exit code."""
     if arguments.output is None and arguments.curves is None:
-        arguments.usage_error("expected -o OUT for the result, or --curves PICTURE; got neither")
-    from ..fomm_core.errors import FommError
+        arguments.usage_error("expected -o OUT for the result, or --curves IMAGE; got neither")
+    from ..fomm_core.files import check_new
     from ..fomm_core.motion import edited, fill_gaps, load_keypoints, parse_groups, save_keypoints
     from ..fomm_core.wording import counted
     from .terminal import say
 
     paths = [Path(path) for path in arguments.performances]
     for path in (arguments.output, arguments.curves):
-        if path is not None and path.exists() and not arguments.overwrite:
-            raise FommError(f"expected a new name to write to; '{path}' exists already. Allow it with -y.")
+        if path is not None:
+            check_new(path, overwrite=arguments.overwrite)
     loaded = [load_keypoints(path) for path in paths]
     first = loaded[0]
     rate = first.rate or Fraction(25)

@@ -13,37 +13,46 @@ def add_picture_arguments(group: Any) -> None:
         "--detail",
         choices=("off", "transfer", "high-pass"),
         default="off",
-        help="what of a picture larger than --size is carried over, so that the result is as sharp as the picture. "
-        "transfer: its own pixels, moved along, where they are seen; high-pass: only their fine detail, colours and "
-        "light stay the model's; off: nothing (default)",
+        help=(
+            "how the detail of an image larger than --size is carried over, so that the result is as sharp as "
+            "the image. transfer: its own pixels are moved along if they are visible; high-pass: only their "
+            "fine detail is, colours and light stay the model's; off: none (default)"
+        ),
     )
     group.add_argument(
         "--hold",
         metavar="MASK",
         type=Path,
-        help="a picture of the source's shape, white where it shall stand still: shoulders, background",
+        help="a mask image of the source's shape, white for what must not move: shoulders, background",
     )
     group.add_argument(
         "--size",
         type=picture_size,
         default="auto",
         metavar="auto|model|source|N|WxH",
-        help="of the frames, or of the square that moves where it is pasted back. auto: the size that the model was "
-        "trained at, but 256 at least (default); model: just that size; source: the picture's own; a number: the "
-        "shorter side. Any size will do. With --detail the frames are as large as the picture",
+        help=(
+            "size of the frames, or of the animated square if it is pasted back. auto: the size that the model "
+            "was trained at, but at least 256 (default); model: exactly that size; source: the image's own; a "
+            "number: the shorter side. Any size will do. With --detail, frames are as large as the image"
+        ),
     )
     group.add_argument(
         "--background",
         type=colour,
         metavar="COLOUR",
-        help="what a transparent source lies over: white, navy, #20b040, ... (default: it stays transparent in .webm, "
-        ".mov (ProRes 4444), .gif and PNG files, and lies over white in others)",
+        help=(
+            "what a transparent source is laid over: white, navy, #20b040, ... (default: it stays transparent "
+            "in .webm, .mov (ProRes 4444), .gif and PNG files, and is laid over white in others)"
+        ),
     )
     group.add_argument(
         "--fit",
         choices=("crop", "pad", "stretch"),
         default="crop",
-        help="what is not cropped, and of another shape: cut off sides, add borders, or squeeze (default: crop)",
+        help=(
+            "how to fit what is not cropped and has another shape: crop the sides, pad with borders, or stretch"
+            " (default: crop)"
+        ),
     )
 
 

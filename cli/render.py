@@ -30,13 +30,13 @@ examples:
       two values of one setting; --dry-run prints the jobs and renders nothing
 
   fomm render animate.json --jobs table.csv --input data --name "{Load Image.image}/{job}"
-      a job for each row of a table whose columns are called like "Load Image.image"
+      a job for each row of a table with columns named like "Load Image.image"
 
   fomm render flux.json --set "CLIP Text Encode.text=a cat" --server http://gpu1:8188 --server http://gpu2:8188
   fomm render flux.json --comfyui ~/ComfyUI
-      any graph, on ComfyUI servers that run, or on one that is started for it
+      any graph, on running ComfyUI servers, or on one started for it
 
-The same command again renders what is missing or has changed, and nothing else. OUT/report.html shows what came out.
+Repeat the command to render only what is missing or has changed. OUT/report.html shows the results.
 Exit codes: 0 all jobs are done, 1 some failed (see the report), 2 wrong usage.
 """
 
@@ -47,7 +47,9 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "render",
         parents=[common],
         help="run a saved graph over many inputs",
-        description="Run a graph that ComfyUI saved over many inputs: each job exactly once, here or on a farm.",
+        description=(
+            "Run a graph saved by ComfyUI over many inputs: each job exactly once, here or on several machines."
+        ),
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -55,7 +57,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         "graph",
         metavar="GRAPH",
         type=Path,
-        help="a workflow's .json (as saved or exported), or a picture or video with it",
+        help="a workflow's .json (as saved or exported), or an image or video with it",
     )
     _add_job_arguments(parser.add_argument_group("jobs"))
     _add_file_arguments(parser.add_argument_group("files"))
@@ -70,10 +72,12 @@ def _add_job_arguments(group: Any) -> None:
         action="append",
         default=[],
         metavar="NODE.PORT=VALUE",
-        help="by the node's title, class or number. For a file, a pattern below the input folder. Repeated for the "
-        "same port: several values",
+        help=(
+            "NODE is the node's title, class or number. For a file port, a pattern below the input folder. "
+            "Repeat it for several values"
+        ),
     )
-    group.add_argument("--zip", action="store_true", help="values side by side, not all combinations")
+    group.add_argument("--zip", action="store_true", help="take values side by side instead of in all combinations")
     group.add_argument(
         "--jobs",
         type=Path,
@@ -84,12 +88,16 @@ def _add_job_arguments(group: Any) -> None:
         "--name",
         default="",
         metavar="TEMPLATE",
-        help="of output names, such as '{Load Image.image}/{Load Video.file}'; {job} is a number, {graph} the graph's "
-        "name (default: what differs)",
+        help=(
+            "template for output names, such as '{Load Image.image}/{Load Video.file}'; {job} is a number, "
+            "{graph} the graph's name (default: whatever differs)"
+        ),
     )
     group.add_argument("--dry-run", action="store_true", help="print the jobs and render nothing")
-    group.add_argument("--retries", type=int, default=1, metavar="N", help="of a failed job (default: 1)")
-    group.add_argument("--timeout", type=float, metavar="SECONDS", help="for each try of a job (default: none)")
+    group.add_argument("--retries", type=int, default=1, metavar="N", help="retries of a failed job (default: 1)")
+    group.add_argument(
+        "--timeout", type=float, metavar="SECONDS", help="time limit for each attempt at a job (default: none)"
+    )
 
 
 def _add_file_arguments(group: Any) -> None:
@@ -99,7 +107,7 @@ def _add_file_arguments(group: Any) -> None:
         action="append",
         type=Path,
         metavar="DIR",
-        help="folder of input files: all that a graph may read (default: the current one). Repeatable",
+        help="folder of input files, the only ones that a graph may read (default: the current one). Repeatable",
     )
     group.add_argument(
         "-o",
@@ -107,7 +115,7 @@ def _add_file_arguments(group: Any) -> None:
         type=Path,
         default=Path("output"),
         metavar="DIR",
-        help="folder of the results (default: output)",
+        help="folder for the results (default: output)",
     )
     group.add_argument(
         "--models",
@@ -117,7 +125,7 @@ def _add_file_arguments(group: Any) -> None:
         metavar="DIR",
         help="folder of models, such as ComfyUI/models",
     )
-    group.add_argument("--no-report", action="store_true", help="write no report.html")
+    group.add_argument("--no-report", action="store_true", help="do not write report.html")
 
 
 def _add_local_arguments(group: Any) -> None:
@@ -126,7 +134,7 @@ def _add_local_arguments(group: Any) -> None:
         type=whole,
         default=1,
         metavar="N",
-        help="processes of their own, which may die without harm (default: 1; 0: all in this one)",
+        help="worker processes, which may crash without harm (default: 1; 0: run in this process)",
     )
     group.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="(default: auto)")
     group.add_argument(
@@ -134,38 +142,46 @@ def _add_local_arguments(group: Any) -> None:
         type=float,
         default=2.0,
         metavar="GB",
-        help="of results kept for later jobs, per worker (default: 2)",
+        help="memory for results kept for later jobs, per worker (default: 2)",
     )
-    group.add_argument("--max-frames", type=positive, metavar="N", help="of a clip in a graph (default: 20000)")
-    group.add_argument("--max-pixels", type=positive, metavar="N", help="of a picture in a graph (default: 64 million)")
+    group.add_argument("--max-frames", type=positive, metavar="N", help="largest clip in a graph (default: 20000)")
+    group.add_argument(
+        "--max-pixels", type=positive, metavar="N", help="largest image in a graph (default: 64 million)"
+    )
 
 
 def _add_farm_arguments(group: Any) -> None:
-    group.add_argument("--server", action="append", default=[], metavar="URL", help="a ComfyUI that runs; repeatable")
+    group.add_argument("--server", action="append", default=[], metavar="URL", help="a running ComfyUI; repeatable")
     group.add_argument("--comfyui", action="append", default=[], type=Path, metavar="DIR", help="a ComfyUI to start")
     group.add_argument(
-        "--max-download", type=positive, default=8, metavar="GB", help="of a job's files from a server (default: 8)"
+        "--max-download",
+        type=positive,
+        default=8,
+        metavar="GB",
+        help="largest files of one job to download from a server (default: 8)",
     )
     group.add_argument("--comfyui-python", metavar="FILE", help="its Python (default: that of its venv)")
-    group.add_argument("--comfyui-args", default="", metavar="TEXT", help='its further options, such as "--lowvram"')
+    group.add_argument("--comfyui-args", default="", metavar="TEXT", help='its other options, such as "--lowvram"')
     group.add_argument(
         "--object-info",
         metavar="FILE|URL",
-        help="what nodes there are: a ComfyUI's /object_info (default: it is asked)",
+        help="the available nodes: a ComfyUI's /object_info (default: the server is asked)",
     )
     group.add_argument(
         "--ray",
         nargs="?",
         const="",
         metavar="ADDRESS",
-        help="a Ray cluster; without an address, one that is started here",
+        help="a Ray cluster; without an address, one is started here",
     )
     group.add_argument(
-        "--cores", type=positive, default=1, metavar="N", help="of each Ray worker, without GPUs (default: 1)"
+        "--cores",
+        type=positive,
+        default=1,
+        metavar="N",
+        help="CPU cores for each Ray worker without a GPU (default: 1)",
     )
-    group.add_argument(
-        "--storage", metavar="URL", help="of a folder that all of the cluster reaches: s3://bucket/folder"
-    )
+    group.add_argument("--storage", metavar="URL", help="a folder that the whole cluster can reach: s3://bucket/folder")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -176,7 +192,7 @@ def run(arguments: argparse.Namespace) -> int:
     from ..nodes.hosts.headless.files import Folders
 
     if arguments.retries < 0 or (arguments.timeout is not None and arguments.timeout <= 0):
-        arguments.usage_error("expected --retries from 0 and --timeout above 0")
+        arguments.usage_error("expected --retries of at least 0 and --timeout above 0")
     folders = Folders(existing(arguments.input or [Path()]), existing(arguments.models))
     make_engine, comfyui = _engine(arguments, folders)
     with contextlib.nullcontext() if comfyui is None else comfyui:
@@ -213,7 +229,7 @@ def run(arguments: argparse.Namespace) -> int:
 def whole(text: str) -> int:
     """A whole number from 0."""
     if not text.isdecimal():
-        raise argparse.ArgumentTypeError(f"expected a whole number from 0; got {text!r}")
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 0; got {text!r}")
     return int(text)
 
 

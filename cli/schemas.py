@@ -15,8 +15,10 @@ def add_schema_arguments(group: Any) -> None:
     group.add_argument(
         "--object-info",
         metavar="FILE|URL",
-        help="what nodes there are, for graphs with other nodes than ours and the core's: a running ComfyUI "
-        "(http://127.0.0.1:8188), or a file with what it answers at /object_info",
+        help=(
+            "the available nodes, for graphs with nodes other than ours and ComfyUI's own: a running ComfyUI "
+            "(http://127.0.0.1:8188), or a file with its /object_info"
+        ),
     )
 
 

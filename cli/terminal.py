@@ -16,10 +16,10 @@ LINE_EVERY = 5.0
 """Seconds between lines of progress where standard error is no terminal."""
 
 TITLES = {
-    "track": "following the face",
-    "detect": "finding keypoints",
+    "track": "tracking the face",
+    "detect": "detecting keypoints",
     "render": "rendering",
-    "rebuild": "rebuilding clips",
+    "rebuild": "reconstructing clips",
 }
 
 

@@ -21,23 +21,23 @@ if TYPE_CHECKING:
 EPILOG = """\
 examples:
   fomm train clips -o runs/mine --preset demo
-      a small model at 128x128, on whatever device there is
+      a small model at 128x128, on the available device
 
   fomm train clips -o runs/mine --preset demo --resume
-      go on where it ended, however it ended; where nothing has been saved yet, begin
+      resume, even after a crash; if nothing has been saved yet, start
 
   fomm train clips -o runs/vox --preset vox-256 --backbone-weights vgg19-dcbb9e9d.pth
   fomm train clips -o runs/adv --preset vox-adv-256 --from runs/vox --backbone-weights vgg19-dcbb9e9d.pth
-      as published: first without, then with the adversarial losses
+      as published: first without, then with adversarial losses
 
   fomm train clips -o runs/own --preset vox-256 --from vox-cpk.pth.tar --steps 20000 --lr 5e-5
-      adapt published weights to clips of your own
+      adapt published weights to your own clips
 
   torchrun --nproc-per-node 4 -m fomm_nodes.cli train clips -o runs/vox --preset vox-256 --devices 4
-      four GPUs; so does --devices 4 alone
+      four GPUs; --devices 4 without torchrun does the same
 
-CLIPS holds videos, GIF or WebP animations, or folders of pictures; sub-folders train and test are kept apart.
-RUN holds model.safetensors (use it like any other model), states to resume from, log.jsonl and strips/.
+CLIPS contains videos, GIF or WebP animations, or folders of images; sub-folders train and test are kept apart.
+RUN receives model.safetensors (use it like any other model), states to resume from, log.jsonl and strips/.
 """
 MARKS = ("demo", "vox-256", "vox-adv-256", "taichi-256", "taichi-adv-256", "fashion-256", "mgif-256", "bair-256")
 
@@ -47,30 +47,33 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     parser = commands.add_parser(
         "train",
         parents=[common],
-        help="learn a model from a folder of videos",
-        description="Train a model on videos, without any labels.",
+        help="train a model on a folder of videos",
+        description="Train a model on videos, without labels.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("clips", metavar="CLIPS", type=Path, help="a folder of videos or of folders of pictures")
+    parser.add_argument("clips", metavar="CLIPS", type=Path, help="a folder of videos or of folders of images")
     parser.add_argument("-o", "--output", metavar="RUN", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in RUN, if there is one")
+    parser.add_argument("--resume", action="store_true", help="resume the run in RUN if there is one")
     _add_data_arguments(parser.add_argument_group("clips"))
     _add_model_arguments(parser.add_argument_group("model"))
     _add_schedule_arguments(parser.add_argument_group("training"))
     _add_computing_arguments(parser.add_argument_group("computing"))
-    _add_keeping_arguments(parser.add_argument_group("what is kept"))
+    _add_keeping_arguments(parser.add_argument_group("checkpoints"))
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
 def _add_data_arguments(group: Any) -> None:
     group.add_argument(
-        "--cache", type=Path, metavar="FOLDER", help="keep decoded frames here, so that later epochs and runs are fast"
+        "--cache",
+        type=Path,
+        metavar="FOLDER",
+        help="cache decoded frames here, so that later epochs and runs are fast",
     )
     group.add_argument(
         "--by-identity",
         action="store_true",
-        help="an epoch shows one clip of each identity, which is what stands before a # in a clip's name",
+        help="show one clip of each identity per epoch; the identity is the part of a clip's name before #",
     )
     group.add_argument(
         "--repeat",
@@ -78,7 +81,7 @@ def _add_data_arguments(group: Any) -> None:
         default=[],
         type=repeated_group,
         metavar="GROUP=N",
-        help="draw the clips of a sub-folder N times as often; 0 leaves them out",
+        help="draw the clips of a sub-folder N times as often; 0 excludes them",
     )
 
 
@@ -86,23 +89,27 @@ def _add_model_arguments(group: Any) -> None:
     group.add_argument(
         "--preset", metavar="NAME", help=f"model and training: {', '.join(MARKS)} or nemo-256 (needed for a new run)"
     )
-    group.add_argument("--size", type=training_size, metavar="N|WxH", help="of the frames (default: the preset's)")
+    group.add_argument("--size", type=training_size, metavar="N|WxH", help="size of the frames (default: the preset's)")
     group.add_argument(
-        "--from", dest="start", metavar="WEIGHTS|RUN", help="begin with the weights of a checkpoint or of another run"
+        "--from", dest="start", metavar="WEIGHTS|RUN", help="start from the weights of a checkpoint or of another run"
     )
-    group.add_argument("--freeze-detector", action="store_true", default=None, help="leave the keypoint detector as is")
+    group.add_argument(
+        "--freeze-detector", action="store_true", default=None, help="do not train the keypoint detector"
+    )
 
 
 def _add_schedule_arguments(group: Any) -> None:
-    group.add_argument("--steps", type=positive, metavar="N", help="in all (default: the preset's)")
+    group.add_argument("--steps", type=positive, metavar="N", help="number of steps (default: the preset's)")
     group.add_argument("--batch", type=positive, metavar="N", help="pairs in a step, over all devices")
-    group.add_argument("--accumulate", type=positive, metavar="N", help="cut a step into N passes, for less memory")
+    group.add_argument("--accumulate", type=positive, metavar="N", help="split a step into N passes, to save memory")
     group.add_argument("--lr", type=float, metavar="RATE", help="learning rate of all networks")
-    group.add_argument("--ema", type=float, metavar="DECAY", help="average weights, for example 0.999")
+    group.add_argument("--ema", type=float, metavar="DECAY", help="average the weights with this decay, such as 0.999")
     group.add_argument(
-        "--backbone", metavar="NAME", help="of the perceptual loss: vgg19, mobilenet_v2, efficientnet_lite0 or none"
+        "--backbone",
+        metavar="NAME",
+        help="network for the perceptual loss: vgg19, mobilenet_v2, efficientnet_lite0 or none",
     )
-    group.add_argument("--backbone-weights", metavar="FILE", type=Path, help="its weights, where it needs a file")
+    group.add_argument("--backbone-weights", metavar="FILE", type=Path, help="its weights, if it needs a file")
     group.add_argument(
         "--set",
         action="append",
@@ -112,26 +119,31 @@ def _add_schedule_arguments(group: Any) -> None:
         metavar="NAME=VALUE",
         help="any other setting, such as losses.l1=10, clip_norm=5, augmentation.zoom=0.1 or model.num_keypoints=15",
     )
-    group.add_argument("--seed", type=int, metavar="N", help="of everything random (default: 0)")
+    group.add_argument("--seed", type=int, metavar="N", help="seed of all random numbers (default: 0)")
 
 
 def _add_computing_arguments(group: Any) -> None:
     group.add_argument("--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="(default: auto)")
-    group.add_argument("--devices", type=positive, default=1, metavar="N", help="how many of them (default: 1)")
-    group.add_argument("--nodes", type=positive, default=1, metavar="N", help="machines, each started alike")
+    group.add_argument("--devices", type=positive, default=1, metavar="N", help="number of devices (default: 1)")
+    group.add_argument(
+        "--nodes", type=positive, default=1, metavar="N", help="number of machines; start the same command on each"
+    )
     group.add_argument(
         "--precision",
         choices=("auto", *DTYPES),
         default="auto",
-        help="of convolutions; geometry is float32 always (default: auto: bfloat16 where the device is fast at it)",
+        help="precision of convolutions; geometry is always float32 (default: auto: bfloat16 if the device is fast "
+        "at it, otherwise float32)",
     )
 
 
 def _add_keeping_arguments(group: Any) -> None:
-    group.add_argument("--save-steps", type=positive, default=1000, metavar="N", help="between states (default: 1000)")
-    group.add_argument("--save-minutes", type=float, default=5, metavar="M", help="or so many minutes (default: 5)")
-    group.add_argument("--keep", type=positive, default=3, metavar="N", help="states that stay (default: 3)")
-    group.add_argument("--strips", type=int, default=500, metavar="N", help="steps between pictures, 0 for none")
+    group.add_argument(
+        "--save-steps", type=positive, default=1000, metavar="N", help="steps between states (default: 1000)"
+    )
+    group.add_argument("--save-minutes", type=float, default=5, metavar="M", help="minutes between states (default: 5)")
+    group.add_argument("--keep", type=positive, default=3, metavar="N", help="number of states to keep (default: 3)")
+    group.add_argument("--strips", type=int, default=500, metavar="N", help="steps between image strips, 0 for none")
 
 
 def training_size(text: str) -> tuple[int, int]:
@@ -168,7 +180,7 @@ def run(arguments: argparse.Namespace) -> int:
     trainer = _trainer(arguments)
     master, quiet = trainer.fabric.is_global_zero, arguments.quiet
     if not quiet and master and trainer.step:
-        say(f"going on after step {trainer.step}")
+        say(f"resuming after step {trainer.step}")
     if not master:
         return 0 if trainer.run() else 1
     assert trainer.folder is not None
@@ -183,7 +195,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         finished = trainer.run(hear)
     if not finished:
-        say(f"stopped after step {trainer.step}; the same command with --resume goes on from there.")
+        say(f"stopped after step {trainer.step}; the same command with --resume continues from there.")
         return 1
     if not quiet:
         print(f"{trainer.folder.model_path.resolve()}: trained for {counted(trainer.step, 'step')}")

@@ -35,9 +35,21 @@ Size = int | tuple[int, int] | Literal["auto", "model", "source"]
 class AnimationOptions:
     """How a clip moves a source.
 
-    transfer: see TransferOptions. anchor: the driving frame whose pose is the source's: 'first', 'best' (chosen by
-    aligned keypoints), or a number from 0. smoothing: against jitter, before the transfer. smooth_sigma: of the
-    gaussian, in frames.
+    Attributes:
+        transfer: How motion is transferred; see `TransferOptions`.
+        anchor: The driving frame whose pose is taken as the source's: "first", "best" (the frame whose keypoints are
+            most like the source's), or a frame number counted from 0.
+        smoothing: The filter that removes jitter before the transfer: "none", "one-euro" or "gaussian".
+        smooth_sigma: The standard deviation of the Gaussian, in frames.
+
+    Raises:
+        KeypointError: A value is out of range.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import AnimationOptions, TransferOptions
+        >>> options = AnimationOptions(TransferOptions(strength=1.2), anchor="best", smoothing="one-euro")
+        >>> options.transfer.mode
+        'relative'
     """
 
     transfer: TransferOptions = field(default_factory=TransferOptions)
@@ -72,10 +84,29 @@ def drive(
     avd: Disentangle | None = None,
     pose: Keypoints | None = None,
 ) -> Keypoints:
-    """The keypoints to render: smoothed, anchored, transferred. Touches no pixel; every frame has the same anchor.
+    """Compute the keypoints to render: smoothed, anchored and transferred. No pixels are involved.
 
-    avd: what the mode "avd" asks, `AnimationSession.avd`. pose: keypoints of one frame that are the anchor, in place of
-    a frame of the clip.
+    Args:
+        source: The source's keypoints, one frame.
+        driving: The clip's keypoints, T frames.
+        options: How the clip moves the source.
+        fps: The clip's frame rate, for One-Euro smoothing; ignored if the keypoints have times.
+        avd: The network for the mode "avd"; see `AnimationSession.avd`.
+        pose: Keypoints of one frame that are the anchor, in place of a frame of the clip.
+
+    Returns:
+        Keypoints of T frames, all transferred relative to the same anchor frame.
+
+    Raises:
+        KeypointError: The keypoints do not fit each other or the mode, or the clip is shorter than the anchor.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import AnimationOptions, Keypoints, drive
+        >>> source = Keypoints(torch.zeros(1, 10, 2))
+        >>> driving = Keypoints(torch.rand(25, 10, 2))
+        >>> len(drive(source, driving, AnimationOptions()))
+        25
     """
     driving = _smoothed(driving, options, fps)
     anchor = driving[anchor_index(source, driving, options.anchor)] if pose is None else pose
@@ -148,11 +179,31 @@ def prepare_source(
     background: tuple[float, ...] | None = None,
     still: Tensor | None = None,
 ) -> PreparedSource:
-    """Fit a picture [1, C, H, W] of any size to the output size and prepare it; frames come at `PreparedSource.size`.
+    """Fit an image of any size to the output size and encode it once for any number of clips.
 
-    A picture with one channel more has its opacity there: the networks see it over `background`, an RGB colour in 0..1
-    (white), and `Rendered.transparent` gives the frames with their alpha. still: [1, 1, H, W] in 0..1 over the same
-    picture, white where nothing shall move.
+    Args:
+        session: The session that will render.
+        image: The source [1, C, H, W] in 0..1. One channel more than the model has is opacity.
+        size: The size of the frames: "auto", "model", "source", the length of the shorter side, or (height, width) in
+            pixels; see `animation.output_size`.
+        mode: How an image of another aspect ratio is fitted: "crop", "pad" or "stretch"; see `fitting.fit`.
+        background: The RGB colour in 0..1 that the networks see behind a transparent source; white by default.
+        still: A mask [1, 1, H, W] in 0..1 over the same image, white for what must not move.
+
+    Returns:
+        The prepared source; frames are rendered at its `size`, and `Rendered.transparent` adds their opacity.
+
+    Raises:
+        ImageError: The image has another shape, or holds NaN or Inf.
+        SizeError: The size is below 1.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import AnimationSession, load_builtin, prepare_source
+        >>> session = AnimationSession(load_builtin())
+        >>> source = prepare_source(session, torch.rand(1, 3, 300, 200), size="model")
+        >>> source.size, source.keypoints.count
+        ((128, 128), 10)
     """
     if still is not None:
         prepared = prepare_source(session, image, size=size, mode=mode, background=background)

@@ -220,7 +220,7 @@ def _findings(measures: dict[str, float], transfer: TransferOptions, cuts: Seque
         "confidence",
         0.8 * share("confidence", 0.8, 0.66),
         f"The keypoints of the driver are unsure ({measures.get('confidence', 1):.2f}, good ones have 0.85 and more): "
-        "is what it shows of the kind that the model was trained on, and as large in its picture?",
+        "is what it shows of the kind that the model was trained on, and as large in its image?",
     )
     tell(
         "confidence",
@@ -253,7 +253,7 @@ def _findings(measures: dict[str, float], transfer: TransferOptions, cuts: Seque
         tell(
             "scale",
             0.5 * min(1.0, max(0.0, (abs(math.log2(max(scale, 1e-6))) - 0.7) / 1.0)),
-            f"The source stands {scale:.2g} times as large in its picture as the driver: crop both alike.",
+            f"The source stands {scale:.2g} times as large in its image as the driver: crop both alike.",
         )
     else:
         tell(
@@ -267,12 +267,12 @@ def _findings(measures: dict[str, float], transfer: TransferOptions, cuts: Seque
         "The driver's face changes much in size: the camera or the head comes near.",
     )
     hidden, folded = share("hidden", 0.45, 0.8), share("folded", 0.04, 0.2)
-    tell("lost", 0.6 * hidden, f"Up to {round(100 * measures.get('hidden', 0))} % of the picture would be invented.")
-    tell("lost", 0.7 * folded, f"The picture folds over itself in up to {round(100 * measures.get('folded', 0))} %.")
+    tell("lost", 0.6 * hidden, f"Up to {round(100 * measures.get('hidden', 0))} % of the image would be invented.")
+    tell("lost", 0.7 * folded, f"The image folds over itself in up to {round(100 * measures.get('folded', 0))} %.")
     tell(
         "lost",
         0.6 * share("outside", 0.1, 0.5),
-        f"Up to {round(100 * measures['outside'])} % of the keypoints leave the picture.",
+        f"Up to {round(100 * measures['outside'])} % of the keypoints leave the image.",
     )
     tell("movement", 0.6 * share("movement", 0.35, 0.8), "The movement is larger than models of this kind can follow.")
     tell("movement", 0.6 * share("bent", 0.1, 0.4), "Keypoints turn or shrink more than a head can.")

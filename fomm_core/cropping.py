@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
-from .errors import FommError, ImageError
+from .errors import FommError
 from .faces import FaceFinder
 from .options import OnProgress, PathLike, Progress
 from .region import Cropper, Framing, Region, crop_pixels, region_middle, save_region
@@ -171,12 +171,3 @@ def _write_clip(reader: VideoReader, source: Path, output: Path, region: Region,
 def _always(options: CropOptions) -> CropOptions:
     """What is asked for is cropped, close or not, as the model expects it."""
     return replace(options.close(), source="face" if options.source == "auto" else options.source)
-
-
-def check_outputs(output: Path, *, overwrite: bool) -> None:
-    """Raises ImageError where a file is there already and not to be replaced."""
-    if output.is_file() and not overwrite:
-        raise ImageError(
-            f"expected a new name to write to; '{output}' exists already. Choose another, or allow it to be "
-            "overwritten (-y)."
-        )

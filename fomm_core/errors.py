@@ -2,7 +2,22 @@
 
 
 class FommError(ValueError):
-    """Base of every error that is the input's fault rather than a defect of this library."""
+    """Base of every error that is caused by the input rather than by a defect of this library.
+
+    Its message says what was expected, what was received and what to do.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import FommError, load_builtin
+        >>> try:
+        ...     load_builtin("demo")
+        ... except FommError as error:
+        ...     print(type(error).__name__)
+        CheckpointError
+    """
+
+
+class ExistsError(FommError):
+    """A file to write exists already, and overwriting it was not allowed."""
 
 
 class CheckpointError(FommError):

@@ -11,10 +11,17 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import IO
 
-from .errors import FommError
+from .errors import ExistsError, FommError
 
 NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 """Full disk, full share of it, a file larger than the disk takes."""
+
+
+def check_new(path: str | os.PathLike[str], *, overwrite: bool, folders: bool = False) -> None:
+    """Raise ExistsError, before any work is done, if `path` exists and must not be overwritten. folders: may exist."""
+    path = Path(path)
+    if path.exists() and not overwrite and not (folders and path.is_dir()):
+        raise ExistsError(f"expected a new name to write to; '{path}' exists already. Choose another, or overwrite it.")
 
 
 @contextmanager

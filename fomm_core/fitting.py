@@ -17,12 +17,38 @@ FIT_MODES: tuple[FitMode, ...] = get_args(FitMode)
 
 
 def from_uint8(frames: np.ndarray) -> Tensor:
-    """From uint8 [B, H, W, 3] or [H, W, 3] to float32 [B, 3, H, W] in 0..1."""
+    """Convert frames as files hold them to what the networks take.
+
+    Args:
+        frames: uint8 [B, H, W, 3] or [H, W, 3].
+
+    Returns:
+        float32 [B, 3, H, W] in 0..1.
+
+    Example:
+        >>> import numpy as np
+        >>> from fomm_nodes.fomm_core.fitting import from_uint8
+        >>> from_uint8(np.full((2, 48, 64, 3), 255, np.uint8)).shape
+        torch.Size([2, 3, 48, 64])
+    """
     return _in_unit_range(_channels_first(frames))
 
 
 def to_uint8(images: Tensor) -> np.ndarray:
-    """Float [B, 3, H, W] in 0..1 to uint8 [B, H, W, 3], rounded."""
+    """Convert frames to what files hold. Values outside 0..1 are clipped.
+
+    Args:
+        images: float [B, 3, H, W] in 0..1, on any device.
+
+    Returns:
+        uint8 [B, H, W, 3], rounded.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core.fitting import to_uint8
+        >>> int(to_uint8(torch.ones(1, 3, 2, 2)).max())
+        255
+    """
     scaled = (images.detach().float() * 255).round_().clamp_(0, 255).to(torch.uint8)
     return rearrange(scaled, "b c h w -> b h w c").contiguous().cpu().numpy()
 
@@ -33,12 +59,10 @@ def as_rgb(images: Tensor, channels: int = 3) -> Tensor:
     Raises ImageError for other shapes, for empty batches, and for NaN or Inf.
     """
     if images.ndim != 4 or 0 in images.shape:
-        raise ImageError(f"expected pictures of shape [B, C, H, W], none of them 0; got {list(images.shape)}.")
+        raise ImageError(f"expected images of shape [B, C, H, W], none of them 0; got {list(images.shape)}.")
     images = _in_unit_range(images).float()
     if not torch.isfinite(images).all():
-        raise ImageError(
-            "expected finite pixel values; got NaN or Inf. A block before this one went wrong: look at its picture."
-        )
+        raise ImageError("expected finite pixel values; got NaN or Inf. Check what produced the image.")
     count = images.shape[1]
     if count == channels:
         return images
@@ -47,17 +71,33 @@ def as_rgb(images: Tensor, channels: int = 3) -> Tensor:
     if count == channels + 1:
         colour, opacity = images[:, :channels], images[:, channels:]
         return colour * opacity + (1 - opacity)
-    raise ImageError(f"expected pictures with 1, {channels} or {channels + 1} channels; got {count}.")
+    raise ImageError(f"expected images with 1, {channels} or {channels + 1} channels; got {count}.")
 
 
 def fit(
     images: Tensor, height: int, width: int, *, mode: FitMode = "crop", shown: tuple[int, int] | None = None
 ) -> Tensor:
-    """Resize [B, C, h, w], floats or uint8, to float [B, C, height, width] with anti-aliasing.
+    """Resize images of any shape, with anti-aliasing. Images that already have the size come back unchanged.
 
-    mode 'crop' cuts the longer side in the middle, 'pad' shows all of the picture on black, 'stretch' ignores the
-    aspect. A picture of that size comes back untouched. shown: the (height, width) that the result will be resized to
-    in the end, where its aspect is another: what is cut or added follows from that one.
+    Args:
+        images: [B, C, h, w], float in 0..1 or uint8.
+        height: Of the result, in pixels.
+        width: Of the result, in pixels.
+        mode: "crop" cuts the longer side in the middle, "pad" adds black borders, "stretch" ignores the aspect ratio.
+        shown: The (height, width) that the result will be resized to in the end, if its aspect ratio differs; it then
+            determines what is cut or added.
+
+    Returns:
+        float [B, C, height, width].
+
+    Raises:
+        ImageError: There is no such mode.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core.fitting import fit
+        >>> fit(torch.rand(4, 3, 300, 200), 256, 256, mode="pad").shape
+        torch.Size([4, 3, 256, 256])
     """
     if mode not in FIT_MODES:
         raise ImageError(f"expected a way of fitting out of {', '.join(FIT_MODES)}; got '{mode}'.")

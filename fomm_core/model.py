@@ -39,10 +39,20 @@ class Frames:
 
 
 class MotionModel(nn.Module):
-    """Detector, dense motion and generator under one configuration. Built with random weights; see `load_model`.
+    """Detector, dense motion and generator under one configuration, built with random weights; see `load_model`.
 
-    Calling it is the published model in one step, the source encoded anew each time: right for training and for
-    checking numbers. To animate a clip use an AnimationSession.
+    Calling it is the published model in one step, which encodes the source each time: right for training and for
+    checking numbers. To animate a clip, use an `AnimationSession`.
+
+    Args:
+        config: The configuration, such as one of `PRESETS`.
+        name: A name for messages.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import PRESETS, MotionModel
+        >>> model = MotionModel(PRESETS["demo-64"], name="mine")
+        >>> model.config.num_keypoints, model.dense_motion is None
+        (10, False)
     """
 
     def __init__(self, config: MotionModelConfig, *, name: str = "untrained") -> None:
@@ -76,14 +86,21 @@ class MotionModel(nn.Module):
 
     @property
     def num_parameters(self) -> int:
-        """Trainable numbers in all networks."""
+        """The number of trainable values in all networks."""
         return sum(parameter.numel() for parameter in self.parameters())
 
     @staticmethod
     def from_state(config: MotionModelConfig, state: Mapping[str, Tensor], *, name: str) -> MotionModel:
-        """A model that holds the very tensors of `state` (not copies), loaded strictly.
+        """Build a model that holds the tensors of a state themselves, not copies, loaded strictly.
 
-        Anti-alias kernels that `state` lacks, or holds for another scale factor, are made anew.
+        Args:
+            config: The configuration that the state fits.
+            state: Tensors by name. Anti-alias kernels that it lacks, or that belong to another scale factor, are
+                computed.
+            name: A name for messages.
+
+        Returns:
+            The model, in training mode.
         """
         with torch.device("meta"):
             model = MotionModel(config, name=name)
@@ -102,14 +119,28 @@ class MotionModel(nn.Module):
     def with_config(self, config: MotionModelConfig) -> MotionModel:
         """The same weights under another configuration of the same shape (see `MotionModelConfig.for_size`).
 
-        Parameters are shared, not copied; only the kernels of the anti-alias filters are made anew.
+        Args:
+            config: The other configuration.
+
+        Returns:
+            A model that shares the parameters; only the kernels of the anti-alias filters are computed anew.
         """
         if config == self.config:
             return self
         return MotionModel.from_state(config, self.state_dict(), name=self.name).train(self.training)
 
     def detect(self, images: Tensor) -> Keypoints:
-        """Keypoints of [B, C, H, W]; raises SizeError where the size does not fit."""
+        """Detect keypoints.
+
+        Args:
+            images: [B, C, H, W] in 0..1.
+
+        Returns:
+            Keypoints of B frames, on the model's device.
+
+        Raises:
+            SizeError: The size does not fit the strides of the networks.
+        """
         self.config.check_size(*images.shape[-2:])
         return self.detector(images)
 
@@ -121,9 +152,21 @@ class MotionModel(nn.Module):
         *,
         background: Tensor | None = None,
     ) -> Frames:
-        """Render one frame for each of the B driving keypoints from `source` [1 or B, C, H, W].
+        """Render one frame for each of the B driving keypoints.
 
-        background: [B, 3, 3], how the camera moved, to reconstruct a clip; None where it stood, as in all animation.
+        Args:
+            source: [1 or B, C, H, W] in 0..1.
+            source_keypoints: Of 1 or B frames.
+            driving_keypoints: Of B frames.
+            background: [B, 3, 3], how the camera moved, for reconstructing a clip; None if it did not, as in all
+                animation.
+
+        Returns:
+            B frames with the motion and the warped source that led to them.
+
+        Raises:
+            SizeError: The size does not fit the strides of the networks.
+            KeypointError: The number of keypoints is not the model's.
         """
         self.config.check_size(*source.shape[-2:])
         self.check_keypoints(driving_keypoints)
@@ -137,7 +180,14 @@ class MotionModel(nn.Module):
         return Frames(self.generator(source, motion), motion, self.generator.warp_image(source, motion))
 
     def check_keypoints(self, keypoints: Keypoints) -> None:
-        """Raise KeypointError where the number of keypoints is not the model's."""
+        """Check that keypoints are of the model's kind.
+
+        Args:
+            keypoints: Any number of frames.
+
+        Raises:
+            KeypointError: They have another number, or lack the Jacobians or covariances that the model needs.
+        """
         expected = self.config.num_keypoints
         if keypoints.count != expected:
             raise KeypointError(
@@ -157,8 +207,11 @@ class MotionModel(nn.Module):
 
     @property
     def disentangle(self) -> Callable[[Keypoints, Keypoints], Keypoints] | None:
-        """Keypoints of the source (one frame) and of T driving frames -> T frames, on the CPU: the driver's pose in the
-        source's shape. None for models without an avd network. The model has to be in eval mode.
+        """The function that the mode "avd" needs; None for models without an avd network. The model must be in eval
+        mode.
+
+        It takes keypoints of the source (one frame) and of T driving frames, and returns T frames on the CPU: the
+        driver's pose in the source's shape.
         """
         return None if self.avd is None else self._disentangle
 
@@ -172,11 +225,15 @@ class MotionModel(nn.Module):
         return made.to("cpu")
 
     def check_animates(self) -> None:
-        """Raise KeypointError for a model of part swap, whose motion no keypoints say."""
+        """Check that the model animates.
+
+        Raises:
+            KeypointError: It is a model of part swap, whose motion keypoints cannot express.
+        """
         if self.config.family == "partswap":
             raise KeypointError(
-                f"expected a model that animates; '{self.name}' swaps parts between pictures. Use it with Detect Parts "
-                "and Swap Parts, or `fomm_core.parts`."
+                f"expected a model that animates; '{self.name}' swaps parts between images: `fomm_core.parts`, or the "
+                "blocks for parts."
             )
 
     @property

@@ -12,6 +12,7 @@ from typing import Literal
 from .animation import AnimationOptions, Size
 from .detail import DetailMode
 from .errors import FommError
+from .files import check_new
 from .fitting import FitMode
 from .video import Seconds
 from .video.pixels import Colour
@@ -24,29 +25,37 @@ PathLike = str | os.PathLike[str]
 class FileOptions:
     """How files are animated.
 
-    animation: how the clip moves the source.
-    crop: which part of the picture and of the clip is meant, and whether the result is pasted back into the whole
-        picture; by their faces, where they are no close crops already.
-    detail: how fine detail of a picture larger than `size` is carried over, see `transfer_detail`; the frames then have
-        the resolution of the picture. None: not at all.
-    hold: a mask, a picture of the source's shape, white where it shall stand still.
-    size: of the frames, see `output_size`; where the picture is cropped, of the square that moves ('source': its own).
-    fit: of what is not cropped. A `size` of two unequal sides and another fit than 'crop' say how the whole is to be
-        shown: nothing is then cropped automatically.
-    background: what a transparent source lies over, RGB of 0..255. None keeps it transparent where the output can be
-        (`holds_alpha`), and lays it over white where not.
-    start, frames: the part of the driving clip to use: its first frame, and how many, or both in `Seconds`; None is all
-        of them.
-    fps: of the result. Movement keeps its pace: it is interpolated between the driving frames by their true times. None
-        keeps their rate; where frames are uneven, that of most of them (`common_rate`). 'keep' gives each frame of the
-        result the time of its driving frame, in files that can hold it.
-    audio: carry the driving clip's sound over. quality: 0 to 100, see `VideoWriter`.
-    compare: show source | driving | result side by side; of a cropped clip, the square that drives.
-    occlusion: a second video to write, white where the source does not show what is needed.
-    keypoints: a file to save the driving performance to. It is written as soon as the clip is detected.
-    anchor_picture: a picture of the driver in the source's pose, which is the anchor of relative mode in place of a
-        frame of the clip.
-    overwrite: replace files that exist; otherwise they are an error, before any work is done.
+    Attributes:
+        animation: How the clip moves the source.
+        crop: Which part of the image and of the clip is used, and whether the result is pasted back into the whole
+            image; by default, the squares around their faces, unless they are close crops already.
+        detail: How fine detail of an image larger than `size` is carried over (see `transfer_detail`); the frames then
+            have the resolution of the image. None leaves it out.
+        hold: A mask image of the source's shape, white for what must not move.
+        size: The size of the frames (see `animation.output_size`); of a cropped image, the size of the square that
+            moves ("source": its own).
+        fit: How what is not cropped is fitted: "crop", "pad" or "stretch". A `size` of two unequal sides, or a fit
+            other than "crop", says how the whole is to be shown: nothing is then cropped automatically.
+        background: The RGB colour in 0..255 that a transparent source is laid over. None keeps it transparent if the
+            output can hold that (`holds_alpha`), and uses white otherwise.
+        start: The first driving frame to use, by number, or by time as `Seconds`.
+        frames: How many driving frames or `Seconds` to use; None for all of them.
+        fps: The frame rate of the result. Motion keeps its pace: it is interpolated between the driving frames by their
+            true times. None keeps their rate; if frames are uneven, that of most of them (`common_rate`). "keep" gives
+            each frame of the result the time of its driving frame, in files that can hold it.
+        audio: Carry the driving clip's audio over.
+        quality: 0 to 100; see `VideoWriter`.
+        compare: Show source, driving frame and result side by side; of a cropped clip, the square that drives.
+        occlusion: A second video to write, white where the source does not show what is needed.
+        keypoints: A file to save the driving performance to. It is written as soon as the clip is detected.
+        anchor_picture: An image of the driver in the source's pose: the anchor of relative mode, in place of a frame
+            of the clip.
+        overwrite: Replace files that exist; otherwise they are an error, raised before any work is done.
+
+    Example:
+        >>> from fomm_nodes.fomm_core.options import FileOptions
+        >>> FileOptions(size=512, compare=True).audio
+        True
     """
 
     animation: AnimationOptions = field(default_factory=AnimationOptions)
@@ -69,7 +78,7 @@ class FileOptions:
 
     @property
     def cropping(self) -> CropOptions:
-        """`crop`, with what `size` and `fit` say of it."""
+        """`crop`, with the consequences of `size` and `fit`."""
         uneven = isinstance(self.size, tuple) and self.size[0] != self.size[1]
         if not uneven and self.fit == "crop":
             return self.crop
@@ -119,9 +128,5 @@ def check_files(inputs: Iterable[PathLike | None], output: PathLike, options: Fi
             raise FommError(f"expected another name to write to than what is read; got '{path}' for both.")
         if path.resolve() in written:
             raise FommError(f"expected a name of its own for each file to write; got '{path}' twice.")
-        if path.is_file() and not options.overwrite:
-            raise FommError(
-                f"expected a new name to write to; '{path}' exists already. Choose another, or allow it to be "
-                "overwritten (-y)."
-            )
+        check_new(path, overwrite=options.overwrite, folders=True)
         written.add(path.resolve())

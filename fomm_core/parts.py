@@ -74,7 +74,7 @@ def detect_parts(session: AnimationSession, frames: Tensor | Iterable[Tensor]) -
     check_parts(session.model)
     found = [_parts(session, chunk) for batch in _batches(frames) for chunk in as_rgb(batch).split(session.chunk)]
     if not found:
-        raise ImageError("expected at least one picture; got none.")
+        raise ImageError("expected at least one image; got none.")
     keypoints = Keypoints.cat([part.keypoints.to("cpu") for part in found])
     return Parts(keypoints, torch.cat([part.masks.cpu() for part in found]))
 
@@ -105,14 +105,14 @@ def swap_parts(
     parts = chosen_parts(parts, session.config.num_keypoints + 1)
     source = as_rgb(source)
     if len(source) != 1:
-        raise ImageError(f"expected one source picture; got {len(source)}.")
+        raise ImageError(f"expected one source image; got {len(source)}.")
     at_source = _parts(session, source)
     with torch.inference_mode():
         features = session.network(*source.shape[-2:]).generator.encode(source.to(session.device))[-1]
     for batch in _batches(target):
         if batch.shape[-2:] != source.shape[-2:]:
             raise ImageError(
-                f"expected target pictures of the source's size, {list(source.shape[-2:])}; got "
+                f"expected target images of the source's size, {list(source.shape[-2:])}; got "
                 f"{list(batch.shape[-2:])}: fit both to the model."
             )
         for chunk in as_rgb(batch).split(session.chunk):

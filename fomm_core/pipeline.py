@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from .movements import movements
 from .options import FileOptions, OnProgress, Progress, Report, check_files
 from .rendering import render
 from .session import AnimationSession
-from .stills import Still, canvas_of, prepare_still
+from .stills import Found, Still, canvas_of, prepare_still
 from .video import VideoWriter, read_picture
 from .video.pixels import Pixels
 from .whole import CropOptions, FoundDriving, FoundSource, find_source, framing_of
@@ -37,25 +37,6 @@ log = logging.getLogger("fomm.pipeline")
 
 PathLike = str | os.PathLike[str]
 Warn = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What is to be animated: the picture uint8 [H, W, 3 or 4], and the squares that were found in it and in each clip.
-
-    room: of the clips' squares, see `CropOptions`.
-    """
-
-    picture: Pixels
-    source: FoundSource
-    driving: tuple[FoundDriving, ...]
-    room: float = 1.0
-
-    @property
-    def words(self) -> str:
-        """In one line, for the user; empty where nothing was looked for."""
-        words = [self.source.words, *(clip.words for clip in self.driving)]
-        return "; ".join(part for part in words if part)
 
 
 def animate_files(
@@ -69,20 +50,39 @@ def animate_files(
     on_progress: OnProgress | None = None,
     on_found: Callable[[str], None] | None = None,
 ) -> Report:
-    """Animate the picture `source` by the clip `driving` into the video `output`; its ending chooses the kind.
+    """Animate an image with a clip, from files to a file.
 
-    Faces are found in both, followed in the clip, cropped alike, and what moves is laid back into the whole picture,
-    where these are not close crops already: see `FileOptions.crop`.
+    Faces are found in both, followed in the clip and cropped alike, and the result is pasted back into the whole image,
+    unless both are close crops already; see `FileOptions.crop`. Files appear only when they are complete, and memory
+    does not grow with the length of the clip.
 
-    driving: one clip, or one for each face that moves, from left to right. The result is as long as the longest of
-    them, the others rest in their last pose; it has the rate of the first, and the sound of the first that has any.
-    performance: keypoints detected before; `driving` then gives only the sound and the pictures to compare with, and
-    may be None. on_progress: what it raises ends the run. on_found: hears, in a line, what was found, before anything
-    is rendered. Files are whole or not there, however the run ends, and memory does not grow with the length of the
-    clip.
+    Args:
+        session: The session that renders.
+        source: The image.
+        driving: One clip, or one for each face that moves, from left to right. The result is as long as the longest
+            (the others rest in their last pose), has the rate of the first, and the audio of the first that has any.
+        output: The video to write; its ending chooses the kind.
+        options: `FileOptions()` by default.
+        performance: Saved keypoints to use instead; `driving` then only provides audio and images to compare with, and
+            may be None.
+        on_progress: Called after each chunk; an exception raised there ends the run.
+        on_found: Called before rendering with a line that says what was found.
 
-    Raises FommError (ImageError, SizeError, KeypointError, RegionError) for input that does not do; OSError for a full
-    disk.
+    Returns:
+        What was written.
+
+    Raises:
+        FommError: The input is not suitable; see its subclasses.
+        OSError: The disk is full, for example.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import AnimationSession, load_builtin
+        >>> from fomm_nodes.fomm_core.options import FileOptions
+        >>> from fomm_nodes.fomm_core.pipeline import animate_files
+        >>> from fomm_nodes.fomm_core.shipped import ASSETS
+        >>> session, options = AnimationSession(load_builtin()), FileOptions(size=128, frames=2)
+        >>> animate_files(session, ASSETS / "source.png", ASSETS / "driving.mp4", "out.mp4", options).frames
+        2
     """
     clips: Sequence[PathLike]
     clips = () if driving is None else [driving] if isinstance(driving, str | os.PathLike) else driving

@@ -192,7 +192,7 @@ def draw_parts(picture: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
         ImageError: a picture of another shape.
     """
     if picture.ndim != 4 or picture.shape[:2] != (1, 3):
-        raise ImageError(f"expected one picture [1, 3, H, W]; got {list(picture.shape)}")
+        raise ImageError(f"expected one image [1, 3, H, W]; got {list(picture.shape)}")
     if not parts:
         return picture.clone()
     height, width = picture.shape[-2:]

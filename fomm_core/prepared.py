@@ -53,7 +53,22 @@ class PreparedSource:
 
 @dataclass(frozen=True, eq=False)
 class Rendered:
-    """A chunk of n frames: images [n, C, H, W] float32 in 0..1, with the motion that led to them."""
+    """A chunk of n rendered frames, with the motion that led to them.
+
+    Attributes:
+        images: [n, C, H, W] float32 in 0..1.
+        motion: The dense motion of these frames; None for a model without.
+        source: The source they were rendered from.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import AnimationSession, load_builtin
+        >>> session = AnimationSession(load_builtin())
+        >>> source = session.prepare(torch.rand(1, 3, 128, 128))
+        >>> rendered = next(session.render(source, source.keypoints))
+        >>> rendered.images.shape[-2:] == rendered.occlusion.shape[-2:]
+        True
+    """
 
     images: Tensor
     motion: Motion | None
@@ -68,14 +83,16 @@ class Rendered:
 
     @property
     def occlusion(self) -> Tensor | None:
-        """[n, 1, H, W] at the frames' size: 1 where the source shows what is seen, 0 where it was invented."""
+        """The occlusion map [n, 1, H, W] at the frames' size: 1 for pixels taken from the source, 0 for invented ones;
+        None if the model has no map.
+        """
         if self.motion is None or self.motion.occlusion is None:
             return None
         return resize(resize_maps(self.motion.occlusion, *self.source.working), *self.source.size)
 
     @property
     def warped(self) -> Tensor | None:
-        """[n, C, H, W], the source moved by the flow alone."""
+        """The source moved by the flow alone, [n, C, H, W] in 0..1; None for a model without dense motion."""
         if self.motion is None:
             return None
         moved = self.source.network.generator.warp_image(self.source.image, self.motion)
@@ -83,9 +100,10 @@ class Rendered:
 
     @property
     def alpha(self) -> Tensor | None:
-        """[n, 1, H, W], the source's opacity moved by the flow that moves its pixels; None for a source without.
+        """The source's opacity, moved by the flow that moves its pixels, [n, 1, H, W] in 0..1; None for an opaque
+        source.
 
-        What the flow brings in from outside the picture is as opaque as the picture's edge there.
+        What the flow brings in from outside the image is as opaque as the edge of the image.
         """
         opacity = self.source.alpha
         if opacity is None:
@@ -98,8 +116,8 @@ class Rendered:
 
     @property
     def transparent(self) -> Tensor:
-        """[n, C + 1, H, W]: the frames with straight alpha, no trace of the background at their edges; `images` for a
-        source that is opaque.
+        """The frames with straight alpha and no trace of the background at their edges, [n, C + 1, H, W] in 0..1;
+        `images` for an opaque source.
         """
         opacity = self.alpha
         if opacity is None:

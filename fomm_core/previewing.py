@@ -11,8 +11,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from .errors import ImageError
-from .files import atomic_path
+from .files import atomic_path, check_new
 from .motion import Performance
 from .options import FileOptions, PathLike
 from .pipeline import Animator
@@ -40,14 +39,11 @@ def preview_files(
 
     animator: of that session and these options, which may know some of the files already.
 
-    Raises ImageError for a file that is there already and not to be overwritten, and what `animate_files` does.
+    Raises ExistsError for a file that exists and must not be overwritten, and what `animate_files` does.
     """
     options = options or FileOptions()
     output = Path(output)
-    if output.is_file() and not options.overwrite:
-        raise ImageError(
-            f"expected a new name to write to; '{output}' exists already. Choose another, or allow it (-y)."
-        )
+    check_new(output, overwrite=options.overwrite)
     warnings: list[str] = []
     clips: Sequence[PathLike] = ()
     if driving is not None and performance is None:
@@ -57,7 +53,7 @@ def preview_files(
     for clip, in_clip in zip(clips, found.driving, strict=True):
         with _open(clip, options) as reader:
             shown.append((_spread(reader, options), in_clip.region))
-    words = [found.words or "picture and clip are taken as they are", *warnings]
+    words = [found.words or "image and clip are taken as they are", *warnings]
     sheet = preview_sheet(found.picture, found.source.regions, shown, words)
     if output.suffix.lower() in (".html", ".htm"):
         with atomic_path(output) as temporary:

@@ -9,15 +9,14 @@ for rendered in session.render(source, transfer(source.keypoints, driving, drivi
 from __future__ import annotations
 
 import copy
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+from .chunks import Chunks
 from .config import MotionModelConfig
 from .errors import ImageError, KeypointError
 from .fitting import as_rgb, resize
@@ -28,30 +27,38 @@ from .motion import Disentangle, hold
 from .precision import fast_dtype
 from .prepared import PreparedSource, Rendered
 from .standing import with_standing, without_standing
-from .team import Team
-
-log = logging.getLogger("fomm.session")
 
 JOINED = 64
 """Keypoints are joined after so many chunks: thousands of small tensors, made in turn with large frames, would keep the
 heap in pieces, and memory would grow by up to 70 kB a frame."""
 
-Result = TypeVar("Result")
-Span = tuple[Callable[[slice], Result], slice]
-"""What to do, and with which frames."""
-
-CPU_CHUNK, ACCELERATOR_CHUNK = 1, 16
-"""Frames at once: in one thread of a CPU more than one gains nothing in float32 and costs memory."""
-
 
 class AnimationSession:
-    """Runs a MotionModel over clips. Holds nothing between calls but the networks and their threads.
+    """Runs a model over clips on one device. Between calls it holds only the networks and their threads.
 
-    device: 'cpu', 'cuda', 'mps' or a torch.device. dtype: of the layers that bear it (float32, bfloat16, float16; see
-    `lowering.cast`), but float32 where the processor has no instructions for it (see `precision`); keypoints,
-    jacobians, flows and pictures are float32 always. chunk: frames at once, on a CPU for each member of the `Team`;
-    halved whenever memory runs out. exact: use the plain networks instead of the fast ones (see lowering). compile:
-    compile them as well; it pays for long clips only (see `lowering.compiled`).
+    Args:
+        model: The model; see `load_model`.
+        device: "cpu", "cuda", "mps" or a torch.device.
+        dtype: float32, bfloat16 or float16, for the layers that tolerate it (see `lowering.cast`); float32 is used if
+            the processor has no instructions for it. Keypoints, Jacobians, flows and images are always float32.
+        chunk: Frames computed at once, on a CPU per thread; halved whenever memory runs out.
+        exact: Use the plain networks instead of the fast ones (see `lowering`).
+        compile: Compile the networks as well, which pays off for long clips only (see `lowering.compiled`).
+
+    Raises:
+        ValueError: The dtype or the chunk is not supported.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import AnimationOptions, AnimationSession, drive, load_builtin
+        >>> session = AnimationSession(load_builtin())
+        >>> source = session.prepare(torch.rand(1, 3, 128, 128))
+        >>> driving = session.detect(torch.rand(3, 3, 128, 128))
+        >>> for rendered in session.render(source, drive(source.keypoints, driving, AnimationOptions())):
+        ...     print(tuple(rendered.images.shape))
+        (1, 3, 128, 128)
+        (1, 3, 128, 128)
+        (1, 3, 128, 128)
     """
 
     def __init__(
@@ -72,11 +79,15 @@ class AnimationSession:
         self.dtype = fast_dtype(dtype, self.device)
         self.exact = exact
         self.compile = compile
-        self.chunk = chunk or (CPU_CHUNK if self.device.type == "cpu" else ACCELERATOR_CHUNK)
         self.model = model
         self._networks: dict[MotionModelConfig, MotionModel] = {}
         self._making = threading.Lock()
-        self._last_team = Team(1)
+        self._chunks = Chunks(self.device, chunk, alone=compile)
+
+    @property
+    def chunk(self) -> int:
+        """Frames computed at once; fewer than at the beginning if memory ran out."""
+        return self._chunks.size
 
     @property
     def config(self) -> MotionModelConfig:
@@ -84,7 +95,18 @@ class AnimationSession:
         return self.model.config
 
     def network(self, height: int, width: int) -> MotionModel:
-        """The networks for one picture size, lowered and on the device; made at first use."""
+        """The networks for one image size, lowered and on the device; built when first used.
+
+        Args:
+            height: Pixels, a multiple of `MotionModelConfig.size_multiple()`.
+            width: Likewise.
+
+        Returns:
+            The networks, shared by all calls with this size.
+
+        Raises:
+            SizeError: The size does not fit the strides of the networks.
+        """
         config = self.config.for_size(height, width)
         config.check_size(height, width)
         with self._making:
@@ -101,14 +123,23 @@ class AnimationSession:
 
     @torch.inference_mode()
     def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
-        """Encode a source [1, C, H, W] in 0..1, once for any number of clips.
+        """Encode a source once for any number of clips. `prepare_source` does the same for images of any size.
 
-        keypoints: of the source, where they are known already; detected otherwise. Raises ImageError for NaN or more
-        than one picture, SizeError where the size does not fit the strides.
+        Args:
+            image: The source [1, C, H, W] in 0..1; RGB, grey, or RGB with opacity, which is laid over white.
+            keypoints: The source's keypoints if they are known; detected otherwise.
+
+        Returns:
+            The prepared source.
+
+        Raises:
+            ImageError: The image holds NaN or Inf, or there is more than one.
+            SizeError: Its size does not fit the strides of the networks.
+            KeypointError: The keypoints do not fit the model, or the model does not animate.
         """
         image = as_rgb(image, self.config.num_channels)
         if len(image) != 1:
-            raise ImageError(f"expected one source picture; got {len(image)}. Choose one, or animate each in its turn.")
+            raise ImageError(f"expected one source image; got {len(image)}. Choose one, or animate each in its turn.")
         self.model.check_animates()
         network = self.network(*image.shape[-2:])
         image = self._to_device(image)
@@ -126,16 +157,25 @@ class AnimationSession:
         )
 
     def detect(self, frames: Tensor | Iterable[Tensor], *, on_frames: Callable[[int], None] | None = None) -> Keypoints:
-        """Keypoints with confidence (float32, on the CPU) of a clip: [T, C, H, W], or an iterable of such batches.
+        """Detect the keypoints of a clip. Only a chunk of frames is held at a time.
 
-        All frames are of one size. `on_frames(n)` is called after each chunk with the number of frames done; what it
-        raises ends the detection. Only a chunk of frames is held. Raises ImageError for a clip without frames.
+        Args:
+            frames: [T, C, H, W] in 0..1, or an iterable of such batches, all of one size.
+            on_frames: Called with the number of frames done after each chunk; an exception raised there ends the
+                detection.
+
+        Returns:
+            Keypoints of T frames with their confidence, float32, on the CPU.
+
+        Raises:
+            ImageError: The clip has no frames, or holds NaN or Inf.
+            SizeError: Their size does not fit the strides of the networks.
         """
         batches = [frames] if isinstance(frames, Tensor) else frames
         parts = ((len(batch), partial(self._detect_part, batch)) for batch in batches)
         found: list[Keypoints] = []
         done = 0
-        for keypoints in self._in_chunks(parts):
+        for keypoints in self._chunks.map(parts):
             found.append(keypoints)
             if len(found) == JOINED:
                 found = [Keypoints.cat(found)]
@@ -156,18 +196,26 @@ class AnimationSession:
 
     @property
     def avd(self) -> Disentangle | None:
-        """What `transfer` takes for the mode "avd"; None for models without the network."""
+        """The network that `transfer` needs for the mode "avd"; None if the model has none."""
         return self.model.disentangle
 
     def motion(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Motion]:
-        """Dense motion for each frame of `keypoints`, in chunks, on the device.
+        """Compute the dense motion of each frame, in chunks.
 
-        Raises KeypointError where the model has no dense motion, or another number of keypoints.
+        Args:
+            source: The prepared source.
+            keypoints: The keypoints to render, T frames.
+
+        Returns:
+            An iterator of `Motion`, T frames in all, on the session's device.
+
+        Raises:
+            KeypointError: The model has no dense motion, or another number of keypoints.
         """
         self.model.check_keypoints(keypoints)
         if source.network.dense_motion is None:
             raise KeypointError(f"expected a model with dense motion; '{self.model.name}' has none.")
-        yield from self._in_chunks([(len(keypoints), lambda span: self._motion(source, keypoints[span]))])
+        yield from self._chunks.map([(len(keypoints), lambda span: self._motion(source, keypoints[span]))])
 
     @torch.inference_mode()
     def _motion(self, source: PreparedSource, keypoints: Keypoints) -> Motion:
@@ -179,8 +227,19 @@ class AnimationSession:
         return motion if source.still is None else hold(motion, source.still)
 
     def generate(self, source: PreparedSource, motion: Motion) -> Iterator[Rendered]:
-        """Paint the frames of a motion, in chunks."""
-        yield from self._in_chunks([(len(motion), lambda span: self._generate(source, motion[span].to(self.device)))])
+        """Generate the frames of a motion, in chunks.
+
+        Args:
+            source: The prepared source.
+            motion: T frames, edited or not.
+
+        Returns:
+            An iterator of `Rendered`, T frames in all.
+
+        Raises:
+            ImageError: The model produced NaN or Inf, as half precision may.
+        """
+        yield from self._chunks.map([(len(motion), lambda span: self._generate(source, motion[span].to(self.device)))])
 
     @torch.inference_mode()
     def _generate(self, source: PreparedSource, motion: Motion) -> Rendered:
@@ -188,25 +247,42 @@ class AnimationSession:
         return self._checked(Rendered(resize(images, *source.size), motion, source))
 
     def render(self, source: PreparedSource, keypoints: Keypoints) -> Iterator[Rendered]:
-        """Frames for each frame of `keypoints`, in order, in chunks; memory does not grow with their number.
+        """Render a frame for each frame of keypoints, in order and in chunks. Memory does not grow with their number.
 
-        Where nothing moves from one frame to the next, the frame is computed once, and given again.
+        Args:
+            source: The prepared source.
+            keypoints: The keypoints to render, T frames; see `drive`.
+
+        Returns:
+            An iterator of `Rendered`, T frames in all. A frame that equals the one before is computed once.
+
+        Raises:
+            KeypointError: The model has another number of keypoints.
+            ImageError: The model produced NaN or Inf, as half precision may.
         """
         self.model.check_keypoints(keypoints)
         moving, lengths = without_standing(keypoints)
-        chunks = self._in_chunks([(len(moving), lambda span: self._render(source, moving[span]))])
+        chunks = self._chunks.map([(len(moving), lambda span: self._render(source, moving[span]))])
         yield from with_standing(chunks, lengths, self.chunk)
 
     def render_each(self, sources: Iterable[Callable[[], PreparedSource]], keypoints: Keypoints) -> Iterator[Rendered]:
-        """Frames whose source is another each time: a clip that is moved by a clip. One frame at a time, in order.
+        """Render frames that have a source each, one at a time: one clip animated by another.
 
-        sources: makes of each frame's source, as many as `keypoints` has frames; called where the frame is rendered,
-        and forgotten after it, so that memory does not grow with their number.
+        Args:
+            sources: Functions that prepare each frame's source, as many as `keypoints` has frames. Each is called when
+                its frame is rendered, and its source is released afterwards.
+            keypoints: The keypoints to render, T frames.
+
+        Returns:
+            An iterator of `Rendered`, T frames in all.
+
+        Raises:
+            KeypointError: The model has another number of keypoints.
         """
         self.model.check_keypoints(keypoints)
         frames = zip(sources, range(len(keypoints)), strict=True)
         parts = ((1, partial(self._render_made, make, keypoints[number : number + 1])) for make, number in frames)
-        yield from self._in_chunks(parts)
+        yield from self._chunks.map(parts)
 
     def _render_made(self, make: Callable[[], PreparedSource], keypoints: Keypoints, span: slice) -> Rendered:
         return self._render(make(), keypoints)
@@ -227,67 +303,8 @@ class AnimationSession:
             )
         return rendered
 
-    def _in_chunks(self, parts: Iterable[tuple[int, Callable[[slice], Result]]]) -> Iterator[Result]:
-        """For (number of frames, work) of each part, in order: `work` on slices of at most `self.chunk`.
-
-        The chunk halves when memory runs out.
-        """
-        for results in self._team().map(self._attempt, self._spans(parts)):
-            yield from results
-
-    def _spans(self, parts: Iterable[tuple[int, Callable[[slice], Result]]]) -> Iterator[Span[Result]]:
-        for count, work in parts:
-            start = 0
-            while start < count:
-                stop = min(start + self.chunk, count)
-                yield work, slice(start, stop)
-                start = stop
-
-    def _attempt(self, span: Span[Result]) -> list[Result]:
-        work, frames = span
-        results = []
-        start = frames.start
-        while start < frames.stop:
-            part = slice(start, min(start + self.chunk, frames.stop))
-            try:
-                results.append(work(part))
-            except RuntimeError as problem:
-                count = part.stop - part.start
-                if not is_out_of_memory(problem) or count == 1:
-                    raise
-                self.chunk = max(1, count // 2)
-                log.warning("out of memory with %d frames at once; going on with %d", count, self.chunk)
-                free_memory(self.device)
-                continue
-            start = part.stop
-        return results
-
-    def _team(self) -> Team:
-        """Of all threads that torch may use now; of one where the device, or the compiler, has its own ways."""
-        alone = self.device.type != "cpu" or self.compile
-        threads = 1 if alone else torch.get_num_threads()
-        if threads != self._last_team.threads:
-            self._last_team = Team(threads)
-        return self._last_team
-
     def _to_device(self, images: Tensor) -> Tensor:
         return images.to(self.device).contiguous(memory_format=torch.channels_last)
 
 
-def is_out_of_memory(problem: RuntimeError) -> bool:
-    """Whether an error means that a device (CUDA, MPS or the CPU's allocator) had no memory left."""
-    text = str(problem).lower()
-    return (
-        isinstance(problem, torch.cuda.OutOfMemoryError) or "out of memory" in text or "can't allocate memory" in text
-    )
-
-
-def free_memory(device: torch.device) -> None:
-    """Give cached blocks back to the device."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
-    elif device.type == "mps":
-        torch.mps.empty_cache()
-
-
-__all__ = ["AnimationSession", "PreparedSource", "Rendered", "free_memory", "is_out_of_memory"]
+__all__ = ["AnimationSession", "PreparedSource", "Rendered"]

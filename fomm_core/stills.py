@@ -21,7 +21,7 @@ from .region import Region, crop_pixels
 from .session import AnimationSession
 from .video import holds_alpha, read_picture
 from .video.pixels import WHITE, Pixels, over_background
-from .whole import Canvas, FoundSource
+from .whole import Canvas, FoundDriving, FoundSource
 
 PathLike = str | os.PathLike[str]
 
@@ -29,6 +29,25 @@ SAME_SHAPE = 0.02
 """How far the aspects of a picture and of its mask may be apart, as a share: roundings of a resized mask."""
 MARKED = 0.5
 """What counts as white in a mask."""
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What is to be animated: the picture uint8 [H, W, 3 or 4], and the squares that were found in it and in each clip.
+
+    room: of the clips' squares, see `CropOptions`.
+    """
+
+    picture: Pixels
+    source: FoundSource
+    driving: tuple[FoundDriving, ...]
+    room: float = 1.0
+
+    @property
+    def words(self) -> str:
+        """In one line, for the user; empty where nothing was looked for."""
+        words = [self.source.words, *(clip.words for clip in self.driving)]
+        return "; ".join(part for part in words if part)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,8 +97,8 @@ def prepare_still(
         if None in large:
             height, width = sources[large.index(None)].size
             warn(
-                f"no detail is carried over: what moves of the picture is no larger than the {width}x{height} that "
-                "the model makes. Choose a larger picture, or a smaller --size."
+                f"no detail is carried over: what moves of the image is no larger than the {width}x{height} that "
+                "the model makes. Choose a larger image, or a smaller --size."
             )
     return Still(picture, found, sources, tuple(large))
 
@@ -97,8 +116,8 @@ def hold_mask(path: PathLike, height: int, width: int) -> Pixels:
     pixels = read_picture(path)
     if abs(pixels.shape[1] / pixels.shape[0] * height / width - 1) > SAME_SHAPE:
         raise ImageError(
-            f"expected a mask of the picture's shape, {width}x{height}; '{path}' is "
-            f"{pixels.shape[1]}x{pixels.shape[0]}. Paint it over the whole picture, not over a part of it."
+            f"expected a mask of the image's shape, {width}x{height}; '{path}' is "
+            f"{pixels.shape[1]}x{pixels.shape[0]}. Paint it over the whole image, not over a part of it."
         )
     light = pixels[..., :3].mean(-1)
     if pixels.shape[-1] == 4:
@@ -111,7 +130,7 @@ def hold_mask(path: PathLike, height: int, width: int) -> Pixels:
 def _tell_of_mask(name: str, held: Sequence[Tensor | None], warn: Callable[[str], None]) -> None:
     masks = [mask for mask in held if mask is not None]
     if all(float(mask.max()) < MARKED for mask in masks):
-        warn(f"{name} is black where the picture moves, so nothing is held still: white is what stands still.")
+        warn(f"{name} is black where the image moves, so nothing is held still: white is what stands still.")
     elif all(float(mask.min()) >= MARKED for mask in masks):
         warn(f"{name} is white all over what would move, so nothing moves: black is what may move.")
 

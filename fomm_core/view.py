@@ -182,7 +182,7 @@ def side_by_side(columns: Sequence[Tensor], labels: Sequence[str] | None = None)
         ImageError: no columns, other shapes, different heights or numbers of pictures, or not one label per column.
     """
     if not columns:
-        raise ImageError("expected at least one column of pictures; got none")
+        raise ImageError("expected at least one column of images; got none")
     for index, column in enumerate(columns):
         _check_images(f"column {index}", column)
     heights = [column.shape[-2] for column in columns]
@@ -190,7 +190,7 @@ def side_by_side(columns: Sequence[Tensor], labels: Sequence[str] | None = None)
         raise ImageError(f"expected columns of one height; got {heights}: resize them first")
     if labels is not None and len(labels) != len(columns):
         raise ImageError(f"expected {len(columns)} labels, one for each column; got {len(labels)}")
-    frames = _common_length(*((f"pictures in column {index}", len(column)) for index, column in enumerate(columns)))
+    frames = _common_length(*((f"images in column {index}", len(column)) for index, column in enumerate(columns)))
     titled = [_titled(column, label) for column, label in zip(columns, labels or [""] * len(columns), strict=True)]
     like = columns[0]
     return torch.cat([column.to(like).expand(frames, -1, -1, -1) for column in titled], -1)

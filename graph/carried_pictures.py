@@ -78,7 +78,7 @@ def _unpacked(data: bytes) -> bytes:
     stream = zlib.decompressobj()
     text = stream.decompress(data, MOST_TEXT)
     if stream.unconsumed_tail:
-        raise GraphError(f"expected a text of at most {MOST_TEXT >> 20} MB in a picture; one of them is longer.")
+        raise GraphError(f"expected a text of at most {MOST_TEXT >> 20} MB in an image; one of them is longer.")
     return text
 
 
@@ -104,7 +104,7 @@ def jpeg_texts(path: Path) -> Iterator[tuple[str, str]]:
 def exif_texts(path: Path) -> Iterator[tuple[str, str]]:
     """Of the EXIF of an AVIF."""
     if path.stat().st_size > MOST_PICTURE:
-        raise GraphError(f"expected a picture of at most {MOST_PICTURE >> 20} MB; '{path}' is larger.")
+        raise GraphError(f"expected an image of at most {MOST_PICTURE >> 20} MB; '{path}' is larger.")
     yield from _pillow_texts(path, ("AVIF",), "an AVIF")
 
 

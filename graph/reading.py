@@ -50,7 +50,7 @@ def read_graph(path: str | Path, schemas: Schemas) -> Graph:
             return parse_graph(_text(path), schemas, name=str(path))
     except (OSError, UnicodeDecodeError) as problem:
         raise GraphError(
-            f"expected JSON, or a picture or clip that ComfyUI saved; '{path}' is neither ({problem})."
+            f"expected JSON, or an image or clip that ComfyUI saved; '{path}' is neither ({problem})."
         ) from problem
     first, *others = carried_graphs(path, read)
     try:
@@ -122,5 +122,5 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = Counter(name for name, value in pairs if isinstance(value, dict) and "class_type" in value)
         if twice := sorted(name for name, count in names.items() if count > 1):
             told = ", ".join(twice[:SHOWN]) + (f" and {len(twice) - SHOWN} more" if len(twice) > SHOWN else "")
-            raise GraphError(f"expected each id once; several nodes have the id {told}. Number them anew.")
+            raise GraphError(f"expected each id once; several nodes have the id {told}. Renumber them.")
     return made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,14 +50,15 @@ CORE: dict[str, set[str]] = {
     "prepared": {"model", "geometry", "fitting"},
     "precision": set(),
     "standing": {"geometry", "prepared"},
+    "chunks": {"team"},
     "session": {
+        "chunks",
         "model",
         "motion",
         "geometry",
         "lowering",
         "fitting",
         "config",
-        "team",
         "precision",
         "prepared",
         "standing",
@@ -77,7 +79,7 @@ CORE: dict[str, set[str]] = {
     "schedule": {"geometry", "motion", "video"},
     "whole": {"background", "config", "region", "faces", "persons", "video", "wording"},
     "frames": {"fitting", "region", "video"},
-    "options": {"animation", "detail", "fitting", "video", "whole"},
+    "options": {"animation", "detail", "files", "fitting", "video", "whole"},
     "enlarging": {"detail", "fitting", "prepared"},
     "drivers": {
         "animation",
@@ -473,6 +475,14 @@ print(check(read_graph(root + "/workflows/animate.json", schemas), schemas))
 """
     ran = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, timeout=120)
     assert (ran.returncode, ran.stdout.strip(), ran.stderr) == (0, "[]", "")
+
+
+def test_the_map_names_files_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`([\w/]+\.py)`", page))
+    assert len(named) > 10
+    known = {path.relative_to(ROOT).as_posix() for path in (*SOURCES, Path(__file__))}
+    assert [name for name in sorted(named) if not any(f"/{path}".endswith(f"/{name}") for path in known)] == []
 
 
 NO_SOURCE = {

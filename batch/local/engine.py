@@ -14,8 +14,8 @@ from typing import Any
 
 import torch
 
+from ...fomm_core.chunks import is_out_of_memory
 from ...fomm_core.errors import FommError
-from ...fomm_core.session import is_out_of_memory
 from ...graph.model import Graph, Link, Node
 from ...nodes.hosts.headless.devices import choose_device
 from ...nodes.hosts.headless.host import HeadlessHost, JobSetting, Show

@@ -96,7 +96,7 @@ def kinds_of(graph: Graph, *, previews: bool = False) -> tuple[tuple[str, ...], 
     strangers = sorted(f"{graph.nodes[name].type} ({graph.nodes[name].name})" for name in order if name not in found)
     if strangers:
         raise JobError(
-            f"expected nodes of this pack and ComfyUI's own for pictures, masks, videos and sound; the local engine "
+            f"expected nodes of this pack and ComfyUI's own for images, masks, videos and audio; the local engine "
             f"has no {', '.join(strangers)}. Run this graph on ComfyUI: --server URL or --comfyui DIR.",
             retryable=False,
         )

@@ -2,7 +2,8 @@
 
 from ..shipped import ASSETS, DEFAULT_MODEL, builtin_models
 from .builtin import load_builtin
-from .reading import Checkpoint, load_discriminator, load_model, model_from_checkpoint, read_checkpoint
+from .checkpoint import Checkpoint
+from .reading import load_discriminator, load_model, model_from_checkpoint, read_checkpoint
 from .recognise import matching_presets, nearest_preset, recognise
 from .writing import convert, save_model, write_published, write_safetensors
 

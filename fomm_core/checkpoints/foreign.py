@@ -35,11 +35,11 @@ SIGNATURES: tuple[tuple[int, bytes, str], ...] = (
     (4, b"TFL3", "a TensorFlow Lite model"),
     (0, b"\x93NUMPY", "a NumPy array"),
     (0, b"%PDF", "a PDF document"),
-    (0, b"\x89PNG", "a picture (PNG)"),
-    (0, b"\xff\xd8\xff", "a picture (JPEG)"),
-    (0, b"GIF8", "an animated picture (GIF)"),
-    (8, b"WEBP", "a picture (WebP)"),
-    (4, b"ftyp", "a video or picture (MP4, MOV or HEIF)"),
+    (0, b"\x89PNG", "an image (PNG)"),
+    (0, b"\xff\xd8\xff", "an image (JPEG)"),
+    (0, b"GIF8", "an animated image (GIF)"),
+    (8, b"WEBP", "an image (WebP)"),
+    (4, b"ftyp", "a video or image (MP4, MOV or HEIF)"),
     (0, b"\x1aE\xdf\xa3", "a video (MKV or WebM)"),
     (8, b"AVI ", "a video (AVI)"),
 )
@@ -54,7 +54,7 @@ MODELS: tuple[tuple[str, str], ...] = (
     (r"inpainting_network", "a part of a Thin-Plate Spline Motion Model (TPS)"),
     (r"he_estimator|appearance_feature_extractor|warping_module|spade_generator", "a model like LivePortrait or "
      "face-vid2vid, another architecture"),
-    (r"classifier\.\d|features\.\d|fc\.weight", "a network that classifies pictures"),
+    (r"classifier\.\d|features\.\d|fc\.weight", "a network that classifies images"),
     (r"(predictor|kp|jacobian)\.", "the keypoint detector alone, without the generator that belongs to it"),
     (r"(first|down_blocks\.\d+|bottleneck|final|up_blocks\.\d+)\.", "the generator alone, without the keypoint "
      "detector (`kp_detector`) that belongs to it"),

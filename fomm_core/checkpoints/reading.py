@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from ..library import find_model, foreign_folder
 from ..model import MotionModel
 from ..networks import MultiScaleDiscriminator
 from ..wording import counted
+from .checkpoint import Checkpoint
 from .families import NAMES, check_family, check_whole, family_of_layout, ignored, layout_of
 from .foreign import foreign_file, foreign_keys, part_of_unpacked
 from .infer import KERNEL
@@ -33,7 +34,6 @@ from .pickles import read_pickle
 from .recognise import (
     expected_discriminator_shapes,
     expected_shapes,
-    matching_presets,
     nearest_preset,
     recognise,
     with_extras,
@@ -48,44 +48,6 @@ MOST_HEADER = 100_000_000
 """Bytes of a safetensors header: the limit of that format."""
 
 
-@dataclass(frozen=True, eq=False)
-class Checkpoint:
-    """A weights file, read and renamed but not yet a model.
-
-    kind: 'published' or 'safetensors'. state: every tensor in our key names. config: stored, or recognised.
-    metadata: strings stored beside the weights. left_out: what the file holds besides weights (optimizers).
-    """
-
-    path: Path
-    kind: str
-    state: State
-    config: MotionModelConfig
-    epoch: int | None
-    metadata: dict[str, str] = field(default_factory=dict)
-    left_out: tuple[str, ...] = ()
-
-    @property
-    def presets(self) -> tuple[str, ...]:
-        """Names of the presets that these weights fit."""
-        return matching_presets(self.state)
-
-    @property
-    def has_discriminator(self) -> bool:
-        """Whether the file holds a discriminator, needed only to go on training."""
-        return any(key.startswith("discriminator.") for key in self.state)
-
-    @property
-    def num_parameters(self) -> dict[str, int]:
-        """Numbers in each network, without running statistics and fixed kernels."""
-        counts: dict[str, int] = {}
-        for key, tensor in self.state.items():
-            fixed = ("running_mean", "running_var", "num_batches_tracked", "kernel", "weight_u", "weight_v")
-            if not key.endswith(fixed):
-                network = key.partition(".")[0]
-                counts[network] = counts.get(network, 0) + tensor.numel()
-        return counts
-
-
 def read_checkpoint(
     path: str | os.PathLike[str],
     *,
@@ -93,9 +55,26 @@ def read_checkpoint(
     preset_name: str | None = None,
     most: Cost = MOST,
 ) -> Checkpoint:
-    """Read any supported weights file, or a model by its name (see `library.find_model`). The configuration is
-    `config`, or that of `preset_name`, or the one stored in the file, or recognised from keys and shapes; in this
-    order. Raises CheckpointError for everything else, and for a model that takes more than `most`.
+    """Read a weights file without building the model.
+
+    Args:
+        path: A name ("demo-128", "vox"), or a `.safetensors`, `.pth` or `.pth.tar` file (see `library.find_model`).
+        config: The configuration. By default, it is that of `preset_name`, or the one stored in the file, or it is
+            identified from keys and shapes, in this order.
+        preset_name: The name of a preset (see `PRESETS`).
+        most: The largest model that is accepted, in parameters and memory.
+
+    Returns:
+        The weights under our names, with their configuration and metadata.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, unsafe, too large or of another kind.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import read_checkpoint
+        >>> checkpoint = read_checkpoint("demo-128")
+        >>> checkpoint.kind, checkpoint.config.num_keypoints
+        ('safetensors', 10)
     """
     path = find_model(path)
     if path.stat().st_size == 0:
@@ -310,8 +289,25 @@ def load_model(
     preset_name: str | None = None,
     most: Cost = MOST,
 ) -> MotionModel:
-    """A model ready for inference, by its name ("demo-128", "vox") or from a `.safetensors`, `.pth` or `.pth.tar` file;
-    see `read_checkpoint`.
+    """Load a model for inference.
+
+    Args:
+        path: A name ("demo-128", "vox"), or a `.safetensors`, `.pth` or `.pth.tar` file.
+        config: The configuration, if neither the file states it nor its keys and shapes identify it.
+        preset_name: Instead of `config`, the name of a preset (see `PRESETS`).
+        most: The largest model that is accepted, in parameters and memory.
+
+    Returns:
+        The model in eval mode, float32, on the CPU.
+
+    Raises:
+        CheckpointError: The file is missing, damaged, unsafe or of another kind, or the weights do not fit the
+            configuration.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import load_model
+        >>> load_model("demo-128").name
+        'demo-128'
     """
     return model_from_checkpoint(read_checkpoint(path, config=config, preset_name=preset_name, most=most))
 

@@ -144,12 +144,12 @@ def _check_alike(names: list[str], file_name: str) -> None:
     if len(detectors) > 1:
         raise CheckpointError(
             f"expected a file whose name says what it was trained on, {words}, since these have the same shapes and "
-            f"are computed in different ways; got '{file_name}'. Name the preset (--preset, or preset in Load Motion "
-            "Model), give its configuration, or rename the file."
+            f"are computed in different ways; got '{file_name}'. Choose the preset, give the "
+            "configuration, or rename the file."
         )
     if len({PRESETS[name].frame_size for name in names}) > 1:
         log.warning(
-            "%s has the shapes of %s, and its name says nothing: it is taken for %s. --preset chooses another.",
+            "%s has the shapes of %s, and its name says nothing: %s is assumed. Another preset can be chosen.",
             file_name or "the file",
             words,
             names[0],

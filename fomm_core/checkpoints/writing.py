@@ -17,9 +17,10 @@ from ..errors import CheckpointError
 from ..files import atomic_path
 from ..model import MotionModel
 from ..wording import did_you_mean
+from .checkpoint import Checkpoint
 from .families import family_of_layout
 from .keys import TABLES, published_from_ours
-from .reading import FORMAT, LAYOUT, Checkpoint, check_fit, read_checkpoint
+from .reading import FORMAT, LAYOUT, check_fit, read_checkpoint
 from .recognise import expected_discriminator_shapes, expected_shapes
 
 
@@ -51,7 +52,22 @@ def write_safetensors(
 
 
 def save_model(model: MotionModel, path: str | os.PathLike[str], *, metadata: Mapping[str, str] | None = None) -> None:
-    """Save a model as safetensors. `metadata` (a model card, a licence, a source) is kept beside the weights."""
+    """Save a model as safetensors, with its configuration. The file appears only when it is complete.
+
+    Args:
+        model: The model.
+        path: A name that ends in .safetensors.
+        metadata: Text to store beside the weights, such as a model card, a licence or a source.
+
+    Raises:
+        CheckpointError: The name has another ending.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import load_builtin, load_model, save_model
+        >>> save_model(load_builtin(), "copy.safetensors", metadata={"licence": "MIT"})
+        >>> load_model("copy.safetensors").config == load_builtin().config
+        True
+    """
     if Path(path).suffix != ".safetensors":
         raise CheckpointError(f"expected a name that ends in .safetensors; got '{Path(path).name}'.")
     write_safetensors(path, model.state_dict(), model.config, metadata=metadata)
@@ -82,10 +98,25 @@ def convert(
     preset_name: str | None = None,
     metadata: Mapping[str, str] | None = None,
 ) -> Checkpoint:
-    """Published layout -> safetensors, or back, by the target's ending; weights stay bit-identical.
+    """Convert the published layout to safetensors, or back. Weights stay bit-identical; optimizer states are left out.
 
-    Optimizer states are left out (`Checkpoint.left_out` of the result names them). Raises CheckpointError where the
-    weights do not fit their configuration, or the target's ending is unknown.
+    Args:
+        source: A name or file, as for `read_checkpoint`.
+        target: The file to write; its ending (.safetensors, .pth or .pth.tar) chooses the layout.
+        config: The configuration, as for `read_checkpoint`.
+        preset_name: The name of a preset, as for `read_checkpoint`.
+        metadata: Text to store beside the weights in a safetensors file.
+
+    Returns:
+        What was read; `left_out` names what was not written.
+
+    Raises:
+        CheckpointError: The weights do not fit their configuration, or the target has another ending.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import convert
+        >>> convert("demo-128", "demo.pth.tar").kind
+        'safetensors'
     """
     target = Path(target)
     if not target.name.endswith((".safetensors", ".pth", ".pth.tar")):

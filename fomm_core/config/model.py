@@ -32,13 +32,32 @@ Motion-supervised Co-Part Segmentation."""
 
 @dataclass(frozen=True, kw_only=True)
 class MotionModelConfig:
-    """A whole model. `dense_motion=None` renders without motion, `discriminator=None` is a model for inference only.
+    """The configuration of a whole model.
 
-    frame_size: (height, width) that the weights were trained on, or are suited to (see `reduced`).
-    align_corners: the `grid_sample` convention that they were trained under (True for the published weights of all
-        families but MRAA).
-    family: one of `FAMILIES`. num_keypoints: MRAA's regions, part swap's segments, and TPS's points, five a motion.
-    avd: of the mode "avd"; None for models without. background: see `BackgroundConfig`.
+    Attributes:
+        frame_size: (height, width) in pixels that the weights were trained on, or are suited to (see `reduced`).
+        num_keypoints: Keypoints in a frame; of MRAA its regions, of part swap its segments, of TPS its points (five a
+            motion).
+        num_channels: Colour channels of an image.
+        estimate_jacobian: Whether keypoints have Jacobians.
+        align_corners: The `grid_sample` convention that the weights were trained under: True for all published weights
+            but those of MRAA.
+        detector: The keypoint detector.
+        generator: The generator.
+        dense_motion: Dense motion; None renders without motion.
+        discriminator: The discriminator; None for a model for inference only.
+        family: One of `FAMILIES`.
+        avd: The network for the mode "avd"; None for models without.
+        background: The predictor of the camera's motion (see `BackgroundConfig`); None for models without.
+
+    Raises:
+        CheckpointError: A value is out of bounds, or the networks are not those of the family.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import PRESETS
+        >>> config = PRESETS["vox-256"]
+        >>> config.frame_size, config.size_multiple(), config.nearest_size(500, 300)
+        ((256, 256), 128, (512, 256))
     """
 
     frame_size: tuple[int, int]
@@ -100,16 +119,23 @@ class MotionModelConfig:
 
     @property
     def num_motions(self) -> int:
-        """Candidate motions besides the background's."""
+        """The number of candidate motions besides the background's."""
         return self.num_keypoints // (1 if self.dense_motion is None else self.dense_motion.points_per_motion)
 
     @property
     def motion_size(self) -> int:
-        """Numbers that say where one frame's keypoints are, with their local maps: what the avd network reads."""
+        """How many numbers describe the keypoints of one frame with their local maps: the input size of the avd
+        network.
+        """
         return self.num_keypoints * (6 if self.estimate_jacobian else 2)
 
     def size_multiple(self) -> int:
-        """Height and width must be multiples of this for every stride of every network to divide them."""
+        """The number of pixels that height and width must be multiples of, so that every stride of every network
+        divides them.
+
+        Returns:
+            Pixels; 128 for the published models.
+        """
         strides = [2**self.generator.num_down_blocks]
         for part in (self.detector, self.dense_motion):
             if isinstance(part, HourglassConfig):
@@ -117,7 +143,15 @@ class MotionModelConfig:
         return math.lcm(*strides)
 
     def nearest_size(self, height: int, width: int) -> tuple[int, int]:
-        """The nearest (height, width) that fits, and that the detector's last layer has room in; halves round up."""
+        """Find the nearest size that the networks accept; halves round up.
+
+        Args:
+            height: Pixels.
+            width: Pixels.
+
+        Returns:
+            (height, width): multiples of `size_multiple()`, large enough for the detector's last layer.
+        """
         multiple = self.size_multiple()
         pad = self.detector.pad if isinstance(self.detector, KeypointDetectorConfig) else HEAD_SIZE
         least = max(1, math.ceil((HEAD_SIZE - 2 * pad) / self.detector.scale_factor / multiple))
@@ -136,15 +170,24 @@ class MotionModelConfig:
         return height * width * (motion.scale_factor / 2**motion.num_blocks) ** 2 > 1.5
 
     def auto_size(self) -> tuple[int, int]:
-        """The trained (height, width), or its smallest multiple whose shorter side reaches 256 pixels.
+        """The default size of frames. Models trained on small images give sharper results this way; see `for_size`.
 
-        Models that were trained on small pictures come out sharper so; see `for_size`.
+        Returns:
+            The trained (height, width), or its smallest multiple whose shorter side reaches 256 pixels.
         """
         factor = math.ceil(COMFORTABLE_SIDE / min(self.frame_size))
         return self.frame_size[0] * factor, self.frame_size[1] * factor
 
     def check_size(self, height: int, width: int) -> None:
-        """Raise SizeError, naming the sizes around, where (height, width) does not fit."""
+        """Check that the networks accept a size.
+
+        Args:
+            height: Pixels.
+            width: Pixels.
+
+        Raises:
+            SizeError: They do not; the message names the nearest sizes.
+        """
         multiple = self.size_multiple()
         if height > 0 and width > 0 and height % multiple == 0 and width % multiple == 0:
             if self._has_room(height, width):
@@ -161,16 +204,23 @@ class MotionModelConfig:
 
         raise SizeError(
             f"expected a height and width that are multiples of {multiple}; got {width}x{height} (width x height). "
-            f"Good widths nearby: {choices(width)}; good heights: {choices(height)}. Resize the picture, or choose a "
+            f"Good widths nearby: {choices(width)}; good heights: {choices(height)}. Resize the image, or choose a "
             "size and let it be fitted."
         )
 
     def for_size(self, height: int, width: int) -> MotionModelConfig:
-        """The same weights for another picture size: larger pictures are shown to the detector and to dense motion
-        more strongly reduced, so that these see a head about as large as in training.
+        """The same weights for another image size: the detector and dense motion see larger images more strongly
+        reduced, so that a head looks about as large to them as in training.
 
-        Of the whole reductions that keep (height, width) divisible the one nearest to the ratio of the sizes is
-        taken; where none divides, the config comes back as it is. Kernels of the anti-alias filters follow from it.
+        Of the integer reductions that keep the size divisible, the one nearest to the ratio of the sizes is chosen. The
+        kernels of the anti-alias filters follow from it.
+
+        Args:
+            height: Pixels.
+            width: Pixels.
+
+        Returns:
+            The configuration; this one itself if no reduction divides the size.
         """
         ratio = min(height / self.frame_size[0], width / self.frame_size[1])
         best, best_distance = self, abs(math.log(ratio))
@@ -189,9 +239,13 @@ class MotionModelConfig:
         return min(math.floor(min(scales) / LEAST_SCALE), MOST_PIXELS // max(self.frame_size))
 
     def reduced(self, reduction: int) -> MotionModelConfig:
-        """Detector and dense motion look at a picture `reduction` times smaller than they do now.
+        """Let the detector and dense motion see images smaller than they do now. `frame_size` grows accordingly.
 
-        `frame_size` grows alike: the result is at home with pictures so much larger.
+        Args:
+            reduction: How many times smaller.
+
+        Returns:
+            The changed configuration.
         """
         dense_motion = self.dense_motion
         if dense_motion is not None:
@@ -202,17 +256,31 @@ class MotionModelConfig:
         return replace(self, frame_size=frame_size, detector=detector, dense_motion=dense_motion)
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, as stored in converted checkpoints."""
+        """Plain values, as stored in converted checkpoints.
+
+        Returns:
+            Numbers, texts, lists and dicts that JSON can hold.
+        """
         return _plain(self)
 
     @property
     def format_version(self) -> int:
-        """Of the files that hold such a model: 1 where nothing is in it that version 1 does not know."""
+        """The version of the file format that this model needs: 1 if version 1 knows everything in it."""
         return 2 if _has_later(self) else 1
 
     @staticmethod
     def from_dict(values: Mapping[str, Any]) -> MotionModelConfig:
-        """The inverse of `to_dict`; raises CheckpointError where a value is missing, unknown or out of bounds."""
+        """The inverse of `to_dict`.
+
+        Args:
+            values: Plain values.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            CheckpointError: A value is missing, unknown or out of bounds.
+        """
         try:
             stated = dict(values)
             stated["frame_size"] = as_tuple(stated["frame_size"])

@@ -15,7 +15,7 @@ import torch
 
 from ..config import MotionModelConfig
 from ..errors import CheckpointError, FommError
-from ..files import atomic_path
+from ..files import atomic_path, check_new
 from ..geometry.affine import SMALLEST_DETERMINANT
 from ..lowering import cast, fold_normalisation, plain_copy
 from ..model import MotionModel
@@ -97,8 +97,7 @@ def check_folder(folder: Path, *, overwrite: bool) -> None:
     """Raise FommError where `export_onnx` may not write there."""
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return
-    if not overwrite:
-        raise FommError(f"expected a new folder; '{folder}' exists already. Choose another, or overwrite it (-y).")
+    check_new(folder, overwrite=overwrite)
     try:
         read_manifest(folder)
     except CheckpointError as problem:

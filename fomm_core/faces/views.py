@@ -32,8 +32,8 @@ def as_frame(image: Frame) -> Frame:
         if frame.ndim == 3 and frame.shape[0] == 3 and 0 not in frame.shape and frame.is_floating_point():
             return frame
         raise ImageError(
-            f"expected one picture as floats [3, H, W] in 0..1; got {str(image.dtype).removeprefix('torch.')} "
-            f"{list(image.shape)}. Give pictures of a batch one by one."
+            f"expected one image as floats [3, H, W] in 0..1; got {str(image.dtype).removeprefix('torch.')} "
+            f"{list(image.shape)}. Give images of a batch one by one."
         )
     if isinstance(image, StoredFrame):
         return image
@@ -43,7 +43,7 @@ def as_frame(image: Frame) -> Frame:
         return image
     else:
         what = f"{image.dtype} {list(image.shape)}"
-    raise ImageError(f"expected one picture as uint8 [H, W, 3] or as float tensor [3, H, W]; got {what}.")
+    raise ImageError(f"expected one image as uint8 [H, W, 3] or as float tensor [3, H, W]; got {what}.")
 
 
 def frame_size(frame: Frame) -> tuple[int, int]:

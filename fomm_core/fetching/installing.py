@@ -60,7 +60,7 @@ def install(
     target.parent.mkdir(parents=True, exist_ok=True)
     with _alone(target):
         if target.exists():
-            raise FommError(f"expected no such model yet; '{target}' is there. Remove it to have it anew.")
+            raise FommError(f"expected no such model yet; '{target}' is there. Remove it to have it again.")
         part = part_of(target)
         if isinstance(source, Remote):
             _check_room(target.parent, source.size - held(part, source), also=source.size if to_safetensors else 0)

@@ -13,14 +13,25 @@ from ..errors import KeypointError
 
 @dataclass(frozen=True, eq=False)
 class Keypoints:
-    """K keypoints in each of T frames, with the local affine map around each (eq. 4 of the paper).
+    """K keypoints in each of T frames, with the local affine map around each (equation 4 of the paper).
 
-    position: [T, K, 2], (x, y) in -1..1, corner-aligned.
-    jacobian: [T, K, 2, 2], d image / d reference at the keypoint; None for zero-order models.
-    times: [T + 1] float64 on the CPU, seconds, rising: frame i is shown from times[i] to times[i + 1]. None where
-        frames follow each other evenly, at a rate that is stated elsewhere.
-    confidence: [T, K] in 0..1, how sure the detector was (`heatmap_confidence`); None where nobody measured it.
-    covariance: [T, K, 2, 2], how far the region around each keypoint reaches, symmetric; None for models of points.
+    Attributes:
+        position: [T, K, 2], (x, y) in -1..1, corner-aligned: -1 and 1 are the centres of the outermost pixels.
+        jacobian: [T, K, 2, 2], d image / d reference at the keypoint, rows (x, y); None for zero-order models.
+        times: [T + 1] float64 on the CPU, in seconds, increasing: frame i is shown from times[i] to times[i + 1]. None
+            if frames follow each other evenly, at a rate that is stated elsewhere.
+        confidence: [T, K] in 0..1, how sure the detector was (`heatmap_confidence`); None if unknown.
+        covariance: [T, K, 2, 2], symmetric, the extent of the region around each keypoint; None for models of points.
+
+    Raises:
+        KeypointError: The shapes do not fit each other, or the times do not increase.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import Keypoints
+        >>> keypoints = Keypoints(torch.zeros(25, 10, 2))
+        >>> len(keypoints), keypoints.count, len(keypoints[5:10])
+        (25, 10, 5)
     """
 
     position: Tensor
@@ -58,7 +69,14 @@ class Keypoints:
         return replace(self.each(lambda values: values[frames]), times=self._times_of(frames))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Keypoints:
-        """What `change` makes of the positions, and of whatever else there is for each keypoint; untimed."""
+        """Apply a function to the positions and to everything else that there is for each keypoint.
+
+        Args:
+            change: A function of a tensor [T, K, ...]. It may change T and K, but not the axes after them.
+
+        Returns:
+            The changed keypoints, without times.
+        """
         return Keypoints(
             change(self.position),
             None if self.jacobian is None else change(self.jacobian),
@@ -67,7 +85,14 @@ class Keypoints:
         )
 
     def at(self, frames: Sequence[int] | Tensor) -> Keypoints:
-        """The keypoints of those frames in that order, which may repeat; untimed."""
+        """Select frames.
+
+        Args:
+            frames: Frame numbers from 0, in any order; they may repeat.
+
+        Returns:
+            The keypoints of those frames in that order, without times.
+        """
         rows = torch.as_tensor(frames, dtype=torch.long)
         return self.each(lambda values: values[rows])
 
@@ -81,23 +106,50 @@ class Keypoints:
         return self.position.shape[1]
 
     def to(self, device: torch.device | str) -> Keypoints:
-        """The same keypoints on `device`."""
+        """Move all tensors but the times to a device.
+
+        Args:
+            device: Where to.
+
+        Returns:
+            The same keypoints on `device`.
+        """
         return replace(self.each(lambda values: values.to(device)), times=self.times)
 
     def expand(self, frames: int) -> Keypoints:
-        """One frame's keypoints repeated `frames` times, without copying; untimed."""
+        """Repeat one frame without copying it.
+
+        Args:
+            frames: The number of frames.
+
+        Returns:
+            That many frames, without times.
+        """
         if frames == len(self):
             return self
         return self.each(lambda values: values.expand(frames, *values.shape[1:]))
 
     def without_jacobian(self) -> Keypoints:
-        """The positions alone."""
+        """Leave out the Jacobians.
+
+        Returns:
+            The same keypoints with `jacobian=None`.
+        """
         return replace(self, jacobian=None)
 
     @staticmethod
     def cat(parts: Sequence[Keypoints]) -> Keypoints:
-        """Join clips in time. Where all have times, each goes on where the one before ends; otherwise none is kept. So
-        with confidence: kept where all have it.
+        """Join clips in time.
+
+        Args:
+            parts: The clips, in order.
+
+        Returns:
+            All frames. Times and confidence are kept only if all parts have them; each part's times then continue where
+            the previous part ends.
+
+        Raises:
+            KeypointError: Only some of the parts have Jacobians or covariances.
         """
         confidences = [part.confidence for part in parts if part.confidence is not None]
         return Keypoints(

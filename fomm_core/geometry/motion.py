@@ -13,14 +13,26 @@ from ..errors import KeypointError
 
 @dataclass(frozen=True, eq=False)
 class Motion:
-    """Dense motion of B frames: where each pixel of the driving pose is taken from in the source.
+    """Dense motion of B frames: which point of the source each pixel is taken from.
 
-    flow:      [B, h, w, 2] float32, (x, y) in -1..1: source coordinates for each pixel of the new frame.
-    occlusion: [B, 1, h, w] in 0..1, **1 where the source shows what is needed**, 0 where it must be invented;
-               None for models without an occlusion map.
-    mask:      [B, K + 1, h, w], the share of the background (index 0) and of each keypoint's motion; None if not kept.
-    levels:    smaller occlusion maps [B, 1, ...], the smallest first, of models that predict one for each level of
-               their generator (TPS); `occlusion` is the largest then.
+    Attributes:
+        flow: [B, h, w, 2] float32, (x, y) in -1..1: source coordinates for each pixel of the new frame.
+        occlusion: [B, 1, h, w] in 0..1, **1 if the source shows what is needed**, 0 if it must be invented; None for
+            models without an occlusion map.
+        mask: [B, K + 1, h, w] in 0..1, the share of the background (index 0) and of each keypoint's motion; None if it
+            was not kept.
+        levels: Smaller occlusion maps [B, 1, ...], the smallest first, of models that predict one for each level of
+            their generator (TPS); `occlusion` is then the largest.
+
+    Raises:
+        KeypointError: The flow has another shape.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import Motion
+        >>> motion = Motion(torch.zeros(4, 64, 64, 2), torch.ones(4, 1, 64, 64))
+        >>> len(motion[1:3])
+        2
     """
 
     flow: Tensor
@@ -39,7 +51,14 @@ class Motion:
         return self.each(lambda values: values[frames])
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Motion:
-        """What `change` makes of the flow and of all maps that there are."""
+        """Apply a function to the flow and to all maps that there are.
+
+        Args:
+            change: A function of a tensor [B, ...].
+
+        Returns:
+            The changed motion.
+        """
         return Motion(
             change(self.flow),
             None if self.occlusion is None else change(self.occlusion),
@@ -48,12 +67,26 @@ class Motion:
         )
 
     def to(self, device: torch.device | str) -> Motion:
-        """The same motion on `device`."""
+        """Move all tensors to a device.
+
+        Args:
+            device: Where to.
+
+        Returns:
+            The same motion on `device`.
+        """
         return self.each(lambda values: values.to(device))
 
     @staticmethod
     def cat(parts: Sequence[Motion]) -> Motion:
-        """Join in time; an occlusion, mask or levels stay only where every part has them."""
+        """Join in time.
+
+        Args:
+            parts: The motions, in order.
+
+        Returns:
+            All frames; occlusion, mask and levels are kept only if every part has them.
+        """
         occlusions = [part.occlusion for part in parts if part.occlusion is not None]
         masks = [part.mask for part in parts if part.mask is not None]
         return Motion(

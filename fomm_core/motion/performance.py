@@ -79,10 +79,31 @@ def save_keypoints(
     groups: Groups | None = None,
     source_size: tuple[int, int] | None = None,
 ) -> Path:
-    """Write a performance to `path`, whole or not at all, and return the path. For the rest see `Performance`.
+    """Save a performance. The file appears only when it is complete.
+
+    Args:
+        path: The file; .json is text, every other ending safetensors.
+        keypoints: T >= 1 frames.
+        fps: Frames per second, if known and constant.
+        metadata: Text to store beside the keypoints.
+        family: The family of the model that detected them.
+        groups: Keypoint numbers by the name of the part that they move, such as "mouth".
+        source_size: (height, width) in pixels of the frames that they were found in, if known.
+
+    Returns:
+        The path.
 
     Raises:
-        KeypointError: no frame, values that are not finite, an fps that is not above 0, or groups of other keypoints.
+        KeypointError: There are no frames, values are not finite, the fps is not above 0, or groups name other
+            keypoints.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import Keypoints
+        >>> from fomm_nodes.fomm_core.motion import load_keypoints, save_keypoints
+        >>> path = save_keypoints("talk.safetensors", Keypoints(torch.zeros(25, 10, 2)), fps=25)
+        >>> load_keypoints(path).rate
+        Fraction(25, 1)
     """
     check_frames("performance", keypoints)
     tensors = tensors_of(keypoints)
@@ -154,10 +175,24 @@ def _version_of(keypoints: Keypoints) -> int:
 
 
 def load_keypoints(path: str | os.PathLike[str]) -> Performance:
-    """Read a performance; nothing but what `save_keypoints` writes is taken.
+    """Load a performance that `save_keypoints` wrote. No other content is accepted.
+
+    Args:
+        path: A .safetensors or .json file.
+
+    Returns:
+        The keypoints with their rate, metadata, family, groups and source size.
 
     Raises:
-        CheckpointError: the file is missing, damaged, no performance, of a newer format, or holds NaN or Inf.
+        CheckpointError: The file is missing, damaged, not a performance, of a newer format, or holds NaN or Inf.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import Keypoints
+        >>> from fomm_nodes.fomm_core.motion import load_keypoints, save_keypoints
+        >>> path = save_keypoints("nod.json", Keypoints(torch.zeros(8, 10, 2)))
+        >>> len(load_keypoints(path).keypoints)
+        8
     """
     path = Path(path)
     if not path.is_file():

@@ -22,15 +22,27 @@ Disentangle = Callable[[Keypoints, Keypoints], Keypoints]
 
 @dataclass(frozen=True)
 class TransferOptions:
-    """How movement is transferred.
+    """How motion is transferred.
 
-    mode: "relative" adds the driver's movement since the anchor frame to the source's keypoints, which keeps the
-        source's proportions; "absolute" takes the driver's keypoints as they are, shape included; "avd" lets the model
-        take the driver's motion and the source's shape apart, for models that have learned it.
-    relative_jacobian: in relative mode, carry the local maps over as well (False: keep the driver's own, as published).
-        None uses them where the keypoints have them; True insists. Covariances are the driver's own in any case.
-    adapt_scale: in relative mode, scale movement by how large the source stands in its picture against the driver.
-    strength: 0..2, the share of the movement: 0 is the source at rest, 1 the published formula, 2 exaggerated.
+    Attributes:
+        mode: "relative" adds the driver's motion since the anchor frame to the source's keypoints, which keeps the
+            source's proportions; "absolute" uses the driver's keypoints as they are, shape included; "avd" combines the
+            driver's motion with the source's shape, for models that have learned to.
+        relative_jacobian: In relative mode, transfer the local maps as well. False keeps the driver's own, as
+            published; None transfers them if the keypoints have them; True requires them. Covariances are always the
+            driver's own.
+        adapt_scale: In relative mode, scale the motion by how large the source is in its image, compared with the
+            driver.
+        strength: 0 to 2, the share of the motion: 0 leaves the source at rest, 1 is the published formula, 2
+            exaggerates.
+
+    Raises:
+        KeypointError: A value is out of range.
+
+    Example:
+        >>> from fomm_nodes.fomm_core import TransferOptions
+        >>> TransferOptions(mode="absolute", strength=0.8).adapt_scale
+        True
     """
 
     mode: TransferMode = "relative"
@@ -53,23 +65,32 @@ def transfer(
     scale: float | None = None,
     avd: Disentangle | None = None,
 ) -> Keypoints:
-    """The keypoints to render: those of the source, moved as the driver moves. Frames are independent of each other.
+    """Transfer motion: the source's keypoints, moved as the driver moves. Frames are independent of each other.
 
     Args:
-        source: keypoints of the picture, one frame.
-        driving: keypoints of T >= 1 frames.
-        anchor: the one driving frame whose pose equals the source's, `driving[0]` unless another was chosen; the same
-            one for every part of a clip. Needed in relative mode alone.
-        options: defaults to `TransferOptions()`.
-        scale: the movement scale in relative mode, in place of the one that `options.adapt_scale` would compute.
-        avd: what mode "avd" asks (see `AnimationSession.avd`).
+        source: Keypoints of the source, one frame.
+        driving: Keypoints of T >= 1 frames.
+        anchor: The one driving frame whose pose equals the source's, such as `driving[0]`; the same one for every part
+            of a clip. Needed in relative mode only.
+        options: `TransferOptions()` by default.
+        scale: The scale of the motion in relative mode, instead of the one that `options.adapt_scale` would compute.
+        avd: The network for the mode "avd" (see `AnimationSession.avd`).
 
     Returns:
-        T frames of keypoints, with the times and the confidence of the driving ones.
+        Keypoints of T frames, with the times and the confidence of `driving`.
 
     Raises:
-        KeypointError: no driving frame, other than one frame of source or anchor, counts that differ, jacobians in
-            some of the inputs only, or none where `relative_jacobian=True` asks for them; mode "avd" without `avd`.
+        KeypointError: There is no driving frame, `source` or `anchor` is not one frame, the numbers of keypoints
+            differ, only some of the inputs have Jacobians, none have them although `relative_jacobian=True`, or the
+            mode "avd" lacks `avd`.
+
+    Example:
+        >>> import torch
+        >>> from fomm_nodes.fomm_core import Keypoints, TransferOptions, transfer
+        >>> source, driving = Keypoints(torch.zeros(1, 10, 2)), Keypoints(torch.rand(25, 10, 2))
+        >>> moved = transfer(source, driving, driving[0], TransferOptions(adapt_scale=False))
+        >>> bool((moved.position[0] == 0).all())
+        True
     """
     options = options or TransferOptions()
     check_single("source", source)

@@ -22,7 +22,7 @@ def outlined(images: Tensor, region: Region) -> Tensor:
     Raises RegionError for other shapes, or a region of another number of frames.
     """
     if images.ndim != 4 or images.shape[1] != 3 or 0 in images.shape:
-        raise RegionError(f"expected pictures [B, 3, H, W] to draw on; got {list(images.shape)}")
+        raise RegionError(f"expected images [B, 3, H, W] to draw on; got {list(images.shape)}")
     region = region.frames(len(images))
     height, width = images.shape[-2:]
     by = torch.tensor([width / region.width, height / region.height], dtype=torch.float64)

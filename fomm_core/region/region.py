@@ -43,7 +43,7 @@ class Region:
             if value is not None:
                 object.__setattr__(self, name, torch.as_tensor(value).detach().to("cpu", torch.float64))
         if self.height < 1 or self.width < 1:
-            raise RegionError(f"expected a whole picture of 1x1 or more pixels; got {self.width}x{self.height}")
+            raise RegionError(f"expected a whole image of 1x1 or more pixels; got {self.width}x{self.height}")
         frames = self.centre.shape[0] if self.centre.ndim else 0
         expected = {"centre": (frames, 2), "side": (frames,), "angle": (frames,), "times": (frames,)}
         for name, shape in expected.items():
@@ -64,7 +64,7 @@ class Region:
             frame = int(outside.nonzero()[0, 0])
             x, y = self.centre[frame].tolist()
             raise RegionError(
-                f"expected a square that shows some of the {self.width}x{self.height} picture; in frame {frame} it "
+                f"expected a square that shows some of the {self.width}x{self.height} image; in frame {frame} it "
                 f"lies outside, with its centre at ({x:g}, {y:g}) and a side of {float(self.side[frame]):g}"
             )
         if self.times is not None and (self.times.diff() <= 0).any():
@@ -142,8 +142,8 @@ class Region:
         """Raises RegionError where the whole picture is not `height` x `width` (see `resized`)."""
         if (height, width) != self.size:
             raise RegionError(
-                f"expected the picture that the region was made for, {self.width}x{self.height}; got {width}x{height}. "
-                "Find the region in this picture, or resize it with the picture."
+                f"expected the image that the region was made for, {self.width}x{self.height}; got {width}x{height}. "
+                "Find the region in this image, or resize it with the image."
             )
 
     def resized(self, height: int, width: int) -> Region:

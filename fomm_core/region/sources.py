@@ -106,7 +106,7 @@ def region_of_mask(
             boxes[frame] = torch.tensor([left, top, int(columns[-1]) + 1 - left, int(rows[-1]) + 1 - top])
     if not bool(boxes.isfinite().any()):
         raise RegionError(
-            f"expected a mask that marks something; none of its values reach {threshold:g}. Paint it anew."
+            f"expected a mask that marks something; none of its values reach {threshold:g}. Paint it again."
         )
     return region_of_boxes(bridged(boxes), height, width, scale=scale, times=times if moving else None)
 

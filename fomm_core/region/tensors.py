@@ -56,11 +56,11 @@ def paste(
     _check(images, region, size)
     if crops.ndim != 4 or crops.shape[-2] != size or crops.shape[1] != images.shape[1]:
         raise RegionError(
-            f"expected square crops [B, {images.shape[1]}, n, n] as the pictures' channels; got {list(crops.shape)}"
+            f"expected square crops [B, {images.shape[1]}, n, n] as the images' channels; got {list(crops.shape)}"
         )
     count = len(crops)
     if len(images) not in (1, count):
-        raise RegionError(f"expected one whole picture or one for each of {count} crops; got {len(images)}")
+        raise RegionError(f"expected one whole image or one for each of {count} crops; got {len(images)}")
     if mask is not None and (mask.ndim != 3 or mask.shape[-2:] != crops.shape[-2:] or len(mask) not in (1, count)):
         raise RegionError(f"expected a mask of shape [{count}, {size}, {size}] or [1, ...]; got {list(mask.shape)}")
     region = region.frames(count)
@@ -91,7 +91,7 @@ def _blend(old: Tensor, new: Tensor, cover: Tensor, *, linear: bool) -> Tensor:
 
 def _check(images: Tensor, region: Region, size: int) -> None:
     if images.ndim != 4 or 0 in images.shape or not images.is_floating_point():
-        raise RegionError(f"expected float pictures [B, C, H, W]; got {images.dtype} {list(images.shape)}")
+        raise RegionError(f"expected float images [B, C, H, W]; got {images.dtype} {list(images.shape)}")
     region.check_size(*images.shape[-2:])
     check_crop_size(size)
 

@@ -95,7 +95,7 @@ def share_of_batch(batch_size: int, accumulate: int, rank: int, processes: int) 
     if batch_size % passes != 0:
         raise TrainingError(
             f"expected a batch size that is a multiple of {passes} ({processes} processes, {accumulate} passes each); "
-            f"got {batch_size}. Choose another --batch, or fewer devices."
+            f"got {batch_size}. Choose another batch size, or fewer devices."
         )
     size = batch_size // passes
     return [range(start, start + size) for start in ((turn * processes + rank) * size for turn in range(accumulate))]

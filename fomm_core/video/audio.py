@@ -64,7 +64,7 @@ class AudioTrack:
         frames = decoded(packets_of(self._container, self._stream, self._name, self._warn), self._stream, self._name)
         first = next((frame for frame in frames if frame.samples and frame.sample_rate > 0), None)
         if first is None:
-            self._warn(f"the sound of {self._name} was left out: none of it could be decoded.")
+            self._warn(f"the audio of {self._name} was left out: none of it could be decoded.")
             return
         like = Sound.silent(first.sample_rate, known_layout(first.layout))
         bit_rate = rules.bit_rate_per_channel * AudioLayout(rules.layout_for(like.layout)).nb_channels

@@ -68,7 +68,7 @@ class Coding:
         """What a user should know of; empty where all is well."""
         if self.hdr:
             return (
-                f"{name} is an HDR picture ({self.hdr}); its colours are read as they are stored and look flat. "
+                f"{name} is an HDR image ({self.hdr}); its colours are read as they are stored and look flat. "
                 "Convert it to SDR first if that matters."
             )
         if self.stated:

@@ -163,7 +163,7 @@ class ContainerFrames:
         stream = container.streams.best("video")
         cover = stream is not None and bool(stream.disposition & type(stream.disposition).attached_pic)
         if not isinstance(stream, VideoStream) or cover:
-            found = "sound" if container.streams.audio else "neither pictures nor sound"
+            found = "sound" if container.streams.audio else "neither images nor sound"
             raise ImageError(
                 f"expected a video; {self._media.name} holds {found}{' and a cover picture' if cover else ''} only, "
                 "or is cut off before its index is complete. Try to play it."
@@ -192,13 +192,13 @@ class ContainerFrames:
             )
         if run.damaged:
             return (
-                f"{self._media.name} is damaged: {run.damaged} of its frames were left out; the picture before each is "
+                f"{self._media.name} is damaged: {run.damaged} of its frames were left out; the image before each is "
                 "held for its time."
             )
         if run.late > 2 / self.info.fps:
             return (
                 f"{self._media.name} begins with {float(run.late):.2g} s that cannot be decoded (it was cut out of a "
-                "longer recording); the first whole picture is held for that time."
+                "longer recording); the first whole image is held for that time."
             )
         return None
 

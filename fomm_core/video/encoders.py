@@ -149,7 +149,7 @@ class ContainerEncoder:
         self._reformatter = VideoReformatter()
         if self._size != size:
             warn(
-                f"{path.suffix} holds even sides only: the picture of {width}x{height} is written as "
+                f"{path.suffix} holds even sides only: the image of {width}x{height} is written as "
                 f"{self._size[1]}x{self._size[0]}, its last {_doubled(self._size, size)} twice. A .webm, a .gif or PNG "
                 "files keep it as it is."
             )
@@ -159,7 +159,7 @@ class ContainerEncoder:
         except (FFmpegError, ValueError) as error:
             if audio is None or isinstance(error, ImageError):
                 raise
-            warn(f"the sound was left out: it does not fit into {path.suffix} ({error}).")
+            warn(f"the audio was left out: it does not fit into {path.suffix} ({error}).")
             self._open(path, rules, quality, None)
 
     def _open(self, path: Path, rules: ContainerRules, quality: int, audio: AudioTrack | None) -> None:
@@ -247,7 +247,7 @@ class ContainerEncoder:
             try:
                 self._audio.feed(until)
             except (FFmpegError, ValueError) as error:
-                self._warn(f"the sound ends early, at {float(until):.1f} s: {error}.")
+                self._warn(f"the audio ends early, at {float(until):.1f} s: {error}.")
                 self._audio = None
 
 

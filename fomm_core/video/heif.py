@@ -22,7 +22,7 @@ def open_heif(media: MediaSource, most: int) -> Image.Image:
         import pi_heif  # here, since few need it: 10 ms and a library
     except ImportError as error:
         raise ImageError(
-            f"expected a picture in a kind that can be read here; {media.name} is a HEIC, which needs the package "
+            f"expected an image in a kind that can be read here; {media.name} is a HEIC, which needs the package "
             "pi-heif (pip install pi-heif). Or export it as a JPEG or PNG."
         ) from error
     try:
@@ -38,7 +38,7 @@ def open_heif(media: MediaSource, most: int) -> Image.Image:
             return shown
     except (OSError, SyntaxError, EOFError, ValueError, IndexError, RuntimeError) as error:
         raise ImageError(
-            f"expected a whole HEIC picture; {media.name} is damaged, or holds no still picture ({error}). Export it "
+            f"expected a whole HEIC image; {media.name} is damaged, or holds no still image ({error}). Export it "
             "as a JPEG or PNG."
         ) from error
     raise too_large(media.name, width, height, most)

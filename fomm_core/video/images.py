@@ -76,7 +76,24 @@ def read_picture(source: Readable, *, warn: Warn | None = None) -> Pixels:
 
 
 def read_image(source: Readable, *, background: Colour = WHITE) -> Pixels:
-    """`read_picture`, its transparent pixels laid over `background` (white): uint8 RGB [H, W, 3]."""
+    """Read one image in any supported format; see `read_picture` for what is done with colours and orientation.
+
+    Args:
+        source: A path, or a binary file object that can seek.
+        background: The RGB colour in 0..255 that transparent pixels are laid over.
+
+    Returns:
+        uint8 RGB [H, W, 3].
+
+    Raises:
+        ImageError: The file is missing, empty, damaged, too large or of another kind.
+
+    Example:
+        >>> from fomm_nodes.fomm_core.shipped import ASSETS
+        >>> from fomm_nodes.fomm_core.video import read_image
+        >>> read_image(ASSETS / "source.png").shape[-1]
+        3
+    """
     return read_media(MediaSource(source), check_colour(background))
 
 
@@ -131,7 +148,7 @@ def write_image(path: PathLike, picture: NDArray[np.uint8]) -> None:
     """
     path = Path(path)
     if path.suffix.lower() not in WRITE_OPTIONS:
-        raise ImageError(f"expected a picture's suffix ({', '.join(WRITE_OPTIONS)}); got {path.name!r}.")
+        raise ImageError(f"expected an image's suffix ({', '.join(WRITE_OPTIONS)}); got {path.name!r}.")
     channels = {2: 1, 3: picture.shape[-1]}.get(picture.ndim)
     if picture.dtype != np.uint8 or channels not in (1, 3, 4) or 0 in picture.shape or picture.shape[-1:] == (1,):
         raise ImageError(
@@ -187,10 +204,10 @@ def _not_whole(media: MediaSource, error: Exception) -> ImageError:
     head = media.head(1024)
     unknown = isinstance(error, UnidentifiedImageError)
     if unknown and (what := foreign_kind(head, media.name)):
-        return ImageError(f"expected a picture (PNG, JPEG, WebP, HEIC, AVIF, TIFF, BMP, GIF); {media.name} is {what}.")
+        return ImageError(f"expected an image (PNG, JPEG, WebP, HEIC, AVIF, TIFF, BMP, GIF); {media.name} is {what}.")
     return ImageError(
-        f"expected a whole PNG, JPEG, WebP, HEIC, AVIF, BMP, GIF or TIFF picture; {media.name} is not one ({error}). "
-        "Open it in a picture editor and export it as a PNG."
+        f"expected a whole PNG, JPEG, WebP, HEIC, AVIF, BMP, GIF or TIFF image; {media.name} is not one ({error}). "
+        "Open it in an image editor and export it as a PNG."
     )
 
 
@@ -255,7 +272,7 @@ def _read_deep(picture: Image.Image, media: MediaSource) -> Pixels:
     except cv2.error:
         pixels = None
     if pixels is None or pixels.size == 0:
-        raise ImageError(f"expected a whole 16-bit or float picture; {media.name} is damaged. Export it as a PNG.")
+        raise ImageError(f"expected a whole 16-bit or float image; {media.name} is damaged. Export it as a PNG.")
     if pixels.ndim == 3 and pixels.shape[-1] == 1:
         pixels = pixels[..., 0]
     if pixels.ndim == 3:

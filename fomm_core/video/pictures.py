@@ -60,7 +60,7 @@ class Stills:
         height, width = pixels.shape[:2]
         if (width, height) != (self.info.width, self.info.height):
             raise ImageError(
-                f"expected pictures of one size, {self.info.width}x{self.info.height} as the first; "
+                f"expected images of one size, {self.info.width}x{self.info.height} as the first; "
                 f"{picture.name} is {width}x{height}. Resize it or take it out."
             )
         return pixels
@@ -103,7 +103,7 @@ class AnimatedPicture:
             self._delays, end, self._whole = _whole_frames(media)
             self._readable = media if self._whole else _cut_after(media, end)
         if not self._delays:
-            raise ImageError(f"expected an animated picture; {media.name} holds no whole frame. Export it again.")
+            raise ImageError(f"expected an animated image; {media.name} holds no whole frame. Export it again.")
         with opened_picture(self._readable) as picture:
             self._orientation = Orientation.from_exif(picture.getexif().get(EXIF_ORIENTATION, 1) if is_avif else 1)
             width, height = self._orientation.size(*picture.size)

@@ -160,6 +160,6 @@ def check_colour(background: Sequence[int]) -> Colour:
 def too_large(name: str, width: int, height: int, most: int) -> ImageError:
     """The error for a picture that would fill the memory."""
     return ImageError(
-        f"expected a picture of at most {most / 1e6:.0f} megapixels; {name} has {width}x{height}, "
+        f"expected an image of at most {most / 1e6:.0f} megapixels; {name} has {width}x{height}, "
         f"{width * height / 1e6:.0f}. Reduce it first, to 4000 pixels on its longer side, say."
     )

@@ -33,25 +33,36 @@ class VideoReader:
     """The frames of a clip, one at a time, as a viewer would show them: uint8 RGB [height, width, 3].
 
     Opens mp4, mov, webm, mkv, avi, gif, apng, animated webp and other files that FFmpeg knows, by path or as a binary
-    file object that can seek; one still picture (a clip of one frame); and stills as a folder, as a pattern such as
+    file object that can seek; one still image (a clip of one frame); and stills as a folder, as a pattern such as
     `frame-%05d.png`, or as a glob such as `shots/*.png`.
 
-    - Rotation and mirroring are applied, and pixels are square: the shorter side is enlarged where they are not.
-    - Colours follow the file's matrix and range; untagged files are taken as BT.709 from 1280 wide or 720 high on,
-      and as BT.601 below, both in limited range. HDR is not tone-mapped; `warnings` says so.
-    - Transparent pixels are laid over `background`.
-    - Frames come as they are stored, none doubled or dropped to even out the time between them. `timed` gives each with
-      the second from which it is shown, and `times` has them all after a run; `info.fps` is the average rate.
+    - Rotation and mirroring are applied, and pixels are square: the shorter side is enlarged if they are not.
+    - Colours follow the file's matrix and range; untagged files are taken as BT.709 from 1280 wide or 720 high on, and
+      as BT.601 below, both in limited range. HDR is not tone-mapped; `warnings` says so.
+    - Frames come as they are stored; none are repeated or dropped to even out their times. `timed` gives each with the
+      second from which it is shown, and `times` has them all after a run; `info.fps` is the average rate.
     - Memory does not grow with the length of the clip. Iterating again starts again.
-    - A damaged or truncated file gives the whole frames that it has, each at its time; `warnings` says what is missing,
-      and the logger "fomm.video" says it once. A damaged still within a sequence is left out in the same way.
+    - A damaged or truncated file gives its intact frames, each at its time; `warnings` says what is missing, and the
+      logger "fomm.video" says it once. A damaged still within a sequence is left out in the same way.
 
-    start, stop, length: the frames [start, stop) are given, at most `length` of them; `Seconds` instead of numbers cut
-        by time, see `Part`.
-    fps: the rate to report instead of the file's own; stills have none and report 25.
+    Args:
+        source: A path, a pattern, a folder or a file object.
+        start: The first frame to give, by number, or by time as `Seconds`.
+        stop: The frame or time before which to stop.
+        length: How many frames or seconds to give at most.
+        fps: The rate to report instead of the file's own; stills have none and report 25.
+        background: The RGB colour in 0..255 that transparent pixels are laid over.
 
-    Raises ImageError where nothing can be read: a missing or empty file, a folder without pictures, another kind of
-    file, a video without a whole frame, or (when iterated) fewer frames than `start`.
+    Raises:
+        ImageError: Nothing can be read: a missing or empty file, a folder without images, another kind of file, a video
+            without an intact frame, or (when iterated) fewer frames than `start`.
+
+    Example:
+        >>> from fomm_nodes.fomm_core.shipped import ASSETS
+        >>> from fomm_nodes.fomm_core.video import VideoReader
+        >>> with VideoReader(ASSETS / "driving.mp4", length=3) as clip:
+        ...     print(sum(1 for frame in clip))
+        3
     """
 
     def __init__(
@@ -85,12 +96,22 @@ class VideoReader:
         return (pixels for _, pixels in self.timed())
 
     def stored(self) -> Iterator[Pixels | StoredFrame]:
-        """The same frames, as `StoredFrame`s where the file allows it: for who wants only parts of them."""
+        """The same frames as they are stored, for callers that want only parts of them.
+
+        Returns:
+            An iterator of `StoredFrame`s, or of arrays if the file does not allow it.
+        """
         return (frame for _, frame in self._started(self._run(stored=True)))
 
     def timed(self) -> Generator[tuple[Fraction, Pixels], None, None]:
-        """Each frame after the second from which it is shown, counted from the first frame of the clip (not of the
-        part). Times always rise; what the file lacks or has wrong is mended. When the run is over, `times` has them.
+        """The frames with their times. Times always increase; missing or wrong ones are mended.
+
+        Returns:
+            An iterator of (second, frame), counted from the first frame of the clip, not of the part. At its end,
+            `times` has all of them.
+
+        Raises:
+            ImageError: The clip has no frame from `start` on.
         """
         return self._started(self._run())  # type: ignore[return-value]
 
@@ -123,7 +144,7 @@ class VideoReader:
 
     @property
     def start_seconds(self) -> Fraction:
-        """Where the first frame given lies in the file's own time, for `VideoWriter(audio_start=...)`. Before the
+        """The second of the file at which the first given frame lies, for `VideoWriter(audio_start=...)`. Before the
         first run it is looked up, which decodes up to there.
         """
         if self._first is None:
@@ -133,8 +154,11 @@ class VideoReader:
         return self._first
 
     def count(self) -> int:
-        """How many frames there are to give. `info.frame_count` is an estimate; this passes over the file once (its
-        packets, where they are compressed; nothing is decoded, unless the part is cut by seconds).
+        """Count the frames exactly; `info.frame_count` is an estimate. The file is passed over once, without decoding
+        it unless the part is given in seconds.
+
+        Returns:
+            The number of frames that this reader gives.
         """
         if self._count is None:
             part, fps = self._part, self._frames.info.fps
@@ -143,11 +167,17 @@ class VideoReader:
         return self._count
 
     def at(self, positions: Sequence[int]) -> list[Pixels]:
-        """Single frames by their numbers from 0, in the order asked for. Each is sought and decoded on its own where
-        the file can be sought; GIF and WebP are decoded from their start. Where a file turns out to end before, its
-        last frame stands in.
+        """Read single frames. Each is sought and decoded on its own if the file allows seeking; GIF and WebP are
+        decoded from their start. If the file ends early, its last frame stands in.
 
-        Raises ImageError for a number outside `count()`, and where nothing can be read.
+        Args:
+            positions: Frame numbers from 0, in any order.
+
+        Returns:
+            uint8 [H, W, 3] each, in that order.
+
+        Raises:
+            ImageError: A number is outside `count()`, or nothing can be read.
         """
         if not all(0 <= position < self.count() for position in positions):
             raise ImageError(f"expected frames 0 to {self.count() - 1}; got {list(positions)}.")
@@ -166,7 +196,7 @@ class VideoReader:
             logger.warning("%s", message)
 
     def close(self) -> None:
-        """Let go of the file, ending any iteration that is under way."""
+        """Close the file, and end any iteration that is under way."""
         for frames in list(self._running):
             frames.close()
 
@@ -180,7 +210,24 @@ class VideoReader:
 
 
 def batches(frames: Iterable[Pixels], size: int) -> Iterator[Pixels]:
-    """Group frames [H, W, 3] into uint8 [n, H, W, 3] with n = `size`, the last one smaller where they do not divide."""
+    """Group frames into batches.
+
+    Args:
+        frames: uint8 [H, W, 3] each, all of one size.
+        size: Frames in a batch.
+
+    Returns:
+        An iterator of uint8 [n, H, W, 3] with n = `size`; the last batch may be smaller.
+
+    Raises:
+        ValueError: The size is below 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from fomm_nodes.fomm_core.video import batches
+        >>> [len(batch) for batch in batches([np.zeros((4, 4, 3), np.uint8)] * 5, 2)]
+        [2, 2, 1]
+    """
     if size < 1:
         raise ValueError(f"expected a batch size of 1 or more; got {size}")
     held: list[Pixels] = []

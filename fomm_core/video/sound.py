@@ -77,7 +77,7 @@ def _track(container: InputContainer, index: int, name: str) -> AudioStream:
     """A damaged file may have other tracks each time that it is opened."""
     stream = container.streams[index] if index < len(container.streams) else None
     if not isinstance(stream, AudioStream):
-        raise ImageError(f"expected the sound of {name} where it was before; it is damaged. Convert it first.")
+        raise ImageError(f"expected the audio of {name} where it was before; it is damaged. Convert it first.")
     return stream
 
 
@@ -99,7 +99,7 @@ def packets_of(
     """Whole packets, up to the end or to where the file cannot be read further."""
 
     def ended_by(error: FFmpegError) -> None:
-        warn(f"the sound of {name} ends early: {error}.")
+        warn(f"the audio of {name} ends early: {error}.")
 
     for packet in demuxed(container, [stream], ended_by):
         if packet.size and not packet.is_corrupt:
@@ -113,7 +113,7 @@ def decoded(packets: Iterator[av.Packet[AudioStream]], stream: AudioStream, name
     try:
         yield from stream.codec_context.decode(None)
     except FFmpegError as error:
-        logger.info("the last of the sound of %s could not be decoded: %s", name, error)
+        logger.info("the last of the audio of %s could not be decoded: %s", name, error)
 
 
 def read_sound(
@@ -162,7 +162,7 @@ def read_sound(
 def _tracks(container: InputContainer, name: str) -> list[AudioStream]:
     """Those with a decoder, the default ones first."""
     if not container.streams.audio:
-        raise NoSound(f"{name} has no sound")
+        raise NoSound(f"{name} has no audio")
     known = [track for track in container.streams.audio if track.codec_context is not None]
     if not known:
         raise ImageError(
@@ -187,7 +187,7 @@ def _frames(packet: av.Packet[AudioStream], name: str) -> list[AudioFrame]:
     try:
         return packet.decode()
     except FFmpegError as error:
-        logger.info("a damaged packet of the sound of %s was left out: %s", name, error)
+        logger.info("a damaged packet of the audio of %s was left out: %s", name, error)
         return []
 
 

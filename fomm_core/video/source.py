@@ -100,7 +100,7 @@ class MediaSource:
             self._source = source
             self.name = name or "the file in memory"
         if self.size == 0:
-            raise ImageError(f"expected a picture or video; {self.name} is empty (0 bytes). Write or copy it again.")
+            raise ImageError(f"expected an image or video; {self.name} is empty (0 bytes). Write or copy it again.")
 
     @property
     def size(self) -> int:
@@ -289,7 +289,7 @@ def still_paths(source: PathLike) -> list[Path] | None:
         return None
     if not found:
         what = odd_name(str(source)) or "Check the name."
-        raise ImageError(f"expected pictures ({', '.join(STILL_SUFFIXES)}) in {source}; got none. {what}")
+        raise ImageError(f"expected images ({', '.join(STILL_SUFFIXES)}) in {source}; got none. {what}")
     return found
 
 

@@ -109,7 +109,7 @@ def _full_page(tiff: Any, name: str) -> Any:
         int(p.photometric) == CFA for p in inner if hasattr(p, "photometric")
     )
     if raw or any(name.lower().endswith(suffix) for suffix in RAW_SUFFIXES):
-        raise ImageError(f"expected a picture; {name} is {RAW}.")
+        raise ImageError(f"expected an image; {name} is {RAW}.")
     return page
 
 
@@ -117,7 +117,7 @@ def _samples(page: Any, layout: _Layout, media: MediaSource) -> NDArray[Any]:
     """As stored, but upright: [H, W] or [H, W, S]."""
     axes = page.axes
     if sorted(axes) not in (["X", "Y"], ["S", "X", "Y"]):
-        raise _unreadable(media.name, f"it holds a stack of pictures, {axes}")
+        raise _unreadable(media.name, f"it holds a stack of images, {axes}")
     try:
         samples = np.asarray(page.asarray())
     except ValueError as error:

@@ -35,30 +35,42 @@ KINDS = f"{', '.join(CONTAINERS)}, .gif, a folder for PNG stills, or a pattern s
 
 
 class VideoWriter:
-    """Writes uint8 RGB frames to a video; use it in a `with` block, at whose end the file appears.
+    """Writes uint8 RGB frames to a video. Use it in a `with` block, at whose end the file appears.
 
     The suffix of `path` chooses the kind: .mp4, .m4v, .mov and .mkv (H.264), .webm (VP9), .gif and .avif (AV1; both
     repeating), a pattern such as `frame-%05d.png` (also .jpg and others), or a name without suffix: a folder with
     frame-00000.png and so on.
 
-    - 8-bit 4:2:0 in BT.709, tagged so. H.264 takes even sides: an odd picture gets its last column or row once more.
-    - Frames with alpha are held by .webm (VP9), .mov (then ProRes 4444), .gif (each pixel wholly or not at all) and by
+    - 8-bit 4:2:0 in BT.709, tagged so. H.264 needs even sides: of an odd image, the last column or row is repeated.
+    - Frames with alpha are held by .webm (VP9), .mov (then ProRes 4444), .gif (each pixel fully or not at all) and by
       PNG, WebP and TIFF stills: see `holds_alpha`.
-    - Nothing is seen under the final name before all is written; an exception or Ctrl-C in the block leaves nothing
-      behind, and an older file as it was. Folders must be new or empty, and no file may match a pattern yet.
+    - Nothing appears under the final name before everything is written; an exception or Ctrl-C in the block leaves no
+      file behind, and an older file as it was. Folders must be new or empty, and no file may match a pattern yet.
     - Memory does not grow with the number of frames.
 
-    fps: frames per second, kept as an exact fraction; in a GIF rounded to hundredths of a second, frame by frame. With
-        `uneven`, what most of the frames have.
-    uneven: each frame gets the time that `write` is told. Stills hold no times, see `holds_times`.
-    quality: 0 to 100; 80 is hard to tell from the original. PNG is always exact, and a GIF as good as 256 colours are.
-    audio_from: a file whose sound is carried over: copied where the new file can hold it, encoded anew (AAC, Opus)
-        where not, and cut to the video's length (to within a packet, about 20 ms). A file without sound adds none.
-        GIF, AVIF and stills hold no sound; `warnings` and the logger "fomm.video" say so.
-    audio_start: seconds of that file's video before the sound begins (`VideoReader.start_seconds`).
+    Args:
+        path: The file to write.
+        fps: Frames per second, kept as an exact fraction; in a GIF rounded to hundredths of a second, frame by frame.
+            With `uneven`, the rate of most frames.
+        quality: 0 to 100; 80 is hard to tell from the original. PNG is always exact, and a GIF as good as 256 colours
+            are.
+        audio_from: A file whose audio is carried over: copied if the new file can hold it, otherwise re-encoded (AAC,
+            Opus), and cut to the video's length (to within a packet, about 20 ms). GIF, AVIF and stills hold no
+            audio; `warnings` and the logger "fomm.video" say so.
+        audio_start: Seconds of that file's video before the audio begins (`VideoReader.start_seconds`).
+        uneven: Each frame gets the time that `write` is told. Stills hold no times; see `holds_times`.
 
-    Raises ImageError for an unknown suffix, rate or quality, for frames of another shape, type or size than the first,
-    and when no frame was written.
+    Raises:
+        ImageError: The suffix, rate or quality is not supported, a frame has another shape, type or size than the
+            first, or no frame was written.
+
+    Example:
+        >>> import numpy as np
+        >>> from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
+        >>> with VideoWriter("grey.mp4", fps=25) as writer:
+        ...     writer.write(np.full((5, 64, 64, 3), 128, np.uint8))
+        >>> VideoReader("grey.mp4").count()
+        5
     """
 
     def __init__(
@@ -96,7 +108,18 @@ class VideoWriter:
     def set_times(
         self, fps: Fraction | float | str, audio_start: Fraction | float = 0, *, uneven: bool = False
     ) -> None:
-        """Rate and start of sound, where they were not yet known at the beginning; before the first frame."""
+        """Set the rate and the start of the audio, if they were not known when the writer was made; before the first
+        frame.
+
+        Args:
+            fps: Frames per second.
+            audio_start: Seconds, as in the constructor.
+            uneven: As in the constructor.
+
+        Raises:
+            ImageError: The rate is not above 0, or this kind of file holds no times.
+            RuntimeError: A frame has been written already.
+        """
         if self._encoder is not None:
             raise RuntimeError("expected the times before the first frame")
         if uneven and not self.holds_times:
@@ -115,11 +138,17 @@ class VideoWriter:
         return self
 
     def write(self, frames: Pixels, until: Sequence[Fraction] | None = None, *, changed: Box | None = None) -> None:
-        """Add one frame [H, W, 3] or several [n, H, W, 3], uint8 RGB; or RGBA with straight alpha, where held.
+        """Add one frame or several.
 
-        until: with `uneven`, the second of the new video at which each of them ends; the first begins at 0.
-        changed: left, top, right and bottom of a box outside of which each of them has the very pixels of the frame
-            before: encoding costs less then.
+        Args:
+            frames: uint8 RGB [H, W, 3] or [n, H, W, 3]; or RGBA with straight alpha, if the file can hold it.
+            until: With `uneven`, the second of the new video at which each of them ends; the first begins at 0.
+            changed: (left, top, right, bottom) of a box outside which every frame is identical to the one before;
+                encoding is then cheaper.
+
+        Raises:
+            ImageError: A frame does not fit the first, or the times do not fit the frames.
+            RuntimeError: The writer is not in a `with` block.
         """
         if self._temporary is None:
             raise RuntimeError("expected `with VideoWriter(...) as writer:` around write()")
@@ -203,11 +232,11 @@ class VideoWriter:
         except LookupError:
             return None
         except ImageError as error:
-            self._warn(f"the sound of {self._audio_from.name} was left out: {error}")
+            self._warn(f"the audio of {self._audio_from.name} was left out: {error}")
             return None
         self._cleanup.callback(audio.close)
-        if self._kind not in CONTAINERS or CONTAINERS[self._kind].audio is None:
-            self._warn(f"the sound of {self._audio_from.name} was left out: {self.path.name} cannot hold any.")
+        if self._kind not in CONTAINERS:
+            self._warn(f"the audio of {self._audio_from.name} was left out: {self.path.name} cannot hold any.")
             return None
         return audio
 
@@ -235,7 +264,7 @@ def _kind(path: Path) -> str:
     if pattern := NumberedName.parse(path.name):
         if suffix not in WRITE_OPTIONS:
             raise ImageError(
-                f"expected a picture's suffix ({', '.join(WRITE_OPTIONS)}) after the number; got {path.name}."
+                f"expected an image's suffix ({', '.join(WRITE_OPTIONS)}) after the number; got {path.name}."
             )
         older = [
             p.name

@@ -72,7 +72,7 @@ def find_source(
         if face.size < SMALL_FACE:
             warnings.append(
                 f"the face in {name} is only {face.size:.0f} pixels large: its movement will hardly show. A larger "
-                "picture of it will do better."
+                "image of it will do better."
             )
     return FoundSource(
         tuple(face.region(options.roomy(framing)).snapped() for face in chosen), chosen, words, tuple(warnings)
@@ -168,7 +168,7 @@ def _from_second(region: Region, start: float) -> Region:
         return region
     if region.times is None:
         raise RegionError(
-            "expected a region with the times of its frames, to use it from a later one on; it has none. Find it anew "
+            "expected a region with the times of its frames, to use it from a later one on; it has none. Find it again "
             "with `fomm crop`, or leave --start out."
         )
     return region[int((region.times - start).abs().argmin()) :]
@@ -204,7 +204,7 @@ def _driving_warnings(name: str, track: Track, first: Sequence[Face], tracking: 
     gone = int((~track.found).sum())
     if gone:
         warnings.append(
-            f"the face is not seen in {counted(gone, 'frame')} of {name}: its square is bridged, and what the picture "
+            f"the face is not seen in {counted(gone, 'frame')} of {name}: its square is bridged, and what the image "
             "does there is chance."
         )
     if (cut_off := border_warning(name, track)) is not None:

@@ -88,11 +88,11 @@ def pose_warning(
     if not apart and not (here > FAR and nearer):
         return None
     looks = f", and the faces are {apart} differently" if apart else ""
-    far = f"the clip's frame {anchor} is taken as the picture's pose, but is far from it (distance {here:.2f}){looks}: "
+    far = f"the clip's frame {anchor} is taken as the image's pose, but is far from it (distance {here:.2f}){looks}: "
     if nearer:
         return f"{far}--best-frame takes frame {best} ({least:.2f})."
     return (
-        f"{far}no frame is much nearer ({least:.2f}), so faces will be bent. A picture and a clip more alike do better."
+        f"{far}no frame is much nearer ({least:.2f}), so faces will be bent. An image and a clip more alike do better."
     )
 
 
@@ -125,6 +125,6 @@ def cut_warning(name: str, shots: Sequence[int]) -> str:
     """What cuts in a clip mean."""
     places = ", ".join(str(shot) for shot in shots[1:9]) + (", ..." if len(shots) > 9 else "")
     return (
-        f"{name} has cuts, at frame {places}: each shot has a square and an anchor of its own, and the picture jumps "
+        f"{name} has cuts, at frame {places}: each shot has a square and an anchor of its own, and the image jumps "
         "with them. --start and --frames choose one shot."
     )

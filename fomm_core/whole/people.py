@@ -94,6 +94,6 @@ def _nobody(name: str, option: str) -> str:
 
 def _small(name: str, side: float) -> str:
     return (
-        f"the person in {name} is only {side:.0f} pixels large: the movement will hardly show. A larger picture will "
+        f"the person in {name} is only {side:.0f} pixels large: the movement will hardly show. A larger image will "
         "do better."
     )

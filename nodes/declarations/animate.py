@@ -87,7 +87,7 @@ def _animate_video(
 ) -> tuple[Any, ...]:
     for name in ("source_region", "driving_region"):
         if settings[name] is not None:
-            single(settings[name], "one video shows one face. For several, take Animate and Paste Back")
+            single(settings[name], "one video shows one face. For several, use Animate and Paste Back")
     path = host.temporary_file(".mp4")
     with ExitStack() as stack:
         job, clip = begin(host, stack, model, source, driving, Settings(**settings), frame_rate)
@@ -114,8 +114,10 @@ SETTINGS_IN = (
     choice(
         "smoothing",
         "smoothing",
-        "Takes jitter out of the driving movement. one-euro: calms what is at rest. gaussian: an even, light blur over "
-        "time. Smooth Keypoints has more settings.",
+        (
+            "Removes jitter from the driving motion. one-euro: steadies what is at rest. gaussian: an even, light "
+            "blur over time. Smooth Keypoints has more settings."
+        ),
         SMOOTHINGS,
     ),
     PRECISION_IN,
@@ -129,39 +131,46 @@ SOURCE_IN = socket(
     "source",
     (IMAGE, VIDEO),
     "source",
-    "The still picture to bring to life. A video, or several pictures, are moved frame by frame.",
+    "The still image to animate. A video, or several images, are animated frame by frame.",
 )
 SOURCE_REGION_IN = socket(
     "source_region",
     REGION,
     "source region",
-    "The square of the source that moves, from Find Region: in place of a Crop Region before this block. The frames "
-    "show the square; Paste Back lays them back. Of several faces, the frames of each follow one another.",
+    (
+        "The square of the source to animate, from Find Region, instead of a Crop Region before this block. The "
+        "frames show the square; Paste Back pastes them back. With several faces, the frames of each follow one "
+        "another."
+    ),
     optional=True,
 )
 DRIVING_REGION_IN = socket(
     "driving_region",
     REGION,
     "driving region",
-    "The square of the driver that moves it, from Find Region. Several faces move as many faces of the source, each "
-    "its own from left to right; one moves them all.",
+    (
+        "The square of the driver to use, from Find Region. Several faces drive as many faces of the source, from "
+        "left to right; one face drives them all."
+    ),
     optional=True,
 )
 MISMATCH_IN = choice(
     "mismatch",
     "mismatch",
-    "Where the source is a clip with another number of frames than the driver. stop: say so. Otherwise the result is "
-    "as long as the driver: a longer source is cut, and a shorter one goes on looped, held at its last frame, or "
-    "ping-pong, back and forth.",
+    (
+        "What to do if the source is a clip with another number of frames than the driver. stop: report an error. "
+        "Otherwise the result is as long as the driver: a longer source is cut, and a shorter one continues looped,"
+        " held at its last frame, or ping-pong, back and forth."
+    ),
     MISMATCHES,
     advanced=True,
 )
-COUNT_OUT = socket("count", INT, "frames", "How many frames the result has; of several faces, each of them.")
+COUNT_OUT = socket("count", INT, "frames", "Number of frames in the result; with several faces, of each.")
 DRIVING_IN = socket(
     "driving",
     (VIDEO, IMAGE, KEYPOINTS),
     "driving",
-    "Who moves it: a video, a batch of pictures, or keypoints from Load Keypoints or Smooth Keypoints.",
+    "The driver: a video, a batch of images, or keypoints from Load Keypoints or Smooth Keypoints.",
 )
 KEYPOINTS_OUT = socket("keypoints", KEYPOINTS, "keypoints", "The source's keypoints in each frame, as rendered.")
 
@@ -169,7 +178,7 @@ ANIMATE = NodeSpec(
     id="FOMM_Animate",
     title="Animate",
     category=category(),
-    description="Brings a still picture to life: it moves as the driving clip moves. The whole path in one block.",
+    description="Animates a still image with a driving clip. The whole path in one block.",
     aliases=("fomm", "first order motion", "animate image", "talking head", "deepfake", "live portrait", "puppeteer"),
     inputs=(
         MODEL_IN,
@@ -180,7 +189,7 @@ ANIMATE = NodeSpec(
             "mask",
             MASK,
             "mask",
-            "The source's mask, from Load Image: white where the source is transparent. It moves along.",
+            "The source's mask, from Load Image: white where the source is transparent. It is moved with the source.",
             optional=True,
         ),
         SOURCE_REGION_IN,
@@ -188,8 +197,10 @@ ANIMATE = NodeSpec(
         decimal(
             "frame_rate",
             "frame rate",
-            "Frames per second of the result. 0 takes the driving video's own; pictures and plain keypoints, which "
-            "have none, are then played at 25. A video keeps its pace at any rate.",
+            (
+                "Frames per second of the result. 0 uses the driving video's rate; images and plain keypoints, "
+                "which have none, are played at 25. A video keeps its pace at any rate."
+            ),
             default=0.0,
             minimum=0.0,
             maximum=240.0,
@@ -198,18 +209,25 @@ ANIMATE = NodeSpec(
     ),
     outputs=(
         socket("images", IMAGE, "images", "The frames."),
-        socket("repaint", MASK, "repaint mask", "White where the source shows nothing: what an inpainter may repaint."),
+        socket(
+            "repaint",
+            MASK,
+            "repaint mask",
+            "White where the source shows nothing: what an inpainting model may repaint.",
+        ),
         KEYPOINTS_OUT,
         socket(
             "fps",
             FLOAT,
             "fps",
-            "Frames per second, for Create Video: the frame rate as set, or the driving clip's own; 25 where it has "
-            "none. Uneven frames come at the rate of most of them.",
+            (
+                "Frames per second, for Create Video: the frame rate as set, or the driving clip's own; 25 if it "
+                "has none. If frames are uneven, the most common rate."
+            ),
         ),
-        socket("hidden", MASK, "mask", "The source's mask as it moves, for Join Image with Alpha. Black without one."),
+        socket("hidden", MASK, "mask", "The source's mask, moved along, for Join Image with Alpha. Black without one."),
         COUNT_OUT,
-        socket("sound", AUDIO, "sound", "The driving video's sound, in step with the frames, for Create Video."),
+        socket("sound", AUDIO, "sound", "The driving video's audio, in sync with the frames, for Create Video."),
     ),
     run=_animate,
 )
@@ -218,8 +236,10 @@ ANIMATE_VIDEO = NodeSpec(
     id="FOMM_AnimateVideo",
     title="Animate to Video",
     category=category(),
-    description="Like Animate, but writes a video as it goes: long clips need no more memory than short ones. Keeps "
-    "the driving clip's frame rate and sound.",
+    description=(
+        "Like Animate, but streams to a video file: long clips need no more memory than short ones. Keeps the "
+        "driving clip's frame rate and audio."
+    ),
     aliases=("fomm", "first order motion", "animate image", "talking head", "long video", "streaming"),
     inputs=(
         MODEL_IN,
@@ -229,16 +249,16 @@ ANIMATE_VIDEO = NodeSpec(
         decimal(
             "frame_rate",
             "frame rate",
-            "Frames per second of the result. 0 takes the driving video's own, or 25. A video keeps its pace at any "
-            "rate; keypoints and pictures are played at this one.",
+            (
+                "Frames per second of the result. 0 uses the driving video's rate, or 25. A video keeps its pace at"
+                " any rate; keypoints and images are played at this one."
+            ),
             default=0.0,
             minimum=0.0,
             maximum=240.0,
         ),
-        switch("keep_sound", "keep sound", "Take the driving video's sound over.", default=True),
-        socket(
-            "audio", AUDIO, "audio", "Another sound for the result, in place of the driving video's.", optional=True
-        ),
+        switch("keep_sound", "keep sound", "Carry over the driving video's audio.", default=True),
+        socket("audio", AUDIO, "audio", "Other audio for the result, instead of the driving video's.", optional=True),
         SOURCE_REGION_IN,
         DRIVING_REGION_IN,
         MISMATCH_IN,

@@ -173,7 +173,7 @@ def begin(
         movers = [_of_picture(work, whole, face) for face in faces]
     else:
         if mask is not None and bool(mask.any()):
-            raise ImageError("“mask”: expected none where the source is a clip: masks move with a single picture.")
+            raise ImageError("“mask”: expected none if the source is a clip: masks work with a single image.")
         movers = [_of_clip(work, source, clip, face, part) for part, face in enumerate(faces)]
     found = _drivers(work, driving, moved, drivers, parts - 1 - len(drivers))
     wished = exact_rate(frame_rate) if frame_rate else None

@@ -29,43 +29,53 @@ MODEL_IN = socket("model", MODEL, "model", "The motion model, from Load Motion M
 SIZE_IN = choice(
     "size",
     "size",
-    "How large to work. auto: the size that the model was trained at, but 256 pixels at least. model: just that size. "
-    "picture: the picture's own size. custom: width and height as set. Where the model does not take a size, it works "
-    "at the nearest. Larger is sharper and slower; use the same in all blocks that see the same picture.",
+    (
+        "The working size. auto: the size that the model was trained at, but at least 256 pixels. model: exactly "
+        "that size. image: the image's own size. custom: width and height as set. If the model does not accept a "
+        "size, it works at the nearest. Larger is sharper and slower; use the same in all blocks that see the same "
+        "image."
+    ),
     SIZES,
 )
 WIDTH_IN = integer(
-    "width", "width", "Width in pixels where size is custom.", default=256, minimum=16, maximum=4096, advanced=True
+    "width", "width", "Width in pixels if size is custom.", default=256, minimum=16, maximum=4096, advanced=True
 )
 HEIGHT_IN = integer(
-    "height", "height", "Height in pixels where size is custom.", default=256, minimum=16, maximum=4096, advanced=True
+    "height", "height", "Height in pixels if size is custom.", default=256, minimum=16, maximum=4096, advanced=True
 )
 FIT_IN = choice(
     "fit",
     "fit",
-    "What to do with pictures of another shape. crop: cut the sides off (keeps proportions). pad: keep everything and "
-    "add borders. stretch: squeeze.",
+    (
+        "How to fit images of another shape. crop: cut off the sides (keeps proportions). pad: keep everything and "
+        "add borders. stretch: ignore proportions."
+    ),
     FITS,
 )
 PRECISION_IN = choice(
     "precision",
     "precision",
-    "Number format. auto picks a fast one that your device is good at; float32 is exact and slower on most GPUs.",
+    (
+        "Number format. auto chooses a fast one that your device supports well; float32 is exact, and slower on "
+        "most GPUs."
+    ),
     PRECISIONS_OFFERED,
     advanced=True,
 )
 MODE_IN = choice(
     "mode",
     "mode",
-    "relative: the source keeps its own proportions and moves as the driver moves (the usual choice). absolute: it "
-    "takes the driver's pose and proportions as they are; good only where both faces or bodies are alike. avd: the "
-    "driver's pose in the source's proportions, by a network that some models of MRAA and TPS have.",
+    (
+        "relative: the source keeps its own proportions and moves like the driver (the usual choice). absolute: it "
+        "adopts the driver's pose and proportions; good only if both faces or bodies are alike. avd: the driver's "
+        "pose in the source's proportions, with a network that some MRAA and TPS models have."
+    ),
     get_args(TransferMode),
 )
 STRENGTH_IN = decimal(
     "strength",
     "strength",
-    "How much of the movement to use: 0 stands still, 1 is as driven, 2 is doubled.",
+    "How much of the motion to use: 0 stands still, 1 moves like the driver, 2 doubles it.",
     default=1.0,
     minimum=0.0,
     maximum=2.0,
@@ -74,14 +84,16 @@ STRENGTH_IN = decimal(
 ANCHOR_IN = choice(
     "anchor",
     "anchor",
-    "Relative mode: the driving frame whose pose is taken to equal the source's. first: the clip's first frame. best: "
-    "the frame most alike, found for you. number: the one given as anchor frame.",
+    (
+        "Relative mode: the driving frame whose pose is taken to equal the source's. first: the clip's first frame."
+        " best: the most similar frame, found automatically. number: the one given as anchor frame."
+    ),
     ANCHORS,
 )
 ANCHOR_FRAME_IN = integer(
     "anchor_frame",
     "anchor frame",
-    "Number of the driving frame (from 0) where anchor is number.",
+    "Number of the driving frame (from 0) if anchor is number.",
     default=0,
     minimum=0,
     maximum=1_000_000,
@@ -90,22 +102,24 @@ ANCHOR_FRAME_IN = integer(
 JACOBIAN_IN = choice(
     "relative_jacobian",
     "relative jacobian",
-    "Relative mode: carry local turning and stretching over as a change too. auto: where the model has it.",
+    "Relative mode: transfer local rotation and stretching as well. auto: if the model has them.",
     JACOBIANS,
     advanced=True,
 )
 ADAPT_SCALE_IN = switch(
     "adapt_scale",
     "adapt scale",
-    "Relative mode: make movement larger or smaller by how large the source stands in its picture against the driver.",
+    "Relative mode: scale the motion by how large the source is in its image, compared with the driver.",
     default=True,
     advanced=True,
 )
 FPS_IN = decimal(
     "fps",
     "fps",
-    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
-    "Keypoints of a video with uneven frames bring their own times.",
+    (
+        "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
+        "Keypoints of a video with uneven frames carry their own times."
+    ),
     default=STILL_FPS,
     minimum=0.1,
     maximum=1000.0,
@@ -142,7 +156,7 @@ def images_from_graph(images: Tensor, title: str = "images") -> Tensor:
     """
     if not isinstance(images, Tensor) or images.ndim not in (3, 4):
         got = list(images.shape) if isinstance(images, Tensor) else type(images).__name__
-        raise ImageError(f"“{title}”: expected pictures as [B, H, W, C]; got {got}.")
+        raise ImageError(f"“{title}”: expected images as [B, H, W, C]; got {got}.")
     try:
         return as_rgb(rearrange(images if images.ndim == 4 else images[..., None], "b h w c -> b c h w")).clamp(0, 1)
     except ImageError as problem:
@@ -153,8 +167,8 @@ def one_image(images: Tensor, title: str = "source") -> Tensor:
     """IMAGE of one picture to [1, 3, H, W]. A batch is refused: most often it is the clip on the wrong input."""
     if isinstance(images, Tensor) and images.ndim == 4 and len(images) > 1:
         raise ImageError(
-            f"“{title}”: expected one picture; got {len(images)}. If this is the driving clip, connect it to the "
-            "driving input; otherwise pick one picture with ImageFromBatch."
+            f"“{title}”: expected one image; got {len(images)}. If this is the driving clip, connect it to the "
+            "driving input; otherwise pick one image with ImageFromBatch."
         )
     return images_from_graph(images, title)
 

@@ -140,7 +140,7 @@ def _order(frames: int, wholes: int, mismatch: str) -> list[int]:
         return list(range(wholes))
     if frames != wholes and mismatch == STOP:
         raise ImageError(
-            f"expected one whole picture, or one for each frame; got {frames} frames and {wholes} whole pictures. Cut "
+            f"expected one whole image, or one for each frame; got {frames} frames and {wholes} whole images. Cut "
             "both to the same length, or choose what to do in mismatch: looped, held or ping-pong."
         )
     return played(wholes, frames, mismatch)
@@ -160,7 +160,7 @@ def limits_of(mask: Tensor, region: Region, size: int, count: int) -> Tensor:
         return crop(whole, region, size)[:, 0]
     if height != width:
         raise ImageError(
-            f"“mask”: expected a mask of the frames, {size}x{size}, or of the whole picture, "
+            f"“mask”: expected a mask of the frames, {size}x{size}, or of the whole image, "
             f"{region.width}x{region.height}; got {width}x{height}."
         )
     return resize(masks, size, size)[:, 0]
@@ -186,13 +186,15 @@ WHOLE_IN = socket(
     "whole",
     (IMAGE, VIDEO),
     "whole",
-    "Where it is pasted: the whole picture, or the clip with as many frames.",
+    "What to paste into: the whole image, or a clip with as many frames.",
 )
 FEATHER_IN = decimal(
     "feather",
     "feather",
-    "Width of the soft edge, as a share of the square's side. There is none where the square ends at the picture's "
-    "border.",
+    (
+        "Width of the soft edge, as a share of the square's side. There is none where the square meets the border "
+        "of the image."
+    ),
     default=DEFAULT_FEATHER,
     minimum=0.0,
     maximum=0.5,
@@ -200,15 +202,18 @@ FEATHER_IN = decimal(
 MISMATCH_IN = choice(
     "mismatch",
     "mismatch",
-    "Where the whole clip has another number of frames. stop: say so. Otherwise the result is as long as the frames: a "
-    "longer clip is cut, and a shorter one goes on looped, held at its last picture, or ping-pong, back and forth.",
+    (
+        "What to do if the whole clip has another number of frames. stop: report an error. Otherwise the result is "
+        "as long as the frames: a longer clip is cut, and a shorter one continues looped, held at its last image, "
+        "or ping-pong, back and forth."
+    ),
     MISMATCHES,
     advanced=True,
 )
 LINEAR_IN = switch(
     "linear_light",
     "linear light",
-    "Mix light rather than numbers in the soft edge, so that it does not darken between bright and dark.",
+    "Blend light rather than pixel values in the soft edge, so that it does not darken between bright and dark.",
     default=True,
     advanced=True,
 )
@@ -216,7 +221,7 @@ MASK_IN = socket(
     "mask",
     MASK,
     "mask",
-    "Paste only where it is white: a mask of the frames or of the whole picture, one or one for each frame.",
+    "Paste only where the mask is white: a mask of the frames or of the whole image; one, or one for each frame.",
     optional=True,
 )
 
@@ -224,7 +229,7 @@ CROP_REGION = NodeSpec(
     id="FOMM_CropRegion",
     title="Crop Region",
     category=category("Region"),
-    description="Cuts the square out of a picture, or out of each frame of a clip, at the size that the model wants.",
+    description="Crops the square from an image, or from each frame of a clip, at the size that the model expects.",
     aliases=("fomm", "crop face", "crop by box", "cut out", "square crop"),
     inputs=(
         PICTURES_IN,
@@ -232,7 +237,10 @@ CROP_REGION = NodeSpec(
         integer(
             "crop_size",
             "crop size",
-            "Sides of the crop in pixels. 0: as the connected model works; without a model, as large as the square is.",
+            (
+                "Sides of the crop in pixels. 0: the connected model's working size; without a model, the size of "
+                "the square."
+            ),
             default=0,
             minimum=0,
             maximum=4096,
@@ -241,8 +249,8 @@ CROP_REGION = NodeSpec(
     ),
     outputs=(
         socket("crops", IMAGE, "images", "The crops."),
-        socket("cropped", REGION_IN.types, "region", "The region as it came in, for Paste Back."),
-        socket("fps", FLOAT, "fps", "Frames per second of a video; 25 of pictures."),
+        socket("cropped", REGION_IN.types, "region", "The same region, for Paste Back."),
+        socket("fps", FLOAT, "fps", "Frames per second of a video; 25 for images."),
         socket("side", INT, "size", "Sides of the crops in pixels."),
     ),
     run=_crop,
@@ -252,12 +260,10 @@ PASTE_BACK = NodeSpec(
     id="FOMM_PasteBack",
     title="Paste Back",
     category=category("Region"),
-    description="Lays frames back into the whole picture or clip that they were cut out of, with a soft edge.",
+    description="Pastes frames back into the whole image or clip that they were cropped from, with a soft edge.",
     aliases=("fomm", "uncrop", "stitch", "composite", "put back", "blend"),
     inputs=(
-        socket(
-            "frames", IMAGE, "frames", "What is pasted: square pictures of any size, from Animate or a later block."
-        ),
+        socket("frames", IMAGE, "frames", "What to paste: square images of any size, from Animate or a later block."),
         REGION_IN,
         WHOLE_IN,
         FEATHER_IN,
@@ -266,8 +272,8 @@ PASTE_BACK = NodeSpec(
         MISMATCH_IN,
     ),
     outputs=(
-        socket("images", IMAGE, "images", "The whole pictures. Outside of the square they are as they were."),
-        socket("pasted", MASK, "mask", "White where it was pasted, grey in the soft edge."),
+        socket("images", IMAGE, "images", "The whole images. Outside the square they are unchanged."),
+        socket("pasted", MASK, "mask", "White where frames were pasted, grey in the soft edge."),
     ),
     run=_paste,
 )

@@ -95,21 +95,26 @@ DATA_SET = NodeSpec(
     id="FOMM_VideoDataSet",
     title="Video Data Set",
     category=MENU,
-    description="Clips to train a motion model with: a folder of videos below input/, or pictures from the graph.",
+    description="Clips for training a motion model, from a folder of videos below input/ or from images of the graph.",
     aliases=("fomm", "training data", "load videos", "folder of videos", "dataset"),
     inputs=(
         choice(
             "folder",
             "folder",
-            "A folder below ComfyUI's input folder with videos, GIF or WebP animations, or folders of pictures; or the "
-            "small built-in example. Sub-folders train and test are kept apart. Press R after you have added one.",
+            (
+                "A folder below ComfyUI's input folder with videos, GIF or WebP animations, or folders of images; "
+                "or the small built-in example. Sub-folders train and test are kept apart. Press R after adding "
+                "one."
+            ),
             "datasets",
         ),
         decimal(
             "held_out",
             "held out",
-            "Share of the clips kept aside for Evaluate, where there are no folders train and test. Clips whose names "
-            "begin alike up to a # show the same person and stay together.",
+            (
+                "Share of the clips kept for Evaluate, if there are no folders train and test. Clips whose names "
+                "are the same up to a # show the same person and stay together."
+            ),
             default=0.2,
             minimum=0.0,
             maximum=0.9,
@@ -119,10 +124,10 @@ DATA_SET = NodeSpec(
             "images",
             IMAGE,
             "images",
-            "The pictures of one clip, in order. Where connected, they are used instead of the folder.",
+            "The images of one clip, in order. If connected, they are used instead of the folder.",
             optional=True,
         ),
-        socket("more", DATASET, "more", "Another data set, which this one is added to.", optional=True),
+        socket("more", DATASET, "more", "Another data set to add this one to.", optional=True),
     ),
     outputs=(
         socket("dataset", DATASET, "dataset", "The clips, for Train Motion Model and Evaluate Motion Model."),
@@ -136,16 +141,21 @@ EVALUATE = NodeSpec(
     id="FOMM_Evaluate",
     title="Evaluate Motion Model",
     category=MENU,
-    description="Rebuilds held-out clips from their first frame, and measures how well, beside that frame copied.",
+    description=(
+        "Reconstructs held-out clips from their first frame and measures the error, compared with simply "
+        "repeating that frame."
+    ),
     aliases=("fomm", "metrics", "L1", "reconstruction", "how good"),
     inputs=(
         MODEL_IN,
         DATASET_IN,
-        integer("clips", "clips", "Most clips to use; 0 takes all.", default=8, minimum=0, maximum=1_000_000),
+        integer(
+            "clips", "clips", "Maximum number of clips to use; 0 uses all.", default=8, minimum=0, maximum=1_000_000
+        ),
         integer(
             "frames",
             "frames",
-            "Most frames of each, from the first; 0 takes all.",
+            "Maximum number of frames of each clip, from the first; 0 uses all.",
             default=0,
             minimum=0,
             maximum=9999,
@@ -153,13 +163,15 @@ EVALUATE = NodeSpec(
         choice(
             "metrics",
             "metrics",
-            "quick: L1, PSNR and SSIM. all: also mouth, eyes and blinks, and what optional packages measure.",
+            "quick: L1, PSNR and SSIM. all: also mouth, eyes and blinks, and whatever the optional packages measure.",
             ("quick", "all"),
         ),
         PRECISION_IN,
     ),
     outputs=(
-        socket("table", STRING, "table", "Each figure for the model and for its first frame copied, and their ratio."),
+        socket(
+            "table", STRING, "table", "Each metric for the model and for the repeated first frame, and their ratio."
+        ),
         socket("strips", IMAGE, "strips", "A few clips: source, driving, keypoints, warped, occlusion, result."),
     ),
     run=_evaluate,

@@ -32,11 +32,11 @@ def _transfer_detail(
     pictures = images_from_graph(frames, "frames")
     if len(pictures) != len(motion):
         raise ImageError(
-            f"“frames”: expected the {len(motion)} frames that were painted from this motion; got {len(pictures)}."
+            f"“frames”: expected the {len(motion)} frames that were generated from this motion; got {len(pictures)}."
         )
     large = images_from_graph(source, "source")
     if len(large) not in (1, len(motion)):
-        raise ImageError(f"“source”: expected one picture, or one for each of {len(motion)} frames; got {len(large)}.")
+        raise ImageError(f"“source”: expected one image, or one for each of {len(motion)} frames; got {len(large)}.")
     large = fit_like(large, motion).cpu()
     made = torch.empty(len(pictures), *large.shape[-2:], 3)
     for start in range(0, len(pictures), AT_ONCE):
@@ -58,15 +58,18 @@ HOLD = NodeSpec(
     id="FOMM_Hold",
     title="Hold",
     category=category("Motion"),
-    description="Keeps parts of the picture still: what is white in the mask does not move, with a soft edge.",
+    description="Keeps parts of the image still: whatever is white in the mask does not move, with a soft edge.",
     aliases=("fomm", "freeze", "pin", "lock background", "still shoulders", "mask motion"),
     inputs=(
         socket("motion", MOTION, "motion", "From Dense Motion."),
-        socket("mask", MASK, "mask", "White where nothing shall move: one mask of the source, or one for each frame."),
+        socket("mask", MASK, "mask", "White for what must not move: one mask of the source, or one for each frame."),
         decimal(
             "softness",
             "softness",
-            "How wide the passage between still and moving is, as a share of the shorter side. 0 tears at hard edges.",
+            (
+                "Width of the transition between still and moving, as a share of the shorter side. 0 tears at hard "
+                "edges."
+            ),
             default=0.03,
             minimum=0.0,
             maximum=0.5,
@@ -82,13 +85,15 @@ TRANSFER_DETAIL = NodeSpec(
     id="FOMM_TransferDetail",
     title="Transfer Detail",
     category=category("Motion"),
-    description="Makes frames as large and as sharp as a large source: its own pixels are moved along where they are "
-    "seen, and the rest is the model's.",
+    description=(
+        "Makes frames as large and as sharp as a large source: its own pixels are moved along where they are "
+        "visible, and the rest is the model's."
+    ),
     aliases=("fomm", "upscale", "sharpen", "high resolution", "high pass", "texture", "super resolution"),
     inputs=(
         socket("frames", IMAGE, "frames", "The frames, from Generate Frames."),
-        socket("motion", MOTION, "motion", "The motion that they were painted from, from Dense Motion."),
-        socket("source", IMAGE, "source", "The source in full resolution, of the same framing."),
+        socket("motion", MOTION, "motion", "The motion that they were generated from, from Dense Motion."),
+        socket("source", IMAGE, "source", "The source in full resolution, with the same framing."),
         choice(
             "mode",
             "mode",
@@ -96,7 +101,7 @@ TRANSFER_DETAIL = NodeSpec(
             "light stay those of the frames.",
             DETAIL_MODES,
         ),
-        decimal("strength", "strength", "How much of it.", default=1.0, minimum=0.0, maximum=1.0, step=0.05),
+        decimal("strength", "strength", "How much of it to apply.", default=1.0, minimum=0.0, maximum=1.0, step=0.05),
     ),
     outputs=(socket("images", IMAGE, "images", "The frames at the source's size."),),
     run=_transfer_detail,

@@ -55,7 +55,7 @@ def _find(
         if not regions and no_face == "stop":
             raise RegionError(f"expected a face in “images”; found {report}. Choose the square with a Region block.")
         if not regions:
-            regions, report = [region_middle(*size)], f"{report}: took the middle"
+            regions, report = [region_middle(*size)], f"{report}: used the middle"
         regions = [region.scaled(scale) for region in regions]
         preview = samples.drawn(*regions)
         regions = [at_constant_rate(region, clip) for region in regions]
@@ -103,23 +103,27 @@ FIND_REGION = NodeSpec(
     id="FOMM_FindRegion",
     title="Find Region",
     category=category("Region"),
-    description="Finds a face in a picture, or follows it through a clip, and gives the square that the model wants to "
-    "see around it.",
+    description=(
+        "Finds a face in an image, or tracks it through a clip, and outputs the square around it that the model"
+        " expects."
+    ),
     aliases=("fomm", "face detection", "face crop", "detect face", "auto crop", "track face", "bounding box"),
     inputs=(
         PICTURES_IN,
         choice(
             "which",
             "which",
-            "Which face, where there are several: the largest, the one farthest left or right, the one nearest to the "
-            "middle, or a number. Of a clip, in the first frame that shows any. all: each of them, from left to right, "
-            "for Animate and Paste Back.",
+            (
+                "Which face, if there are several: the largest, the leftmost or rightmost, the one nearest to the "
+                "middle, or a number. In a clip, those in the first frame that shows any. all: each of them, from "
+                "left to right, for Animate and Paste Back."
+            ),
             FACES,
         ),
         integer(
             "number",
             "number",
-            "Where which is number: counted from left to right, from 0.",
+            "If which is number: counted from left to right, from 0.",
             default=0,
             minimum=0,
             maximum=63,
@@ -127,21 +131,25 @@ FIND_REGION = NodeSpec(
         choice(
             "framing",
             "framing",
-            "How the face lies in the square. auto: as the connected model wants it, or as vox. vox: as in the clips "
-            "of the published model of heads. demo: as the built-in model wants it. face: the face alone, for blocks "
-            "that restore faces.",
+            (
+                "How the face is placed in the square. auto: as the connected model expects it, or like vox. vox: "
+                "as in the clips of the published head model. demo: as the built-in model expects it. face: only "
+                "the face, for blocks that restore faces."
+            ),
             (AUTO, *FRAMINGS, FACE_ALONE),
         ),
         MOVEMENT_IN,
         switch(
-            "level", "level", "Turn the square with the head, so that its eyes are level in the crop.", default=False
+            "level", "level", "Rotate the square with the head, so that the eyes are level in the crop.", default=False
         ),
         SCALE_IN,
         choice(
             "no_face",
             "no face",
-            "What to do where there is none. middle: take the largest square in the middle, and say so in the report. "
-            "stop: stop the graph.",
+            (
+                "What to do if there is no face. middle: use the largest square in the middle, and say so in the "
+                "report. stop: stop the graph."
+            ),
             ("middle", "stop"),
             advanced=True,
         ),
@@ -153,8 +161,10 @@ FIND_REGION = NodeSpec(
             "found",
             INT,
             "found",
-            "Faces in the picture, or frames of the clip that show the face; with all, faces in either. "
-            "0: there is none.",
+            (
+                "Faces in the image, or frames of the clip that show the face; with all, faces in either. 0: none "
+                "was found."
+            ),
         ),
         socket("report", STRING, "report", "What was found, in words."),
     ),

@@ -74,7 +74,7 @@ SAVE_FLOW = NodeSpec(
     id="FOMM_SaveFlow",
     title="Save Flow",
     category=category("Motion"),
-    description="Writes the motion as OpenEXR pictures for compositors: where each pixel comes from, as numbers.",
+    description="Writes the motion as OpenEXR images for compositing: the coordinates that each pixel comes from.",
     aliases=("fomm", "export flow", "exr", "stmap", "map uv", "compositor"),
     inputs=(
         socket("motion", MOTION, "motion", "From Dense Motion."),
@@ -87,8 +87,11 @@ SAVE_FLOW = NodeSpec(
         choice(
             "form",
             "form",
-            "stmap: red and green are the place in the source, 0 to 1 from the lower left, as Map UV and STMap nodes "
-            "take it. pixels: the way there in pixels, right and up. Blue: how far the source shows what is needed.",
+            (
+                "stmap: red and green are the position in the source, 0 to 1 from the lower left, as Map UV and "
+                "STMap nodes expect. pixels: the offset in pixels, right and up. Blue: how much the source shows of"
+                " what is needed."
+            ),
             (STMAP, PIXELS),
         ),
     ),

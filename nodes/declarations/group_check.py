@@ -125,16 +125,16 @@ GROUP_KEYPOINTS = NodeSpec(
     id="FOMM_GroupKeypoints",
     title="Group Keypoints",
     category=category("Keypoints"),
-    description="Finds which keypoints move which part of a picture, and names them: mouth, eyes, head, body.",
+    description="Finds which keypoints move which part of an image, and names them: mouth, eyes, head, body.",
     aliases=("fomm", "keypoint regions", "which keypoint", "mouth only", "parts", "segments"),
     inputs=(
         MODEL_IN,
-        socket("source", IMAGE, "source", "The picture that will be moved."),
+        socket("source", IMAGE, "source", "The image to animate."),
         choice(
             "names",
             "names",
-            "face: by the face that is found in the picture. numbers: part 0, part 1, ... one for each keypoint; so "
-            "too where no face is found.",
+            ("face: derived from the face found in the image. numbers: part 0, part 1, ... one for each "
+            "keypoint; also used if no face is found."),
             ("face", "numbers"),
         ),
         SIZE_IN,
@@ -144,10 +144,9 @@ GROUP_KEYPOINTS = NodeSpec(
         PRECISION_IN,
     ),
     outputs=(
-        socket("groups", STRING, "groups", "Such as mouth: 8; head: 1-3, 5; for Blend and Smooth Keypoints. idle move "
-               "nothing."),
-        socket("image", IMAGE, "image", "The picture, with what each group moves in its colour."),
-        socket("keypoints", KEYPOINTS, "keypoints", "The picture's keypoints."),
+        socket("groups", STRING, "groups", "Such as mouth: 8; head: 1-3, 5. Keypoints in idle move nothing."),
+        socket("image", IMAGE, "image", "The image, with the area that each group moves in its colour."),
+        socket("keypoints", KEYPOINTS, "keypoints", "The image's keypoints."),
     ),
     run=_group,
 )  # fmt: skip
@@ -156,13 +155,15 @@ WILL_IT_WORK = NodeSpec(
     id="FOMM_WillItWork",
     title="Will It Work",
     category=category("Keypoints"),
-    description="Says before rendering how well a driver will move a source, what speaks against it, and a better "
-    "anchor.",
+    description=(
+        "Says before rendering how well a driver suits a source, what speaks against the pair, and whether "
+        "there is a better anchor."
+    ),
     aliases=("fomm", "check drive", "compatibility", "quality", "which driver", "diagnose"),
     inputs=(
         MODEL_IN,
-        socket("source", IMAGE, "source", "The picture to be moved."),
-        socket("driving", (VIDEO, IMAGE, KEYPOINTS), "driving", "Who is to move it: a video, pictures, or keypoints."),
+        socket("source", IMAGE, "source", "The image to animate."),
+        socket("driving", (VIDEO, IMAGE, KEYPOINTS), "driving", "The driver: a video, images, or keypoints."),
         MODE_IN,
         STRENGTH_IN,
         ANCHOR_IN,
@@ -170,8 +171,10 @@ WILL_IT_WORK = NodeSpec(
         choice(
             "faces",
             "faces",
-            "look: look for faces in source and driver too, and compare how they are turned. ignore: keypoints alone "
-            "say it, as for bodies.",
+            (
+                "look: also find the faces in source and driver, and compare their poses. ignore: use keypoints "
+                "only, as for bodies."
+            ),
             ("look", "ignore"),
         ),
         SIZE_IN,
@@ -181,10 +184,10 @@ WILL_IT_WORK = NodeSpec(
         PRECISION_IN,
     ),
     outputs=(
-        socket("verdict", STRING, "verdict", "In a word: good, doubtful or bad."),
-        socket("score", FLOAT, "score", "From 0 to 1; from 0.7 on it is good, below 0.45 bad."),
-        socket("frame", INT, "better anchor", "The anchor frame to use: a clearly better one, or the one there is."),
-        socket("report", STRING, "report", "What speaks against it, a line each."),
+        socket("verdict", STRING, "verdict", "The verdict: good, doubtful or bad."),
+        socket("score", FLOAT, "score", "From 0 to 1; from 0.7 it is good, below 0.45 bad."),
+        socket("frame", INT, "better anchor", "The anchor frame to use: a clearly better one, or the current one."),
+        socket("report", STRING, "report", "What speaks against the pair, one item a line."),
         socket("image", IMAGE, "image", "Source, driver at the anchor, and what would have to be invented."),
     ),
     run=_check,

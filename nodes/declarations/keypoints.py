@@ -70,11 +70,11 @@ DETECT_KEYPOINTS = NodeSpec(
     id="FOMM_DetectKeypoints",
     title="Detect Keypoints",
     category=category("Keypoints"),
-    description="Finds the model's keypoints, with their local turning and stretching, in each picture or video frame.",
+    description="Detects the model's keypoints, with local rotation and stretching, in each image or video frame.",
     aliases=("fomm", "landmarks", "face tracking", "pose", "kp detector"),
     inputs=(
         MODEL_IN,
-        socket("images", (IMAGE, VIDEO), "images", "One picture, a batch of pictures, or a video (read as a stream)."),
+        socket("images", (IMAGE, VIDEO), "images", "One image, a batch of images, or a video (read as a stream)."),
         SIZE_IN,
         WIDTH_IN,
         HEIGHT_IN,
@@ -86,13 +86,13 @@ DETECT_KEYPOINTS = NodeSpec(
             "keypoints",
             KEYPOINTS,
             "keypoints",
-            "The keypoints of each frame. Where a video's frames are uneven, they carry their times.",
+            "The keypoints of each frame. If a video's frames are uneven, they carry their times.",
         ),
         socket(
             "fps",
             FLOAT,
             "fps",
-            "Frames per second of the video, where they are uneven those of most of it; 25 for pictures.",
+            "Frames per second of the video, or the most common rate if frames are uneven; 25 for images.",
         ),
         socket("frames", INT, "frames", "How many frames there are."),
     ),
@@ -103,10 +103,10 @@ TRANSFER_MOTION = NodeSpec(
     id="FOMM_TransferMotion",
     title="Transfer Motion",
     category=category("Keypoints"),
-    description="Carries the movement of a driving clip over to the keypoints of a source picture. No pixels involved.",
+    description="Transfers the motion of a driving clip to the keypoints of a source image. No pixels are involved.",
     aliases=("fomm", "retarget", "normalize kp", "relative motion", "drive"),
     inputs=(
-        socket("source", KEYPOINTS, "source", "Keypoints of the source picture (one frame)."),
+        socket("source", KEYPOINTS, "source", "Keypoints of the source image (one frame)."),
         socket("driving", KEYPOINTS, "driving", "Keypoints of the driving clip."),
         MODE_IN,
         STRENGTH_IN,
@@ -118,14 +118,17 @@ TRANSFER_MOTION = NodeSpec(
             "anchor_keypoints",
             KEYPOINTS,
             "anchor keypoints",
-            "Relative mode: keypoints of another picture of the driver, at rest, as the pose that equals the source's; "
-            "anchor is then not used. So one picture can drive: it moves the source as it differs from that one.",
+            (
+                "Relative mode: keypoints of another image of the driver, at rest, as the pose that equals the "
+                "source's; anchor is then ignored. With it, a single image can drive: the source moves by the "
+                "difference between the two."
+            ),
             optional=True,
         ),
         socket("model", MODEL, "model", "Only for the mode avd: the model that has the network.", optional=True),
     ),
     outputs=(
-        socket("keypoints", KEYPOINTS, "keypoints", "Where the source's keypoints are in each frame to be rendered."),
+        socket("keypoints", KEYPOINTS, "keypoints", "The source's keypoints in each frame to render."),
         socket("frame", INT, "anchor frame", "The driving frame that was used as anchor."),
     ),
     run=_transfer,
@@ -135,15 +138,17 @@ FIND_BEST_FRAME = NodeSpec(
     id="FOMM_FindBestFrame",
     title="Find Best Frame",
     category=category("Keypoints"),
-    description="Finds the driving frame whose pose is most like the source's: the best anchor for relative motion.",
+    description=(
+        "Finds the driving frame whose pose is most similar to the source's: the best anchor for relative motion."
+    ),
     aliases=("fomm", "best frame", "anchor", "find_best_frame", "matching pose"),
     inputs=(
-        socket("source", KEYPOINTS, "source", "Keypoints of the source picture (one frame)."),
+        socket("source", KEYPOINTS, "source", "Keypoints of the source image (one frame)."),
         socket("driving", KEYPOINTS, "driving", "Keypoints of the driving clip."),
     ),
     outputs=(
-        socket("frame", INT, "frame", "Number of the best frame, from 0. Goes into anchor frame, or ImageFromBatch."),
-        socket("distance", FLOAT, "distance", "How different the two poses still are; 0 is the same pose."),
+        socket("frame", INT, "frame", "Number of the best frame, counted from 0, for anchor frame or ImageFromBatch."),
+        socket("distance", FLOAT, "distance", "How much the two poses still differ; 0 is the same pose."),
         socket("keypoints", KEYPOINTS, "keypoints", "The keypoints of that frame."),
     ),
     run=_best_frame,

@@ -59,8 +59,8 @@ def _live(
     frames = images_from_graph(driving, "driving")
     if len(frames) > MOST_FRAMES:
         raise ImageError(
-            f"“driving”: expected what a webcam gives in one run, {MOST_FRAMES} frames at most; got {len(frames)}. "
-            "Animate moves pictures by whole clips."
+            f"“driving”: expected the frames of a webcam, {MOST_FRAMES} frames at most; got {len(frames)}. "
+            "To animate images with whole clips, use Animate."
         )
     if mirror:
         frames = frames.flip(-1)
@@ -101,33 +101,37 @@ SPECS = (
         id="FOMM_LivePreview",
         title="Live Preview",
         category=category(),
-        description="Moves a picture as the newest frame of a webcam moves, run after run: put Webcam Capture before "
-        "it, and let the queue run by itself. The first frame shows the pose of the picture.",
+        description=(
+            "Animates an image with the newest frame of a webcam, run after run: put Webcam Capture before it, "
+            "and let the queue repeat by itself. The first frame shows the pose of the image."
+        ),
         aliases=("webcam", "camera", "live", "real time", "puppet", "avatar"),
         inputs=(
             MODEL_IN,
-            socket("source", IMAGE, "source", "The still picture to bring to life."),
+            socket("source", IMAGE, "source", "The still image to animate."),
             socket("driving", IMAGE, "driving", "What the camera sees now, from Webcam Capture; or a few frames."),
             STRENGTH_IN,
             integer(
                 "take",
                 "take",
-                "Raise it to begin anew: the next frame then shows the pose of the source, and the square around the "
-                "face is found again. Another source begins anew by itself.",
+                (
+                    "Increase it to start again: the next frame then shows the pose of the source, and the square "
+                    "around the face is detected again. Another source does so by itself."
+                ),
                 default=1,
                 minimum=1,
                 maximum=1_000_000,
             ),
-            switch("mirror", "mirror", "Flip the driver left to right, as a mirror does.", default=True),
+            switch("mirror", "mirror", "Mirror the driver left to right.", default=True),
             SIZE_IN,
             WIDTH_IN,
             HEIGHT_IN,
             PRECISION_IN,
         ),
         outputs=(
-            socket("images", IMAGE, "images", "The picture, moved; as many frames as came."),
-            socket("driver", IMAGE, "driver", "The driver with the square that moves the picture."),
-            socket("keypoints", KEYPOINTS, "keypoints", "What was rendered: Save Keypoints keeps it."),
+            socket("images", IMAGE, "images", "The animated image; as many frames as came in."),
+            socket("driver", IMAGE, "driver", "The driver with the square that is used."),
+            socket("keypoints", KEYPOINTS, "keypoints", "What was rendered, for Save Keypoints."),
         ),
         run=_live,
         is_output=True,

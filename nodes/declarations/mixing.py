@@ -23,8 +23,10 @@ ONE_EURO, GAUSSIAN = "one-euro", "gaussian"
 FPS_IN = decimal(
     "fps",
     "fps",
-    "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
-    "Keypoints of a video with uneven frames bring their own times.",
+    (
+        "Frames per second of the clip. Connect the fps of Detect Keypoints or Load Keypoints, or leave it at 25. "
+        "Keypoints of a video with uneven frames carry their own times."
+    ),
     default=STILL_FPS,
     minimum=0.1,
     maximum=1000.0,
@@ -73,20 +75,20 @@ SMOOTH_KEYPOINTS = NodeSpec(
     id="FOMM_SmoothKeypoints",
     title="Smooth Keypoints",
     category=category("Keypoints"),
-    description="Takes jitter out of keypoints over time.",
+    description="Removes jitter from keypoints over time.",
     aliases=("fomm", "stabilize", "jitter", "one euro filter", "gaussian smoothing"),
     inputs=(
         socket("keypoints", KEYPOINTS, "keypoints", "Keypoints of a clip."),
         choice(
             "method",
             "method",
-            "one-euro: calms what is at rest and leaves quick movement alone. gaussian: an even blur over time.",
+            "one-euro: steadies what is at rest and leaves fast motion alone. gaussian: an even blur over time.",
             (ONE_EURO, GAUSSIAN),
         ),
         decimal(
             "sigma",
             "sigma",
-            "gaussian: the width of the blur in frames. 1 is light, 3 strong.",
+            "gaussian: the standard deviation of the blur, in frames. 1 is light, 3 strong.",
             default=1.5,
             minimum=0.0,
             maximum=50.0,
@@ -95,7 +97,7 @@ SMOOTH_KEYPOINTS = NodeSpec(
         decimal(
             "calmness",
             "calmness",
-            "one-euro: cut-off frequency at rest, in Hz. Lower is calmer, and slower.",
+            "one-euro: cut-off frequency at rest, in Hz. Lower is steadier, and slower to react.",
             default=MIN_CUTOFF,
             minimum=0.01,
             maximum=30.0,
@@ -104,7 +106,7 @@ SMOOTH_KEYPOINTS = NodeSpec(
         decimal(
             "quickness",
             "quickness",
-            "one-euro: how soon the filter lets go when something moves. Higher follows faster.",
+            "one-euro: how quickly the filter opens up when something moves. Higher follows faster.",
             default=BETA,
             minimum=0.0,
             maximum=100.0,
@@ -114,12 +116,14 @@ SMOOTH_KEYPOINTS = NodeSpec(
         text(
             "only_keypoints",
             "only keypoints",
-            "What to smooth, by the names of groups or the numbers of keypoints: mouth, 3-5. A number behind it is a "
-            "share, and one after a slash that of turning: mouth 0.5, head 1/0.2. Empty: all.",
+            (
+                "What to smooth, by the names of groups or the numbers of keypoints: mouth, 3-5. A number after it "
+                "is a share, and one after a slash that of rotation: mouth 0.5, head 1/0.2. Empty: all."
+            ),
         ),
         GROUPS_IN,
     ),
-    outputs=(socket("smoothed", KEYPOINTS, "keypoints", "The same clip, calmer."),),
+    outputs=(socket("smoothed", KEYPOINTS, "keypoints", "The same clip, smoothed."),),
     run=_smooth,
 )
 
@@ -130,12 +134,12 @@ BLEND_KEYPOINTS = NodeSpec(
     description="Mixes two performances: all keypoints, or only some of them.",
     aliases=("fomm", "mix", "merge performances", "lerp", "crossfade"),
     inputs=(
-        socket("first", KEYPOINTS, "first", "A clip, or a single frame that is held."),
-        socket("second", KEYPOINTS, "second", "A clip of the same length, or a single frame that is held."),
+        socket("first", KEYPOINTS, "first", "A clip, or a single frame, which is held."),
+        socket("second", KEYPOINTS, "second", "A clip of the same length, or a single frame, which is held."),
         decimal(
             "weight",
             "weight",
-            "0 is the first alone, 1 the second alone.",
+            "0 is only the first, 1 only the second.",
             default=0.5,
             minimum=0.0,
             maximum=1.0,
@@ -144,22 +148,26 @@ BLEND_KEYPOINTS = NodeSpec(
         text(
             "only_keypoints",
             "only keypoints",
-            "What to take from the mixture, by the names of groups or the numbers of keypoints: mouth, 3-5; the others "
-            "stay as in the first. A number behind it is a share of the weight, and one after a slash that of turning: "
-            "mouth 0.8, head 1/0.2. Empty: all. Draw Keypoints shows the numbers.",
+            (
+                "What to take from the mix, by the names of groups or the numbers of keypoints: mouth, 3-5; the "
+                "others stay as in the first. A number after it is a share of the weight, and one after a slash "
+                "that of rotation: mouth 0.8, head 1/0.2. Empty: all. Draw Keypoints shows the numbers."
+            ),
         ),
         choice(
             "lengths",
             "lengths",
-            "Where both have another number of frames. shorter: the longer one is cut. equal: that is refused. "
-            "Otherwise the result is as long as the first, and the second is looped, held at its last frame, played "
-            "back and forth (ping-pong), or made slower or faster (stretched).",
+            (
+                "What to do if the numbers of frames differ. shorter: the longer clip is cut. equal: report an "
+                "error. Otherwise the result is as long as the first, and the second is looped, held at its last "
+                "frame, played back and forth (ping-pong), or played slower or faster (stretched)."
+            ),
             ("shorter", "equal", "looped", "held", "ping-pong", "stretched"),
             advanced=True,
         ),
         GROUPS_IN,
     ),
-    outputs=(socket("keypoints", KEYPOINTS, "keypoints", "The mixture."),),
+    outputs=(socket("keypoints", KEYPOINTS, "keypoints", "The mix."),),
     run=_blend,
 )
 

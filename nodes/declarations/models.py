@@ -54,14 +54,16 @@ LOAD_MODEL = NodeSpec(
         choice(
             "model",
             "model",
-            "The built-in demo model (small, for a first try) or a file from models/fomm: .safetensors, "
-            ".pth or .pth.tar, the authors' published checkpoints included. Press R after you have added a file.",
+            (
+                "The built-in demo model (small, for a first try) or a file from models/fomm: .safetensors, .pth or"
+                " .pth.tar, including the authors' published checkpoints. Press R after adding a file."
+            ),
             "models",
         ),
         choice(
             "preset",
             "preset",
-            "Leave at auto: the kind of model is recognised. Name it only where a checkpoint fits several.",
+            "Leave it at auto to recognise the kind of model. Choose one only if a checkpoint fits several.",
             (AUTO, *PRESETS),
             advanced=True,
         ),
@@ -75,7 +77,7 @@ SAVE_MODEL = NodeSpec(
     id="FOMM_SaveModel",
     title="Save Motion Model",
     category=category("Models"),
-    description="Saves a motion model as one safetensors file that holds its configuration too.",
+    description="Saves a motion model as one safetensors file, including its configuration.",
     aliases=("fomm", "export model", "convert checkpoint", "pth to safetensors"),
     inputs=(
         MODEL_IN,
@@ -86,7 +88,7 @@ SAVE_MODEL = NodeSpec(
             default="model",
         ),
     ),
-    outputs=(socket("file", STRING, "file", "The file's name, as Load Motion Model will offer it."),),
+    outputs=(socket("file", STRING, "file", "The file's name, as Load Motion Model lists it."),),
     run=_save,
     is_output=True,
 )
@@ -95,7 +97,7 @@ LOAD_EXAMPLE = NodeSpec(
     id="FOMM_LoadExample",
     title="Load Example",
     category=category(),
-    description="A source picture and a driving video that come with this pack, to try a graph at once.",
+    description="A source image and a driving video that come with this pack, to try out a graph.",
     aliases=("fomm", "sample", "demo", "test input", "astronaut"),
     inputs=(
         choice(
@@ -106,8 +108,13 @@ LOAD_EXAMPLE = NodeSpec(
         ),
     ),
     outputs=(
-        socket("source", IMAGE, "source", "A still portrait. Put Load Image in its place for your own."),
-        socket("driving", VIDEO, "driving", "A short clip of a moving head. Put Load Video in its place for your own."),
+        socket("source", IMAGE, "source", "A still portrait. Replace this block with Load Image to use your own."),
+        socket(
+            "driving",
+            VIDEO,
+            "driving",
+            "A short clip of a moving head. Replace this block with Load Video to use your own.",
+        ),
     ),
     run=_example,
 )

@@ -131,7 +131,7 @@ def _moved_latent(host: Host, samples: Tensor, motion: MotionClip, hide: bool) -
         return warp_clip(host, samples, motion, hide)
     if samples.ndim != 5 or len(samples) != 1:
         raise ImageError(
-            "“latent”: expected latents of pictures, [B, C, H, W], or of one video, [1, C, T, H, W]; got "
+            "“latent”: expected latents of images, [B, C, H, W], or of one video, [1, C, T, H, W]; got "
             f"{list(samples.shape)}."
         )
     layers = samples[0].movedim(1, 0)  # [T, C, H, W]
@@ -148,9 +148,7 @@ def _spread(count: int, length: int) -> list[int]:
 def warp_clip(host: Host, layers: Tensor, clip: MotionClip, hide: bool = False) -> Tensor:
     """[B, C, H, W] moved by each frame of the clip, [T, C, h, w], at its own resolution."""
     if len(layers) not in (1, len(clip)):
-        raise ImageError(
-            f"expected one picture, or one for each of the motion's {len(clip)} frames; got {len(layers)}."
-        )
+        raise ImageError(f"expected one image, or one for each of the motion's {len(clip)} frames; got {len(layers)}.")
     layers = fit_like(layers.cpu(), clip)
     height, width = layers.shape[-2:]
     moved = layers.new_empty(len(clip), layers.shape[1], height, width)
@@ -170,18 +168,18 @@ FIT_TO_MODEL = NodeSpec(
     id="FOMM_FitToModel",
     title="Fit to Model",
     category=category("Motion"),
-    description="Brings pictures or a video to a size that the model takes, so that every later block sees the same.",
+    description="Resizes images or a video to a size that the model accepts, so that every later block sees the same.",
     aliases=("fomm", "resize", "crop", "prepare", "scale image"),
     inputs=(
         MODEL_IN,
-        socket("images", (IMAGE, VIDEO), "images", "One picture, a batch of pictures, or a video."),
+        socket("images", (IMAGE, VIDEO), "images", "One image, a batch of images, or a video."),
         SIZE_IN,
         WIDTH_IN,
         HEIGHT_IN,
         FIT_IN,
     ),
     outputs=(
-        socket("fitted", IMAGE, "images", "The pictures at their new size."),
+        socket("fitted", IMAGE, "images", "The images at their new size."),
         socket("new_width", INT, "width", "Their width in pixels."),
         socket("new_height", INT, "height", "Their height in pixels."),
     ),
@@ -192,11 +190,11 @@ DENSE_MOTION = NodeSpec(
     id="FOMM_DenseMotion",
     title="Dense Motion",
     category=category("Motion"),
-    description="Computes where each pixel of each frame comes from in the source, and what the source does not show.",
+    description="Computes where in the source each pixel of each frame comes from, and what the source does not show.",
     aliases=("fomm", "optical flow", "dense motion network", "occlusion"),
     inputs=(
         MODEL_IN,
-        socket("source", IMAGE, "source", "The still picture to be moved (one)."),
+        socket("source", IMAGE, "source", "The still image to animate (one)."),
         socket("keypoints", KEYPOINTS, "keypoints", "Keypoints for each frame, from Transfer Motion."),
         SIZE_IN,
         WIDTH_IN,
@@ -212,17 +210,22 @@ GENERATE_FRAMES = NodeSpec(
     id="FOMM_GenerateFrames",
     title="Generate Frames",
     category=category("Motion"),
-    description="Paints the source as the motion says, one frame after the other, and tells what had to be invented.",
+    description="Generates frames from the source and the motion, and reports what had to be invented.",
     aliases=("fomm", "render", "generator", "decode", "paint"),
     inputs=(
         MODEL_IN,
-        socket("source", IMAGE, "source", "The still picture to be moved. It is fitted as Dense Motion fitted it."),
+        socket("source", IMAGE, "source", "The still image to animate. It is fitted as Dense Motion fitted it."),
         socket("motion", MOTION, "motion", "From Dense Motion."),
         PRECISION_IN,
     ),
     outputs=(
         socket("images", IMAGE, "images", "The frames."),
-        socket("repaint", MASK, "repaint mask", "White where the source shows nothing: what an inpainter may repaint."),
+        socket(
+            "repaint",
+            MASK,
+            "repaint mask",
+            "White where the source shows nothing: what an inpainting model may repaint.",
+        ),
     ),
     run=_generate,
 )
@@ -231,28 +234,31 @@ WARP_IMAGE = NodeSpec(
     id="FOMM_WarpImage",
     title="Warp Image",
     category=category("Motion"),
-    description="Moves any picture, mask or latent along with a motion, without the generator: depth, styles, masks.",
+    description="Moves any image, mask or latent with a motion, without the generator: depth maps, styles, masks.",
     aliases=("fomm", "deform", "apply flow", "warp mask", "warp latent"),
     inputs=(
         socket("motion", MOTION, "motion", "From Dense Motion."),
         switch(
             "darken_hidden",
             "darken hidden",
-            "Fade to black (or zero) what the source does not show, as the motion's occlusion says.",
+            "Fade to black (or zero) what the source does not show, according to the motion's occlusion.",
             default=False,
         ),
-        socket("image", IMAGE, "image", "One picture, or one for each frame; of any size.", optional=True),
+        socket("image", IMAGE, "image", "One image, or one for each frame; of any size.", optional=True),
         socket("mask", MASK, "mask", "One mask, or one for each frame; of any size.", optional=True),
         socket(
             "latent",
             LATENT,
             "latent",
-            "One latent, or one for each frame; or that of a video model, which is moved at as many moments as it has.",
+            (
+                "One latent, or one for each frame; or that of a video model, which is moved once for each of its "
+                "latent frames."
+            ),
             optional=True,
         ),
     ),
     outputs=(
-        socket("moved_image", IMAGE, "image", "The moved picture for each frame."),
+        socket("moved_image", IMAGE, "image", "The moved image for each frame."),
         socket("moved_mask", MASK, "mask", "The moved mask for each frame."),
         socket("moved_latent", LATENT, "latent", "The moved latent for each frame."),
     ),

@@ -112,13 +112,15 @@ def _swap(
 PARTS_IN = text(
     "parts",
     "parts",
-    "Numbers of the parts, such as 1, 3-5; 0 is the background. Empty: all but the background. Detect Parts shows "
-    "them in colours.",
+    (
+        "Numbers of the parts, such as 1, 3-5; 0 is the background. Empty: all but the background. Detect Parts "
+        "shows them in colour."
+    ),
 )
 EDGES_IN = choice(
     "edges",
     "edges",
-    "soft-edged: as sure or unsure as the model is at each pixel. hard-edged: black or white.",
+    "soft-edged: as certain as the model is at each pixel. hard-edged: black or white.",
     (SOFT, HARD),
 )
 
@@ -126,11 +128,11 @@ DETECT_PARTS = NodeSpec(
     id="FOMM_DetectParts",
     title="Detect Parts",
     category=category("Parts"),
-    description="Finds the parts of faces or bodies that a model of part swap has learned, as masks.",
+    description="Detects the parts of faces or bodies that a part swap model has learned, as masks.",
     aliases=("fomm", "segmentation", "co-part", "face parts", "motion-cosegmentation", "part mask"),
     inputs=(
         MODEL_IN,
-        socket("images", (IMAGE, VIDEO), "images", "One picture, a batch of pictures, or a video."),
+        socket("images", (IMAGE, VIDEO), "images", "One image, a batch of images, or a video."),
         PARTS_IN,
         EDGES_IN,
         SIZE_IN,
@@ -140,10 +142,10 @@ DETECT_PARTS = NodeSpec(
         PRECISION_IN,
     ),
     outputs=(
-        socket("mask", MASK, "mask", "The chosen parts together, a mask for each picture."),
-        socket("each", MASK, "each part", "A mask for each part of the first picture, the background first."),
-        socket("picture", IMAGE, "picture", "The pictures with each part in a colour of its own."),
-        socket("count", INT, "parts", "How many parts the model knows, without the background."),
+        socket("mask", MASK, "mask", "The chosen parts together, one mask for each image."),
+        socket("each", MASK, "each part", "A mask for each part of the first image, starting with the background."),
+        socket("picture", IMAGE, "picture", "The images with each part in its own colour."),
+        socket("count", INT, "parts", "How many parts the model knows, not counting the background."),
     ),
     run=_detect,
 )
@@ -152,19 +154,21 @@ SWAP_PARTS = NodeSpec(
     id="FOMM_SwapParts",
     title="Swap Parts",
     category=category("Parts"),
-    description="Paints parts of one person on another: hair, eyes or a chin, moved into the other's pose.",
+    description="Transfers parts of one person to another: hair, eyes or a chin, moved to the other's pose.",
     aliases=("fomm", "part swap", "face swap", "motion-cosegmentation", "transplant", "hair swap"),
     inputs=(
         MODEL_IN,
-        socket("source", IMAGE, "source", "The picture that the parts come from (one)."),
-        socket("target", (IMAGE, VIDEO), "target", "The pictures or the video that get them."),
+        socket("source", IMAGE, "source", "The image that the parts come from (one)."),
+        socket("target", (IMAGE, VIDEO), "target", "The images or video that receive them."),
         PARTS_IN,
         EDGES_IN,
         choice(
             "place",
             "place",
-            "of-target: what comes from the source is where the target has these parts. of-source: where the source "
-            "has them, moved into the target's pose.",
+            (
+                "of-target: take from the source where the target has these parts. of-source: where the source has "
+                "them, moved to the target's pose."
+            ),
             (OF_TARGET, OF_SOURCE),
         ),
         SIZE_IN,
@@ -174,8 +178,8 @@ SWAP_PARTS = NodeSpec(
         PRECISION_IN,
     ),
     outputs=(
-        socket("images", IMAGE, "images", "The target's pictures with the source's parts."),
-        socket("mask", MASK, "mask", "White where a picture comes from the source."),
+        socket("images", IMAGE, "images", "The target's images with the source's parts."),
+        socket("mask", MASK, "mask", "White for what comes from the source."),
     ),
     run=_swap,
 )

@@ -35,7 +35,7 @@ def _paste_video(
     mask: Tensor | None,
     audio: Any,
 ) -> tuple[Any, ...]:
-    region = single(region, "a video shows one at a time. Take Paste Back, or one of these blocks for each face")
+    region = single(region, "a video shows one at a time. Use Paste Back, or one of these blocks for each face")
     path = host.temporary_file(".mp4")
     with ExitStack() as stack:
         crops = stack.enter_context(open_clip(host, frames, "frames"))
@@ -57,7 +57,7 @@ def _paste_video(
         for crop_pixels in ahead:
             picture = next(wholes, None)
             if picture is None:
-                raise ImageError(f"“whole”: expected a picture for each frame; the clip ends after {done}.")
+                raise ImageError(f"“whole”: expected an image for each frame; the clip ends after {done}.")
             if mask is not None and limits is None:
                 region.check_size(*picture.shape[:2])
                 limits = limits_of(mask, region, crop_pixels.shape[0], max(len(mask), len(region), 1)).numpy()
@@ -67,7 +67,7 @@ def _paste_video(
             done += 1
             host.progress(done, max(done, crops.length or 0))
         if not still and next(wholes, None) is not None:
-            raise ImageError(f"“frames”: expected a frame for each whole picture; there are only {done}.")
+            raise ImageError(f"“frames”: expected a frame for each whole image; there are only {done}.")
         if len(region) > 1:
             region.frames(done)
     return host.make_video(path), float(rate)
@@ -111,11 +111,10 @@ PASTE_BACK_VIDEO = NodeSpec(
     id="FOMM_PasteBackVideo",
     title="Paste Back to Video",
     category=category("Region"),
-    description="Like Paste Back, but reads and writes videos as it goes: long clips need no more memory than short "
-    "ones.",
+    description="Like Paste Back, but streams videos: long clips need no more memory than short ones.",
     aliases=("fomm", "uncrop", "stitch", "composite", "long video", "streaming"),
     inputs=(
-        socket("frames", (IMAGE, VIDEO), "frames", "What is pasted: square pictures, or a video of them."),
+        socket("frames", (IMAGE, VIDEO), "frames", "What to paste: square images, or a video of them."),
         REGION_IN,
         WHOLE_IN,
         FEATHER_IN,
@@ -123,16 +122,16 @@ PASTE_BACK_VIDEO = NodeSpec(
         decimal(
             "frame_rate",
             "frame rate",
-            "Frames per second of the result. 0 takes those of the frames' video, or of the whole clip, or 25.",
+            "Frames per second of the result. 0 uses the rate of the frames' video, or of the whole clip, or 25.",
             default=0.0,
             minimum=0.0,
             maximum=240.0,
         ),
         switch(
-            "keep_sound", "keep sound", "Take the sound of the frames' video over, or of the whole clip.", default=True
+            "keep_sound", "keep sound", "Carry over the audio of the frames' video, or of the whole clip.", default=True
         ),
         MASK_IN,
-        socket("audio", AUDIO, "audio", "Another sound for the result.", optional=True),
+        socket("audio", AUDIO, "audio", "Other audio for the result.", optional=True),
     ),
     outputs=(
         socket("video", VIDEO, "video", "The result, for Save Video."),

@@ -40,10 +40,10 @@ SAVE_KEYPOINTS = NodeSpec(
     id="FOMM_SaveKeypoints",
     title="Save Keypoints",
     category=category("Keypoints"),
-    description="Saves a performance as a small file that drives other pictures later, without its video.",
+    description="Saves a performance as a small file that drives other images later, without its video.",
     aliases=("fomm", "save performance", "export motion", "template"),
     inputs=(
-        socket("keypoints", KEYPOINTS, "keypoints", "Keypoints of a driving clip, as Detect Keypoints gives them."),
+        socket("keypoints", KEYPOINTS, "keypoints", "Keypoints of a driving clip, from Detect Keypoints."),
         text(
             "filename_prefix",
             "filename prefix",
@@ -55,14 +55,14 @@ SAVE_KEYPOINTS = NodeSpec(
         choice(
             "format",
             "format",
-            "safetensors: small, with a checksum. json: text that other tools read. Load Keypoints takes both.",
+            "safetensors: small, with a checksum. json: text that other tools can read. Load Keypoints accepts both.",
             ("safetensors", "json"),
             advanced=True,
         ),
     ),
     outputs=(
-        socket("same", KEYPOINTS, "keypoints", "The same keypoints, to go on with."),
-        socket("file", STRING, "file", "The file's name, as Load Keypoints will offer it."),
+        socket("same", KEYPOINTS, "keypoints", "The same keypoints."),
+        socket("file", STRING, "file", "The file's name, as Load Keypoints lists it."),
     ),
     run=_save,
     is_output=True,
@@ -78,15 +78,18 @@ LOAD_KEYPOINTS = NodeSpec(
         choice(
             "file",
             "file",
-            "A performance from output/fomm or models/fomm_performances. Press R to see files that were just saved.",
+            (
+                "A performance from output/fomm or models/fomm_performances. Press R to see files that have just "
+                "been saved."
+            ),
             "performances",
         ),
     ),
     outputs=(
         socket("keypoints", KEYPOINTS, "keypoints", "The keypoints of each frame."),
-        socket("fps", FLOAT, "fps", "Frames per second that were saved with it, otherwise 25."),
+        socket("fps", FLOAT, "fps", "Frames per second saved with it, otherwise 25."),
         socket("frames", INT, "frames", "How many frames there are."),
-        socket("groups", STRING, "groups", "Names for groups of keypoints, as far as they were saved with it."),
+        socket("groups", STRING, "groups", "Names for groups of keypoints, if they were saved with it."),
     ),
     run=_load,
     fingerprint=_file_state,

@@ -315,8 +315,8 @@ CURVES = NodeSpec(
         ),
         text("only_keypoints", "only keypoints", "Names of groups or numbers of keypoints: mouth, 3-5. Empty: all."),
         GROUPS_IN,
-        integer("width", "width", "Width of the picture in pixels.", default=960, minimum=160, maximum=4096, step=8),
-        integer("height", "height", "Height of the picture in pixels.", default=720, minimum=120, maximum=4096, step=8),
+        integer("width", "width", "Width of the image in pixels.", default=960, minimum=160, maximum=4096, step=8),
+        integer("height", "height", "Height of the image in pixels.", default=720, minimum=120, maximum=4096, step=8),
         integer(
             "anchor_frame",
             "anchor frame",

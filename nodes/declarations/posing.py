@@ -45,14 +45,16 @@ EDIT_KEYPOINTS = NodeSpec(
     id="FOMM_EditKeypoints",
     title="Edit Keypoints",
     category=category("Keypoints"),
-    description="A still as a puppet: move, turn and stretch its keypoints by hand, at key poses on a timeline.",
+    description=(
+        "Pose a still like a puppet: move, rotate and stretch its keypoints by hand, at key poses on a timeline."
+    ),
     aliases=("fomm", "puppet", "pose editor", "animate by hand", "keyframes", "expression editor"),
     inputs=(
         socket(
             "keypoints",
             KEYPOINTS,
             "keypoints",
-            "Keypoints of a still, from Detect Keypoints; or a performance, over which the poses are laid.",
+            "Keypoints of a still, from Detect Keypoints; or a performance to apply the poses to.",
         ),
         text(
             "poses",
@@ -62,17 +64,17 @@ EDIT_KEYPOINTS = NodeSpec(
         integer(
             "length",
             "length",
-            "Frames of the result where the keypoints are those of a still; 0 is up to the last key pose.",
+            "Number of frames if the keypoints are those of a still; 0 ends at the last key pose.",
             default=50,
             minimum=0,
             maximum=100_000,
         ),
         FPS_IN,
         GROUPS_IN,
-        socket("picture", IMAGE, "picture", "Shown under the points, as Detect Keypoints saw it.", optional=True),
+        socket("picture", IMAGE, "picture", "Shown behind the points, as Detect Keypoints saw it.", optional=True),
     ),
     outputs=(
-        socket("posed", KEYPOINTS, "keypoints", "The performance, of the source itself: it needs no Transfer Motion."),
+        socket("posed", KEYPOINTS, "keypoints", "The performance, for this source: it does not need Transfer Motion."),
         socket("count", INT, "frames", "How many frames it has."),
     ),
     run=_pose,

@@ -24,17 +24,17 @@ PREVIEWS = 4
 MOVEMENTS = ("fixed", "follow")
 
 REGION_IN = socket("region", REGION, "region", "The square, from Find Region or one of the Region blocks.")
-PICTURES_IN = socket("images", (IMAGE, VIDEO), "images", "The whole picture or clip.")
+PICTURES_IN = socket("images", (IMAGE, VIDEO), "images", "The whole image or clip.")
 MOVEMENT_IN = choice(
     "movement",
     "movement",
-    "Of a clip. fixed: one square that holds still, as the model needs it. follow: one for each frame.",
+    "For a clip. fixed: one square that stays in place, as the model needs it. follow: one for each frame.",
     MOVEMENTS,
 )
 SCALE_IN = decimal(
     "scale",
     "scale",
-    "Makes the square larger (above 1) or smaller around its centre.",
+    "Enlarges (above 1) or shrinks the square around its centre.",
     default=1.0,
     minimum=0.05,
     maximum=20.0,
@@ -47,10 +47,10 @@ OUTPUTS = (
         "bounds",
         BOUNDING_BOX,
         "box",
-        "The upright box around it in whole pixels, for other blocks: one box, or one for each frame where it moves.",
+        "The upright box around it in whole pixels, for other blocks: one box, or one for each frame if it moves.",
     ),
-    socket("area", MASK, "mask", "White in the square, at the picture's size."),
-    socket("preview", IMAGE, "preview", "The picture, or a few frames, with the square drawn on it."),
+    socket("area", MASK, "mask", "White in the square, at the size of the image."),
+    socket("preview", IMAGE, "preview", "The image, or a few frames, with the square drawn on it."),
 )
 """What every block that makes a region gives, `outputs_of`."""
 

@@ -52,8 +52,8 @@ def _boxes_of_landmarks(value: Mapping[str, Any], height: int, width: int) -> li
     size = tuple(int(side) for side in value.get("image_size", (height, width)))
     if size != (height, width):
         raise RegionError(
-            f"“box”: expected landmarks found in this picture, {width}x{height}; they were found in one of "
-            f"{size[1]}x{size[0]}. Detect them in the picture that is connected here."
+            f"“box”: expected landmarks found in this image, {width}x{height}; they were found in one of "
+            f"{size[1]}x{size[0]}. Detect them in the image that is connected here."
         )
     frames = value["frames"]
     try:
@@ -86,7 +86,7 @@ REGION_FROM_BOX = NodeSpec(
     id="FOMM_RegionFromBox",
     title="Region from Box",
     category=category("Region"),
-    description="Takes boxes that other blocks found or that were drawn, and gives the squares around them.",
+    description="Takes boxes that other blocks detected or that were drawn, and outputs the squares around them.",
     aliases=("fomm", "bounding box", "bbox", "face landmarks", "detection", "crop box"),
     inputs=(
         PICTURES_IN,
@@ -94,20 +94,24 @@ REGION_FROM_BOX = NodeSpec(
             "box",
             BOXES,
             "box",
-            "One box, or one for each frame: a bounding box of ComfyUI's own blocks, the BBOX of other packs, or face "
-            "landmarks.",
+            (
+                "One box, or one for each frame: a bounding box from ComfyUI's own blocks, a BBOX from other packs,"
+                " or face landmarks."
+            ),
         ),
         choice(
             "box_numbers",
             "box numbers",
-            "What the four numbers of a BBOX are, which does not say it. xywh: left, top, width, height. xyxy: left, "
-            "top, right, bottom. Bounding boxes and landmarks need no choice.",
+            (
+                "What the four numbers of a BBOX mean, which it does not say itself. xywh: left, top, width, "
+                "height. xyxy: left, top, right, bottom. Bounding boxes and landmarks do not need this."
+            ),
             LAYOUTS,
         ),
         integer(
             "number",
             "number",
-            "Which box, where a frame has several: counted from 0, in the order in which they come.",
+            "Which box, if a frame has several: counted from 0, in the order given.",
             default=0,
             minimum=0,
             maximum=999,
@@ -123,16 +127,16 @@ REGION_FROM_MASK = NodeSpec(
     id="FOMM_RegionFromMask",
     title="Region from Mask",
     category=category("Region"),
-    description="Gives the square around what is white in a mask.",
+    description="Outputs the square around whatever is white in a mask.",
     aliases=("fomm", "mask to box", "crop by mask", "bounding box", "segment"),
     inputs=(
-        socket("mask", MASK, "mask", "One mask, or one for each frame, at the size of the whole picture."),
+        socket("mask", MASK, "mask", "One mask, or one for each frame, at the size of the whole image."),
         MOVEMENT_IN,
         SCALE_IN,
         decimal(
             "threshold",
             "threshold",
-            "What counts as white: soft edges below this do not make the square larger.",
+            "The value from which a pixel counts as white: softer edges do not enlarge the square.",
             default=0.5,
             minimum=0.01,
             maximum=1.0,
@@ -146,21 +150,23 @@ REGION_FROM_NUMBERS = NodeSpec(
     id="FOMM_RegionFromNumbers",
     title="Region from Numbers",
     category=category("Region"),
-    description="A square by its centre, its side and its angle.",
+    description="A square given by its centre, side and angle.",
     aliases=("fomm", "crop", "square", "coordinates", "manual region"),
     inputs=(
         PICTURES_IN,
         choice(
             "unit",
             "unit",
-            "share: the centre as a share of the picture's width and height, the side as one of its shorter side. "
-            "pixels: all in pixels.",
+            (
+                "share: the centre as a share of the image's width and height, the side as a share of its shorter "
+                "side. pixels: everything in pixels."
+            ),
             (SHARE, PIXELS),
         ),
         decimal(
             "centre_x",
             "centre x",
-            "Where the middle of the square lies, from the left.",
+            "Horizontal position of the square's centre, from the left.",
             default=0.5,
             minimum=-16384.0,
             maximum=16384.0,
@@ -168,16 +174,16 @@ REGION_FROM_NUMBERS = NodeSpec(
         decimal(
             "centre_y",
             "centre y",
-            "Where the middle of the square lies, from the top.",
+            "Vertical position of the square's centre, from the top.",
             default=0.5,
             minimum=-16384.0,
             maximum=16384.0,
         ),
-        decimal("side", "side", "How long its sides are.", default=1.0, minimum=0.01, maximum=32768.0),
+        decimal("side", "side", "Length of its sides.", default=1.0, minimum=0.01, maximum=32768.0),
         decimal(
             "angle",
             "angle",
-            "How far it is turned, in degrees clockwise: as the head is tilted.",
+            "Rotation in degrees, clockwise: the tilt of the head.",
             default=0.0,
             minimum=-180.0,
             maximum=180.0,

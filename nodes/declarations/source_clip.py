@@ -32,9 +32,9 @@ def played(count: int, length: int, mismatch: str) -> list[int]:
     """
     if count != length and mismatch == STOP:
         raise ImageError(
-            f"“source”: expected one picture, or as many as the driver has frames, {length}; got {count}. Choose what "
+            f"“source”: expected one image, or as many as the driver has frames, {length}; got {count}. Choose what "
             "to do in mismatch: looped, held or ping-pong. If this is the driving clip, connect it to the driving "
-            "input; to take one picture of it, ImageFromBatch."
+            "input; to take one image of it, ImageFromBatch."
         )
     return play_order(count, length, HELD if mismatch == STOP else mismatch)  # type: ignore[arg-type]
 

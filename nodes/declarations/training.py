@@ -114,7 +114,7 @@ def _train(host: Host, model: Any, dataset: DataSet, **values: Any) -> tuple[Any
     last = ", ".join(f"{name} {value:.4g}" for name, value in lines[-1]["losses"].items())
     report = (
         f"{counted(trainer.step, 'step')} in {trainer.seconds / 60:.1f} minutes; losses of the last one: {last}.\n"
-        f"Its states and pictures are in {trainer.folder.path}"
+        f"Its states and images are in {trainer.folder.path}"
     )
     strip = from_uint8(latest_strip(trainer.folder))
     return host.hold(trained), images_to_graph(curve[None]), images_to_graph(strip), report
@@ -182,7 +182,7 @@ NEW_MODEL = NodeSpec(
     id="FOMM_NewModel",
     title="New Motion Model",
     category=MENU,
-    description="A motion model with random weights, to be trained. It can't animate anything yet.",
+    description="A motion model with random weights, to be trained. It cannot animate anything yet.",
     aliases=("fomm", "create model", "untrained", "random weights", "from scratch"),
     inputs=(
         choice(
@@ -195,17 +195,17 @@ NEW_MODEL = NodeSpec(
         integer(
             "frame_size",
             "frame size",
-            "Height and width of the frames that it learns from, in pixels; 0 takes the preset's.",
+            "Height and width of the frames to train on, in pixels; 0 uses the preset's.",
             default=0,
             minimum=0,
             maximum=1024,
             step=16,
         ),
-        integer("keypoints", "keypoints", "How many keypoints it finds.", default=10, minimum=1, maximum=100),
+        integer("keypoints", "keypoints", "Number of keypoints.", default=10, minimum=1, maximum=100),
         decimal(
             "channels",
             "channels",
-            "Channels of every layer, as a multiple of the preset's: smaller is faster and weaker.",
+            "Channels of every layer, relative to the preset: fewer are faster and weaker.",
             default=1.0,
             minimum=0.125,
             maximum=4.0,
@@ -215,7 +215,7 @@ NEW_MODEL = NodeSpec(
         integer(
             "random_seed",
             "random seed",
-            "Decides the random weights.",
+            "Seed of the random weights.",
             default=0,
             minimum=0,
             maximum=2**31 - 1,
@@ -230,16 +230,18 @@ TRAIN = NodeSpec(
     id="FOMM_Train",
     title="Train Motion Model",
     category=MENU,
-    description="Trains a model on clips. Cancel at any time: the next run goes on where it was.",
+    description="Trains a model on clips. Cancel at any time: the next run resumes.",
     aliases=("fomm", "training", "fine-tune", "learn", "first order motion model train"),
     inputs=(
-        socket("model", MODEL, "model", "What to begin with: New Motion Model, or Load Motion Model to refine one."),
+        socket("model", MODEL, "model", "Where to start: New Motion Model, or Load Motion Model to refine one."),
         DATASET_IN,
         integer(
             "steps",
             "steps",
-            "How many in all. Hundreds show that it works, tens of thousands make a good model. More steps later go on "
-            "from what has been learned.",
+            (
+                "Number of steps in all. Hundreds show that it works, tens of thousands make a good model. If you "
+                "raise it later, training continues."
+            ),
             default=1000,
             minimum=1,
             maximum=10_000_000,
@@ -248,7 +250,7 @@ TRAIN = NodeSpec(
         decimal(
             "learning_rate",
             "learning rate",
-            "How far a step goes. 0.0002 as published; less to refine a good model.",
+            "Size of a step. 0.0002 as published; less to refine a good model.",
             default=0.0002,
             minimum=0.000001,
             maximum=0.01,
@@ -257,36 +259,38 @@ TRAIN = NodeSpec(
         choice(
             "recipe",
             "recipe",
-            "Losses, augmentation and schedule: demo, for small models, or those of a published one. The -adv ones "
-            "have a discriminator, as a second stage for a model that is trained already.",
+            (
+                "Losses, augmentation and schedule: demo, for small models, or those of a published one. The -adv "
+                "ones have a discriminator, as a second stage for a trained model."
+            ),
             TRAINING_PRESETS,
             default="demo",
         ),
         choice(
             "backbone",
             "backbone",
-            "The network whose features frames are compared by. auto: one whose weights are there, else plain pixels.",
+            "The network whose features are compared. auto: one whose weights are installed, otherwise plain pixels.",
             (AUTO, *BACKBONES, "none"),
         ),
-        text("run_name", "run name", "States go to output/fomm_training, below this name.", default="my-model"),
-        integer("preview_every", "preview every", "Steps between pictures.", default=50, minimum=1, maximum=1_000_000),
+        text("run_name", "run name", "States are saved in output/fomm_training, under this name.", default="my-model"),
+        integer("preview_every", "preview every", "Steps between images.", default=50, minimum=1, maximum=1_000_000),
         integer(
             "save_every",
             "save every",
-            "Steps between states, of which there is one every five minutes at least.",
+            "Steps between states; one is saved at least every five minutes.",
             default=500,
             minimum=1,
             maximum=1_000_000,
             advanced=True,
         ),
         switch(
-            "freeze_detector", "freeze detector", "Leave the keypoint detector as it is.", default=False, advanced=True
+            "freeze_detector", "freeze detector", "Do not train the keypoint detector.", default=False, advanced=True
         ),
         PRECISION_IN,
         integer(
             "random_seed",
             "random seed",
-            "Decides all that is random.",
+            "Seed of all random numbers.",
             default=0,
             minimum=0,
             maximum=2**31 - 1,
@@ -296,7 +300,7 @@ TRAIN = NodeSpec(
     outputs=(
         socket("trained", MODEL, "model", "The trained model, for all other blocks and for Save Motion Model."),
         socket("losses", IMAGE, "losses", "Each loss over the steps."),
-        socket("strip", IMAGE, "strip", "The last pictures: source, driving, keypoints, warped, occlusion, result."),
+        socket("strip", IMAGE, "strip", "The last images: source, driving, keypoints, warped, occlusion, result."),
         socket("report", STRING, "report", "Steps, time, losses, and the run's folder."),
     ),
     run=_train,

@@ -18,7 +18,7 @@ from .motion import warp_clip
 
 VIEWS = ("flow", "occlusion", "grid", "parts", "all")
 SAME_HEIGHT = integer(
-    "height", "height", "Height of the pictures in pixels.", default=256, minimum=32, maximum=2160, step=8
+    "height", "height", "Height of the images in pixels.", default=256, minimum=32, maximum=2160, step=8
 )
 
 
@@ -57,7 +57,7 @@ def _one_view(motion: Motion, name: str, height: int, width: int, maximum: float
             occlusion = torch.ones(len(motion), 1, 1, 1)
         return draw.occlusion_heat(occlusion, height, width)
     if motion.mask is None:
-        raise ImageError("expected a motion that keeps the parts' shares; got none. Choose another view.")
+        raise ImageError("expected a motion that includes the parts' shares; got none. Choose another view.")
     return draw.mask_colours(motion.mask, height, width)
 
 
@@ -111,22 +111,22 @@ DRAW_KEYPOINTS = NodeSpec(
     id="FOMM_DrawKeypoints",
     title="Draw Keypoints",
     category=category("View"),
-    description="Draws keypoints upon pictures.",
+    description="Draws keypoints on images.",
     aliases=("fomm", "show landmarks", "visualize keypoints", "overlay"),
     inputs=(
         socket(
-            "images", IMAGE, "images", "Pictures to draw on, as the model saw them (see Fit to Model); one or a clip."
+            "images", IMAGE, "images", "Images to draw on, as the model saw them (see Fit to Model); one or a clip."
         ),
-        socket("keypoints", KEYPOINTS, "keypoints", "Keypoints of one frame, or of each picture."),
+        socket("keypoints", KEYPOINTS, "keypoints", "Keypoints of one frame, or of each image."),
         integer(
-            "radius", "radius", "Radius of a point in pixels; 0 fits the picture.", default=0, minimum=0, maximum=200
+            "radius", "radius", "Radius of a point in pixels; 0 fits the image.", default=0, minimum=0, maximum=200
         ),
         switch(
-            "local_maps", "local maps", "Also show how each keypoint's surroundings turn and stretch.", default=False
+            "local_maps", "local maps", "Also show how each keypoint's surroundings rotate and stretch.", default=False
         ),
         switch("numbers", "numbers", "Also write each keypoint's number, for Blend Keypoints.", default=False),
     ),
-    outputs=(socket("drawn", IMAGE, "images", "The pictures with the keypoints."),),
+    outputs=(socket("drawn", IMAGE, "images", "The images with the keypoints."),),
     run=_draw,
 )
 
@@ -134,20 +134,22 @@ VIEW_MOTION = NodeSpec(
     id="FOMM_ViewMotion",
     title="View Motion",
     category=category("View"),
-    description="Shows a motion as flow colours, an occlusion heat map, a warped grid or the parts that move together.",
+    description="Shows a motion as flow colours, an occlusion heat map, a warped grid, or parts that move together.",
     aliases=("fomm", "flow visualization", "show occlusion", "warped grid", "heat map"),
     inputs=(
         socket("motion", MOTION, "motion", "From Dense Motion."),
         choice(
             "view",
             "view",
-            "flow: colour is direction, strength is distance, white stands still. occlusion: bright is what has to be "
-            "invented. grid: a sheet moved along. parts: which keypoint moves what. all: side by side.",
+            (
+                "flow: hue is direction, strength is distance, white stands still. occlusion: bright is what must "
+                "be invented. grid: a grid moved along. parts: which keypoint moves what. all: side by side."
+            ),
             VIEWS,
         ),
         SAME_HEIGHT,
     ),
-    outputs=(socket("images", IMAGE, "images", "A picture for each frame."),),
+    outputs=(socket("images", IMAGE, "images", "An image for each frame."),),
     run=_view,
 )
 
@@ -155,19 +157,21 @@ COMPARE = NodeSpec(
     id="FOMM_Compare",
     title="Compare",
     category=category("View"),
-    description="Puts source, driving, keypoints, warped source, occlusion and result side by side; what is not "
-    "connected is left out.",
+    description=(
+        "Shows source, driving, keypoints, warped source, occlusion and result side by side; what is not "
+        "connected is left out."
+    ),
     aliases=("fomm", "side by side", "contact sheet", "before after", "comparison"),
     inputs=(
         socket("result", IMAGE, "result", "The finished frames."),
         SAME_HEIGHT,
-        switch("labels", "labels", "Write above each picture what it is.", default=True),
-        socket("source", IMAGE, "source", "The still picture.", optional=True),
+        switch("labels", "labels", "Label each image.", default=True),
+        socket("source", IMAGE, "source", "The still image.", optional=True),
         socket(
-            "driving", (IMAGE, VIDEO), "driving", "The driving clip, of as many frames as the result.", optional=True
+            "driving", (IMAGE, VIDEO), "driving", "The driving clip, with as many frames as the result.", optional=True
         ),
-        socket("keypoints", KEYPOINTS, "keypoints", "Drawn upon the result, from Transfer Motion.", optional=True),
-        socket("motion", MOTION, "motion", "Gives the warped source and the occlusion.", optional=True),
+        socket("keypoints", KEYPOINTS, "keypoints", "From Transfer Motion; drawn on the result.", optional=True),
+        socket("motion", MOTION, "motion", "Provides the warped source and the occlusion.", optional=True),
     ),
     outputs=(socket("images", IMAGE, "images", "A strip for each frame."),),
     run=_compare,

@@ -83,7 +83,7 @@ def sound_of_video(path: str | Path | BinaryIO, start: Fraction = Fraction(0), s
         return read_sound(path, start, stop)
     except ImageError as error:
         name = Path(path).name if isinstance(path, (str, Path)) else "the video"
-        logger.warning("the sound of %s was left out: %s", name, error)
+        logger.warning("the audio of %s was left out: %s", name, error)
         return None
 
 

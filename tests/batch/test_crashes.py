@@ -151,6 +151,6 @@ def test_a_damaged_avif_is_tried_once_and_said_to_be_none(part, engine, job, pic
     pictures["1"]["inputs"]["image"] = "a.avif"
     engine.run(job(pictures), lambda progress: None)
     (inputs / "a.avif").write_bytes((inputs / "a.avif").read_bytes().replace(part, b"free"))
-    with pytest.raises(JobError, match=r"expected a picture that can be read; 'a.avif' is none") as caught:
+    with pytest.raises(JobError, match=r"expected an image that can be read; 'a.avif' is none") as caught:
         engine.run(job(pictures, "again"), lambda progress: None)
     assert not caught.value.retryable

@@ -56,7 +56,7 @@ def test_a_batch_in_a_worker_process(files, capsys) -> None:
     [
         (["--set", "width=4"], 2, "expected NODE.PORT=VALUE"),
         (["--set", "Upscale Image.width"], 2, "expected NODE.PORT=VALUE"),
-        (["--retries", "-1"], 2, "--retries from 0"),
+        (["--retries", "-1"], 2, "--retries of at least 0"),
         (["--server", "http://localhost:1", "--ray"], 2, "not both"),
         (["--input", "nowhere"], 1, "there is no 'nowhere'"),
         (["--set", "Load Image.image=x*.png"], 1, "there are none"),
@@ -117,7 +117,7 @@ def test_one_failing_job_makes_the_exit_code(files, capsys) -> None:
     (files / "inputs" / "b.png").write_bytes(b"no picture")
     assert main([*ALL, "-o", "out", "--device", "cpu", "--retries", "0"]) == 1
     said = capsys.readouterr().err
-    assert "failed: b: “Load Image” (node 1): expected a picture that can be read; 'b.png' is none" in said
+    assert "failed: b: “Load Image” (node 1): expected an image that can be read; 'b.png' is none" in said
     assert "2 done, 1 failed" in said
     assert "Traceback" in (files / "out" / "report.html").read_text(encoding="utf-8")
 

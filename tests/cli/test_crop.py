@@ -101,7 +101,7 @@ def test_previews_render_nothing(fomm: Run) -> None:
     ("arguments", "code", "message"),
     [
         (("crop", "photo.png"), 2, "-o"),
-        (("crop", "photo.png", "-o", "a.png", "--size", "0"), 2, "from 1"),
+        (("crop", "photo.png", "-o", "a.png", "--size", "0"), 2, "at least 1"),
         (("crop", "photo.png", "-o", "a.png", "--crop", "dog"), 2, "960,400,300"),
         (("crop", "none.png", "-o", "a.png"), 1, "none.png"),
         (("crop", "photo.png", "-o", "photo.png", "-y"), 1, "for both"),

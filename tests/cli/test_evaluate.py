@@ -44,7 +44,7 @@ def test_a_table(fomm: Run) -> None:
     lines = out.splitlines()
     assert lines[0].startswith("3 clips, 6 frames")
     assert [line.split()[0] for line in lines[1:]] == ["L1", "PSNR", "SSIM"]
-    assert "rebuilding clips: 6 of 6 frames" in err
+    assert "reconstructing clips: 6 of 6 frames" in err
 
 
 def test_held_out_clips_are_the_default(fomm: Run) -> None:

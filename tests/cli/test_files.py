@@ -219,7 +219,7 @@ def test_doctor_warns_of_comfyui(fomm: Run, tmp_path: Path, monkeypatch: pytest.
     fake_comfyui(tmp_path / "ComfyUI", "0.3.12", "fomm-nodes", "fomm-nodes-copy", "fomm-nodes.disabled")
     code, out, _ = fomm("doctor", "--quiet")
     assert code == 1
-    for text in ("holds no ComfyUI", "0.3.60 or newer", "2 times (fomm-nodes, fomm-nodes-copy)"):
+    for text in ("is not a ComfyUI", "0.3.60 or newer", "2 times (fomm-nodes, fomm-nodes-copy)"):
         assert text in out
 
 

@@ -46,7 +46,7 @@ def sound_only(path: str) -> None:
     ("arguments", "words"),
     [
         (["talk.mp4", "face.png"], ["Swap the two", "fomm animate face.png talk.mp4"]),
-        (["talk.mp4", "talk.mp4"], ["not one, but a video", "-frames:v 1"]),
+        (["talk.mp4", "talk.mp4"], ["is a video", "-frames:v 1"]),
         (["https://host.org/face.png", "talk.mp4"], ["https://host.org/face.png", "address", "download it"]),
         (["face.png", "https://host.org/talk.mp4"], ["https://host.org/talk.mp4", "address"]),
         (["file:///home/face.png", "talk.mp4"], ["without file://"]),
@@ -78,7 +78,7 @@ def test_animate(fomm: Run, arguments: list[str], words: list[str]) -> None:
     for word in words:
         assert word in err
     assert err.count("fomm: error: ") == 1
-    assert "finding keypoints" not in err
+    assert "detecting keypoints" not in err
     assert sorted(Path().iterdir()) == before
 
 
@@ -109,7 +109,7 @@ def test_a_pattern_that_fits_one_file_is_taken(fomm: Run) -> None:
         (["animate", "face.png", "talk.mp4", "--frames", "-2"], ["expected a number of frames", "'-2'"]),
         (["animate", "face.png", "talk.mp4", "--modle", "x"], ["fomm animate: error:", "--modle", "mean '--model'?"]),
         (["animate", "face.png", "talk.mp4", "--ouput=x.mp4"], ["mean '--output'?"]),
-        (["crop", "face.png", "a.png", "b.png", "-o", "out"], ["a.png b.png (one picture or clip at a time"]),
+        (["crop", "face.png", "a.png", "b.png", "-o", "out"], ["a.png b.png (one image or clip at a time"]),
         (["animate", "face.png", "talk.mp4", "--smooth", "oneeuro"], ["mean 'one-euro'?"]),
         (["train", "clips", "--ouput", "x"], ["required: -o/--output", "mean '--output'?"]),
         (["doctor", "--jsn"], ["fomm doctor: error:", "mean '--json'?"]),

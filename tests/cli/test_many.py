@@ -68,7 +68,7 @@ def test_each_picture_by_each_clip_and_nothing_twice(fomm: Run, monkeypatch: pyt
     assert out.count("frames of 128x128") == 4
     code, out, err = fomm("animate", "portraits/*", "clips/*", "-o", "out", *SMALL)
     assert (code, out) == (0, "")
-    assert "0 results made, 4 there already" in err
+    assert "0 results made, 4 already there" in err
     assert fomm("animate", "portraits/a.png", "clips/turn.mp4", "-o", "alone.mp4", *SMALL)[0] == 0
     assert Path("alone.mp4").read_bytes() == Path("out/a-turn.mp4").read_bytes()
 
@@ -103,9 +103,9 @@ def test_lists_and_other_files(fomm: Run) -> None:
         (("portraits/*", "clips/*", "-o", "out.mp4"), 2, "such as out/*.webm"),
         (("portraits/*", "clips/*", "-o", "out", "--preview", "look.png"), 2, "--preview"),
         (("portraits/*", "clips/*", "-o", "out", "--occlusion", "mask.mp4"), 2, "--occlusion"),
-        (("portraits/*", "clips/*", "-o", "out", "--face", "all"), 2, "2 pictures and 2 clips"),
+        (("portraits/*", "clips/*", "-o", "out", "--face", "all"), 2, "2 images and 2 clips"),
         (("portraits/*", "clips/*", "lost.mp4", "-o", "out"), 1, "lost.mp4"),
-        (("clips/*", "portraits/*", "-o", "out"), 1, "expected a picture as SOURCE"),
+        (("clips/*", "portraits/*", "-o", "out"), 1, "expected an image as SOURCE"),
         (("portraits/*.gif", "clips/*", "-o", "out"), 1, "No file fits that pattern"),
         (("portraits/a.png", "clips/nod.mp4", "clips/turn.mp4", "--face", "all"), 1, "2 clips, and 1 face in a.png"),
     ],

@@ -57,7 +57,7 @@ def test_a_stopped_run_leaves_nothing_behind(tmp_path: Path, number: signal.Sign
     arguments = ["animate", "--example", "-o", "out.mp4", "-y", "--occlusion", "mask.mp4", "--size", "256"]
     with start(*arguments, folder=tmp_path) as process:
         assert process.stderr is not None
-        heard = next(line for line in process.stderr if re.search(r"finding keypoints: 46 of 46", line))
+        heard = next(line for line in process.stderr if re.search(r"detecting keypoints: 46 of 46", line))
         process.send_signal(number)
         _, rest = process.communicate(timeout=400)
     assert process.returncode == 1, heard + rest
@@ -89,7 +89,7 @@ def test_a_terminal_gets_bars(tmp_path: Path) -> None:
     os.close(shown)
     assert process.returncode == 0
     text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", heard.decode(errors="replace"))
-    assert re.search(r"finding keypoints +\S+ +5/5", text)
+    assert re.search(r"detecting keypoints +\S+ +5/5", text)
     assert re.search(r"rendering +\S+ +5/5 +[\d.]+ fps +\d+:\d+:\d+", text)
     assert "out.mp4: 5 frames" in out
 

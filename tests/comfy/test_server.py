@@ -254,7 +254,7 @@ def test_errors_say_what_to_do(server) -> None:
     }
     run = server.run(graph)
     assert run.outcome == "error"
-    assert "“source”: expected one picture; got 46" in run.error
+    assert "“source”: expected one image; got 46" in run.error
 
 
 def test_an_output_without_its_input_stops_only_what_hangs_on_it(server) -> None:

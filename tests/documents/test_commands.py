@@ -158,7 +158,7 @@ def test_python_runs_as_it_stands(path: Path, place: Path, environment: dict[str
 @pytest.mark.parametrize("path", documents(ROOT), ids=lambda path: path.relative_to(ROOT).as_posix())
 def test_code_stands_where_it_is_tried(path: Path) -> None:
     assert unfenced(path) == [], "fence these lines as ```console or ```python"
-    assert {block.language for block in blocks(path, ROOT)} <= {"console", "python", "json", "text"}
+    assert {block.language for block in blocks(path, ROOT)} <= {"console", "python", "pycon", "json", "text"}
 
 
 def test_reasons_are_of_use() -> None:

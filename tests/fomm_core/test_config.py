@@ -73,6 +73,7 @@ def test_automatic_sizes_are_comfortable() -> None:
     assert VOX.auto_size() == (256, 256)
     assert PRESETS["demo-64"].auto_size() == (256, 256)
     assert replace(VOX, frame_size=(384, 256)).auto_size() == (384, 256)
+    assert replace(VOX, frame_size=(110, 220)).auto_size() == (330, 660)  # 2.3 times would do: whole ones only, upwards
 
 
 def test_smaller_pictures_keep_the_scale() -> None:

@@ -7,11 +7,12 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.animation import AnimationOptions, anchor_index, drive, output_size, prepare_source
 from fomm_nodes.fomm_core.checkpoints import ASSETS, load_builtin
+from fomm_nodes.fomm_core.chunks import is_out_of_memory
 from fomm_nodes.fomm_core.errors import ImageError, KeypointError, SizeError
 from fomm_nodes.fomm_core.fitting import fit, from_uint8
 from fomm_nodes.fomm_core.geometry import Keypoints, Motion
 from fomm_nodes.fomm_core.motion import TransferOptions
-from fomm_nodes.fomm_core.session import AnimationSession, is_out_of_memory
+from fomm_nodes.fomm_core.session import AnimationSession
 from fomm_nodes.fomm_core.video import read_image
 from kornia.metrics import psnr
 from nearness import PICTURE, near
@@ -143,7 +144,7 @@ def test_no_driving_frames(session, frames, message) -> None:
 
 
 def test_bad_sources(session) -> None:
-    with pytest.raises(ImageError, match="one source picture; got 2"):
+    with pytest.raises(ImageError, match="one source image; got 2"):
         session.prepare(torch.rand(2, 3, 64, 64))
     with pytest.raises(ImageError, match="NaN or Inf"):
         session.prepare(torch.full((1, 3, 64, 64), torch.nan))

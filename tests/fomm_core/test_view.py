@@ -275,7 +275,7 @@ def test_bad_columns_are_refused() -> None:
         view.side_by_side([])
     with pytest.raises(ImageError, match=r"one height; got \[16, 12\]"):
         view.side_by_side([images, images[:, :, :12]])
-    with pytest.raises(ImageError, match="2 pictures in column 0, 3 pictures in column 1"):
+    with pytest.raises(ImageError, match="2 images in column 0, 3 images in column 1"):
         view.side_by_side([images, torch.rand(3, 3, 16, 16)])
     with pytest.raises(ImageError, match="expected 2 labels, one for each column; got 1"):
         view.side_by_side([images, images], ["one"])

@@ -104,7 +104,7 @@ def test_check_says_where_it_does_not_look(capsys: pytest.CaptureFixture[str], t
     path = str(WORKFLOWS / "animate-files.json")
     assert main(["check", path]) == 0
     told = capsys.readouterr().out
-    assert "files are looked for with --input FOLDER only; not looked for: Load Image.image: face.jpg, " in told
+    assert "files are checked only with --input FOLDER; not checked: Load Image.image: face.jpg, " in told
     assert "Load Video.file: talk.mp4" in told
     assert main(["check", path, "--input", str(tmp_path)]) == 1
     told = capsys.readouterr().out

@@ -33,5 +33,5 @@ class Limits:
         if frames * height * width > self.held:
             raise LimitError(
                 f"expected at most {self.held} pixels in memory; this graph wants {frames} frames of {width}x{height} "
-                "at once. Use Animate to Video, which streams, or smaller pictures."
+                "at once. Use Animate to Video, which streams, or smaller images."
             )

@@ -78,7 +78,7 @@ class FileVideo:
         converter = Pictures()
         with av.open(str(self.path)) as container:
             if not container.streams.video:
-                raise ImageError(f"expected a video; {self.path.name} has no pictures in it.")
+                raise ImageError(f"expected a video; {self.path.name} has no images in it.")
             average = container.streams.video[0].average_rate
             depth, space = depth_and_space(container)
             frames = DecodingRun(container, container.streams.video[0]).frames()

@@ -74,7 +74,7 @@ class PoolBench(LocalBench):
 
 
 class RayBench(PoolBench):
-    """A worker that is asked often how far it is: on a fast processor a clip lasts hardly longer than a tick."""
+    """A cluster's worker that is asked often how far it is: on a fast processor a clip hardly outlasts a tick."""
 
     def __init__(self, inputs: Path, place: Path) -> None:
         super().__init__(inputs, place)

@@ -84,7 +84,7 @@ def onnx() -> bytes:
         (onnx(), ["ONNX", ".pth.tar"]),
         (b"\x89HDF\r\n\x1a\n" + bytes(100), ["HDF5"]),
         (b"GGUF" + bytes(100), ["GGUF"]),
-        (b"\x89PNG\r\n\x1a\n" + bytes(100), ["picture (PNG)"]),
+        (b"\x89PNG\r\n\x1a\n" + bytes(100), ["image (PNG)"]),
         (b"\x00\x00\x00\x18ftypmp42" + bytes(100), ["video"]),
         (bytes(5000), ["zeros", "Download it again"]),
     ],

@@ -124,7 +124,7 @@ def test_a_face_half_outside_still_has_a_region(finder: FaceFinder, portrait: np
     ],
 )
 def test_what_is_no_picture_is_refused(image: object, finder: FaceFinder) -> None:
-    with pytest.raises(ImageError, match="expected one picture as"):
+    with pytest.raises(ImageError, match="expected one image as"):
         finder.find(image)  # type: ignore[arg-type]
 
 

@@ -130,11 +130,11 @@ def test_bad_input(family_case: Callable[..., Case], make: Callable[..., MotionM
     for parts, got in (([11], "got 11"), ([-1, 3], "got -1"), ([], "got none")):
         with pytest.raises(KeypointError, match=rf"from 0 \(the background\) to 10; {got}"):
             next(swap_parts(session, pictures[:1], pictures, parts))
-    with pytest.raises(ImageError, match="one source picture; got 3"):
+    with pytest.raises(ImageError, match="one source image; got 3"):
         next(swap_parts(session, pictures, pictures, [1]))
     with pytest.raises(ImageError, match=r"of the source's size, \[64, 64\]; got \[64, 32\]"):
         next(swap_parts(session, pictures[:1], pictures[..., :32], [1]))
-    with pytest.raises(KeypointError, match="Use it with Detect Parts and Swap Parts"):
+    with pytest.raises(KeypointError, match="swaps parts between images"):
         session.prepare(pictures[:1])
     with pytest.raises(KeypointError, match="expected a model of part swap"):
         detect_parts(AnimationSession(make()), pictures)

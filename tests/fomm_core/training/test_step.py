@@ -106,6 +106,11 @@ def test_crowding_is_nothing_where_keypoints_are_apart_and_pushes_where_not() ->
     assert torch.pdist(moved[0]).min() > torch.pdist(crowded[0]).min()
 
 
+@pytest.mark.parametrize(("distance", "loss"), [(0.0, 1.0), (0.15, 0.5), (0.3, 0.0), (0.5, 0.0)])
+def test_keypoints_repel_each_other_up_to_a_distance(distance: float, loss: float) -> None:
+    near(losses.crowding(Keypoints(torch.tensor([[[0.0, 0.0], [distance, 0.0]]]))), loss, of=1)
+
+
 def test_keypoints_are_spread_where_that_is_asked_for(make: Callable[..., MotionModel]) -> None:
     config = configured(losses={"spread": 2.0})
     passed, _, _ = run(networks_for(config, make), config)

@@ -113,7 +113,7 @@ def test_sound_that_the_container_refuses_costs_no_picture(tmp_path, frames, ton
 
     monkeypatch.setattr(AudioTrack, "add_to", refuse)
     writer = write(tmp_path / "a.webm", frames, tone(tmp_path / "tone.m4a", 1))
-    assert ["the sound was left out" in warning for warning in writer.warnings] == [True]
+    assert ["the audio was left out" in warning for warning in writer.warnings] == [True]
     assert len(list(VideoReader(writer.path))) == 25
     assert not VideoReader(writer.path).info.has_audio
 

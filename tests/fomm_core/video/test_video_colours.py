@@ -56,7 +56,7 @@ def test_an_hdr_png_is_warned_about(bits: int, transfer: int, name: str) -> None
     pixel, heard = shown(png((200 * scale, 100 * scale, 50 * scale), cicp(9, transfer), bits=bits))
     assert pixel == [200, 100, 50]
     assert len(heard) == 1
-    assert f"HDR picture ({name})" in heard[0]
+    assert f"HDR image ({name})" in heard[0]
 
 
 def test_a_curve_that_is_not_converted_is_warned_about() -> None:
@@ -141,7 +141,7 @@ def test_an_hdr_profile_is_warned_about(linear_profile: bytes) -> None:
     )
     pixel, heard = shown(file)
     steps_near(pixel, [200, 100, 50], 4)  # JPEG's loss
-    assert "HDR picture (PQ)" in heard[0]
+    assert "HDR image (PQ)" in heard[0]
 
 
 def test_an_hdr_avif_is_warned_about() -> None:
@@ -153,4 +153,4 @@ def test_an_hdr_avif_is_warned_about() -> None:
     steps_near(plain, [200, 100, 50], 6)  # AVIF's loss
     assert not heard
     _, heard = shown(io.BytesIO(data[:place] + struct.pack(">HH", 9, 16) + data[place + 4 :]))
-    assert "HDR picture (PQ)" in heard[0]
+    assert "HDR image (PQ)" in heard[0]

@@ -88,7 +88,7 @@ def test_hdr_is_warned_about(picture, transfer: int, name: str) -> None:
     heard: list[str] = []
     read_picture(io.BytesIO(file.bytes()), warn=heard.append)
     assert len(heard) == 1
-    assert f"HDR picture ({name})" in heard[0]
+    assert f"HDR image ({name})" in heard[0]
 
 
 def test_wide_colours_without_a_profile_are_followed() -> None:

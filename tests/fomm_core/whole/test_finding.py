@@ -23,7 +23,7 @@ from fomm_nodes.fomm_core.whole import (
     preview_sheet,
 )
 from fomm_nodes.fomm_core.whole.finding import is_close
-from fomm_nodes.fomm_core.whole.found import border_warning, real_cuts
+from fomm_nodes.fomm_core.whole.found import APART, border_warning, real_cuts
 from nearness import near
 from scenes import ground, placed
 
@@ -125,6 +125,17 @@ def test_a_cut_is_one_where_the_face_jumps() -> None:
     assert real_cuts(track_of(square, (0, 3, 6))) == (0, 3, 6)
     square[2] = torch.nan
     assert real_cuts(track_of(square, (0, 3))) == (0, 3)
+
+
+@pytest.mark.parametrize("side", [-1, 1])
+def test_faces_look_different_ways_from_a_limit_on(side: int, portrait: np.ndarray, finder) -> None:
+    (face,) = finder.find(portrait)
+    square = torch.tensor([[100.0, 100, 50]]).repeat(2, 1)
+    turns = torch.tensor([face.turn + side * (APART - 0.01), face.turn + side * (APART + 0.01)])
+    alike, apart = (pose_warning(face, track_of(square, (0,), turns), frame, torch.zeros(2)) for frame in (0, 1))
+    assert alike is None
+    assert apart is not None
+    assert "turned aside" in apart
 
 
 def test_poses_that_are_far_apart_are_told(portrait: np.ndarray, finder) -> None:

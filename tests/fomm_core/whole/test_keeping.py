@@ -121,7 +121,7 @@ def test_a_cut_out_keeps_its_alpha_with_detail(
 
 
 @pytest.mark.parametrize(
-    ("mask", "words"), [(0, "black where the picture moves"), (255, "white all over"), (None, "no larger")]
+    ("mask", "words"), [(0, "black where the image moves"), (255, "white all over"), (None, "no larger")]
 )
 def test_masks_that_do_nothing_are_told(
     mask: int | None, words: str, session: AnimationSession, photo: np.ndarray, clip: Path, saved: Save, tmp_path: Path

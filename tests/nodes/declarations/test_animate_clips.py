@@ -128,7 +128,7 @@ def test_without_a_choice_a_mismatch_is_said(run: Run, held: Any, clip: Tensor) 
     with pytest.raises(ImageError, match=r"as many as the driver has frames, 5; got 3\. Choose what to do in mismatch"):
         run("Animate", model=held, source=clip[:3], driving=clip)
     assert len(run("Animate", model=held, source=clip[:3], driving=clip, mismatch="held")["images"]) == 5
-    with pytest.raises(ImageError, match="expected none where the source is a clip"):
+    with pytest.raises(ImageError, match="expected none if the source is a clip"):
         run("Animate", model=held, source=clip, driving=clip, mask=torch.ones(5, 80, 72))
 
 

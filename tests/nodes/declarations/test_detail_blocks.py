@@ -61,7 +61,7 @@ def test_frames_and_sources_that_do_not_fit_are_refused(run: Run, motion: Motion
     pictures = torch.rand(5, 64, 64, 3)
     with pytest.raises(ImageError, match="expected the 5 frames"):
         run("TransferDetail", frames=pictures[:3], motion=motion, source=pictures[:1])
-    with pytest.raises(ImageError, match="“source”: expected one picture"):
+    with pytest.raises(ImageError, match="“source”: expected one image"):
         run("TransferDetail", frames=pictures, motion=motion, source=pictures[:2])
 
 

@@ -91,7 +91,7 @@ def test_parts(run: Run, host: Any, portrait: Tensor, clip: Tensor) -> None:
     assert swapped["mask"].shape == (len(clip), 64, 64)
     with pytest.raises(KeypointError, match="expected numbers of parts of 0 to 4; got 9"):
         run("SwapParts", model=model, source=portrait, target=clip, parts="9", size="model")
-    with pytest.raises(KeypointError, match="Use it with Detect Parts and Swap Parts"):
+    with pytest.raises(KeypointError, match="swaps parts between images"):
         run("Animate", model=model, source=portrait, driving=clip, size="model")
 
 

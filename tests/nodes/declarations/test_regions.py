@@ -98,12 +98,12 @@ def test_faces_are_told_apart_by_place_and_number(run: Run, photograph: Tensor) 
     assert places["left"] == places["0"] < 200 < places["right"] == places["1"] == places["largest"]
     assert places["middle"] == places["right"]  # 500 is nearer to 320 than 125 is
     made = run("FindRegion", images=two, which="number", number=2)
-    assert (made["found"], made["report"]) == (0, "2 faces, none of them number 2: took the middle")
+    assert (made["found"], made["report"]) == (0, "2 faces, none of them number 2: used the middle")
 
 
 def test_without_a_face_the_middle_is_taken_or_the_graph_stops(run: Run, portrait: Tensor) -> None:
     made = run("FindRegion", images=portrait)
-    assert (made["found"], made["report"]) == (0, "no face: took the middle")
+    assert (made["found"], made["report"]) == (0, "no face: used the middle")
     assert made["region"].centre.tolist() == [[36, 40]]
     assert made["region"].side.tolist() == [72]
     with pytest.raises(RegionError, match="expected a face in “images”; found no face"):

@@ -14,12 +14,23 @@ from fomm_nodes.nodes.declarations import BY_ID
 from fomm_nodes.nodes.hosts.headless.files import Folders
 from fomm_nodes.nodes.hosts.headless.host import HeadlessHost, JobSetting
 from fomm_nodes.nodes.hosts.headless.limits import Limits
-from fomm_nodes.nodes.hosts.warm import Remembered
+from fomm_nodes.nodes.hosts.warm import Recent, Remembered
 from torch import Tensor
 
 
 class Value:
     pass
+
+
+def test_what_was_used_least_recently_is_forgotten() -> None:
+    kept: Recent[object] = Recent(2)
+    one, two, three = (torch.full((1, 3, 2, 2), float(value)) for value in range(3))
+    made = kept.of(one, lambda pictures: object())
+    kept.of(two, lambda pictures: object())
+    assert kept.of(one, lambda pictures: object()) is made  # so that `two` is the oldest
+    third = kept.of(three, lambda pictures: object())
+    assert kept.values() == [made, third]
+    assert kept.of(one.reshape(1, 2, 3, 2), lambda pictures: object()) is not made  # the same bytes, another picture
 
 
 def test_the_same_objects_give_what_was_made_before() -> None:

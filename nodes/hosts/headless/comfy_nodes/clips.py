@@ -36,7 +36,7 @@ def _create(
 
 def _slice(host: HeadlessHost, video: Video, start_time: float, duration: float, strict_duration: bool) -> Any:
     if isinstance(video, FramesVideo):
-        raise ImageError("expected a video from a file, as Load Video gives it; cut pictures with ImageFromBatch.")
+        raise ImageError("expected a video from a file, as Load Video gives it; cut images with ImageFromBatch.")
     part = video.slice(start_time, duration)
     if strict_duration and duration:
         with part.stream(host.temporary_file) as stream:
@@ -86,7 +86,7 @@ def _save_webm(host: HeadlessHost, images: Tensor, filename_prefix: str, codec: 
 def _load_audio(host: HeadlessHost, audio: str) -> Any:
     sound = read_sound(host.input_file(audio))
     if sound is None:
-        raise ImageError(f"expected a file with sound; '{audio}' has none.")
+        raise ImageError(f"expected a file with audio; '{audio}' has none.")
     return (sound,)
 
 
@@ -100,7 +100,7 @@ def _trim(host: HeadlessHost, audio: Sound, start_index: float, duration: float)
     end = max(0, min(start + round(duration * rate), length))
     if start >= end:
         raise ImageError(
-            f"expected a cut inside the sound's {length / rate:.2f} s; got {duration} s at {start_index} s."
+            f"expected a cut inside the audio's {length / rate:.2f} s; got {duration} s at {start_index} s."
         )
     return ({"waveform": waveform[..., start:end], "sample_rate": rate},)
 
@@ -124,7 +124,7 @@ OPUS = replace(VIDEO_OPUS, rates=(48_000, 24_000, 16_000, 12_000, 8_000))
 def _saving(suffix: str, rules: AudioRules, *, preview: bool = False) -> Any:
     def save(host: HeadlessHost, audio: Sound, filename_prefix: str = "audio", quality: str = "") -> Any:
         if not (found := sounds(audio)):
-            raise ImageError("expected sound to save; got none. The video that it is from may have no sound track.")
+            raise ImageError("expected sound to save; got none. The video that it is from may have no audio track.")
         variable = quality == "V0"
         bit_rate = int(quality.removesuffix("k")) * 1000 if quality and not variable else None
         for sound in found:

@@ -51,7 +51,7 @@ def _pages(host: HeadlessHost, name: str) -> Iterator[Image.Image]:
     except FommError:
         raise
     except DAMAGED as problem:
-        raise ImageError(f"expected a picture that can be read; '{name}' is none ({problem}).") from problem
+        raise ImageError(f"expected an image that can be read; '{name}' is none ({problem}).") from problem
 
 
 def _alpha(page: Image.Image) -> Tensor | None:

@@ -28,7 +28,7 @@ def _to_image(host: HeadlessHost, mask: Tensor) -> Any:
 
 def _from_image(host: HeadlessHost, image: Tensor, channel: str) -> Any:
     if CHANNELS.index(channel) >= image.shape[-1]:
-        raise ValueError(f"“channel”: expected one that the picture has; it has no {channel}")
+        raise ValueError(f"“channel”: expected one that the image has; it has no {channel}")
     return (image[..., CHANNELS.index(channel)],)
 
 
