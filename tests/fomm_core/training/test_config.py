@@ -9,7 +9,8 @@ from fomm_nodes.fomm_core.config import PRESETS
 from fomm_nodes.fomm_core.errors import CheckpointError, TrainingError
 from fomm_nodes.fomm_core.training.config import TrainingConfig
 from fomm_nodes.fomm_core.training.official import training_from_official, training_from_yaml
-from fomm_nodes.fomm_core.training.presets import TRAINING_PRESETS, EpochSchedule, training_preset
+from fomm_nodes.fomm_core.training.presets import TRAINING_PRESETS, training_preset
+from fomm_nodes.fomm_core.training.schedule import EpochSchedule
 from nearness import near
 
 PUBLISHED = [name for name in TRAINING_PRESETS if name != "demo"]
