@@ -22,9 +22,9 @@ class LossWeights:
     only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code). Not in the
     published code, and of use for clips with points (see `data.points`) the latter two: spread keeps keypoints apart;
     landmarks ties the last keypoints to parts of mouth and eyes (see `landmarks.TIED`); acting is what l1 counts more
-    around mouth and eyes: 1 + acting times. Of TPS: warp, by which moved features agree with the driving frame's at each
-    level, and background, by which its motion there and back is none. equivariance_value and equivariance_jacobian are
-    what MRAA calls shift and affine.
+    around mouth and eyes: 1 + acting times. Of TPS: warp, by which moved features agree with the driving frame's at
+    each level, and background, by which its motion there and back is none. equivariance_value and
+    equivariance_jacobian are what MRAA calls shift and affine.
     """
 
     perceptual: tuple[float, ...]
@@ -123,6 +123,10 @@ class DropoutConfig:
         check_fields(
             "the dropout", self, {**shares, "rise": whole(1, MOST_STEPS), "until": whole(0, MOST_STEPS)}, TrainingError
         )
+
+    def scaled(self, factor: float) -> DropoutConfig:
+        """The same over so many times as many steps."""
+        return replace(self, rise=max(1, round(self.rise * factor)), until=round(self.until * factor))
 
 
 PHASES = ("motion", "avd")

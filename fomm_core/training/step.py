@@ -61,6 +61,8 @@ class TrainingNetworks(nn.Module):
             raise TrainingError(f"expected the backbone '{config.backbone}' for the perceptual loss; got none.")
         if config.losses.landmarks:
             check_tied(model.config.num_keypoints)
+        if config.phase == "avd":
+            return _for_avd(model)
         quicken(model)
         networks = TrainingNetworks(model, discriminator, backbone if config.perceptual else None).train()
         model.requires_grad_(True)
@@ -79,12 +81,21 @@ class TrainingNetworks(nn.Module):
         return self
 
 
+def _for_avd(model: MotionModel) -> TrainingNetworks:
+    """All but the network of the mode "avd" is frozen, and works as it does in animation."""
+    assert model.avd is not None
+    networks = TrainingNetworks(model).eval().requires_grad_(False)
+    model.avd.train().requires_grad_(True)
+    return networks
+
+
 @dataclass(frozen=True, eq=False)
 class GeneratorPass:
     """What the generator's part of a step leaves behind.
 
     losses: scalars by name (perceptual, l1, spread, landmarks, gen_gan, feature_matching, equivariance_value,
-    equivariance_jacobian, warp, background), weighted already: their sum is what is differentiated. Losses that are off are absent.
+    equivariance_jacobian, warp, background), weighted already: their sum is what is differentiated. Losses that are off
+    are absent.
     generated, real: the pictures at all scales, cut off from the generator. verdicts: on the real ones, where they stay
     the same in the discriminator's part.
     """

@@ -11,13 +11,14 @@ import torch
 from family_cases import MRAA, TPS, Case
 from fomm_nodes.fomm_core.checkpoints.keys import ours_from_published
 from fomm_nodes.fomm_core.model import MotionModel
+from fomm_nodes.fomm_core.training.avd import PosePairs, avd_losses, stretched
 from fomm_nodes.fomm_core.training.config import TrainingConfig
 from fomm_nodes.fomm_core.training.family import Draws, limit_each
+from fomm_nodes.fomm_core.training.family_presets import avd_training
 from fomm_nodes.fomm_core.training.official import training_from_official
 from fomm_nodes.fomm_core.training.optimise import build_optimizers
 from fomm_nodes.fomm_core.training.step import GeneratorPass, TrainingNetworks, generator_losses, rebuild
 from fomm_nodes.fomm_core.training.transform import RandomTransform
-from torch import Tensor
 
 PUBLISHED_LOSSES = {
     "equivariance_value": ("equivariance_value", "equivariance_shift"),
@@ -34,17 +35,17 @@ class Step:
     networks: TrainingNetworks
     passed: GeneratorPass
 
-    def named(self, prefix: str) -> dict[str, str]:
-        """Our key -> the array's name, of what the case has of it."""
-        names = [name for name in self.case.arrays if name.startswith(prefix)]
-        layout = "tps" if self.case.name in TPS else "mraa"
-        found = {}
-        for name in names:
-            state, unknown = ours_from_published({name.removeprefix(prefix): torch.zeros(1)}, layout)
-            assert not unknown
-            found |= dict.fromkeys(state, name)
-        assert found
-        return found
+
+def names_of(case: Case, prefix: str) -> dict[str, str]:
+    """Our key -> the array's name, of what the case has of it."""
+    layout = "tps" if case.name in TPS else "mraa"
+    found = {}
+    for name in (name for name in case.arrays if name.startswith(prefix)):
+        state, unknown = ours_from_published({name.removeprefix(prefix): torch.zeros(1)}, layout)
+        assert not unknown
+        found |= dict.fromkeys(state, name)
+    assert found
+    return found
 
 
 def copied(case: Case) -> MotionModel:
@@ -93,7 +94,7 @@ def test_losses_and_frames(step: Step) -> None:
 
 def test_gradients(step: Step) -> None:
     gradients = {key: parameter.grad for key, parameter in step.networks.model.named_parameters()}
-    for key, name in step.named("train/grad/").items():
+    for key, name in names_of(step.case, "train/grad/").items():
         found = gradients[key]
         assert found is not None
         step.case.is_near(found, name)
@@ -104,7 +105,7 @@ def test_weights_and_statistics_afterwards(step: Step) -> None:
     limit_each(step.networks.model, step.config.clip_each)
     optimizers.generator.step()
     after = step.networks.model.state_dict()
-    for key, name in step.named("train/after/").items():
+    for key, name in names_of(step.case, "train/after/").items():
         step.case.is_near(after[key], name)
 
 
@@ -125,7 +126,39 @@ def test_gradients_of_every_layer(name: str, family_case: Callable[..., Case]) -
     case.is_near(frames.images, "l1/prediction")
     case.is_near(loss.reshape(1), "l1/loss")
     gradients = {key: parameter.grad for key, parameter in model.named_parameters()}
-    for key, array in Step(case, config, networks, None).named("l1/grad/").items():
+    for key, array in names_of(case, "l1/grad/").items():
+        found = gradients[key]
+        assert found is not None
+        case.is_near(found, array)
+
+
+@pytest.mark.parametrize("name", ["tps-small", "mraa-small"])
+def test_one_step_of_the_avd_network(name: str, family_case: Callable[..., Case]) -> None:
+    """It learns; the networks that find the keypoints work as in animation."""
+    case = family_case(name)
+    arrays = case.arrays
+    networks = TrainingNetworks.build(copied(case), avd_training())
+    model = networks.model
+    assert model.avd is not None
+    at_source, at_driving = model.detect(arrays["train/source"]), model.detect(arrays["train/driving"])
+    scales = arrays["avdtrain/scale"]
+    made = model.avd(at_source, stretched(at_driving, scales))
+    if name in TPS:
+        case.is_near(made.position, "avdtrain/rec")
+    else:
+        case.is_near(made.position, "avdtrain/rec_shift")
+        case.is_near(made.jacobian, "avdtrain/rec_affine")
+    losses = avd_losses(copied(case).train().avd, PosePairs(at_source, at_driving, scales)).losses
+    expected = "avdtrain/loss" if name in TPS else "avdtrain/losses"
+    case.is_near(torch.stack(list(losses.values())), expected)
+    terms = [(made.position - at_driving.position).abs().mean()]
+    if made.jacobian is not None:
+        assert at_driving.jacobian is not None
+        terms.append((made.jacobian - at_driving.jacobian).abs().mean())
+    torch.stack(terms).sum().backward()
+    gradients = {key: parameter.grad for key, parameter in model.named_parameters()}
+    assert {key.split(".")[0] for key, gradient in gradients.items() if gradient is not None} == {"avd"}
+    for key, array in names_of(case, "avdtrain/grad/").items():
         found = gradients[key]
         assert found is not None
         case.is_near(found, array)
