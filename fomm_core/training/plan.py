@@ -17,6 +17,8 @@ from .presets import training_preset
 from .start import Start
 from .state import RunState
 
+SCHEDULED = ("milestones", "background_from", "dropout")
+"""What stands at certain steps of a run, and stays there when it goes on."""
 MODEL = "model."
 """Before the name of a setting that is the model's, not the training's."""
 
@@ -79,13 +81,15 @@ class Wishes:
             TrainingError: what is wished for is not what the run was started with.
         """
         model, training = state.model_config, state.training_config
-        length: dict[str, Any] = {"steps": training.steps, "milestones": training.milestones}
+        length = {name: getattr(training, name) for name in ("steps", *SCHEDULED)}
         if self.preset is not None:
             preset, training = self._from_preset(clips)
             model, training = replace(model, discriminator=preset.discriminator), replace(training, **length)
         if self.size is not None:
             model = replace(model, frame_size=self.size)
-        training = self._change_training(training)
+        training = replace(self, steps=None)._change_training(training)
+        if self.steps is not None:
+            training = replace(training, steps=self.steps)
         state.check_same(self._change_model(model), training, state.seed)
         return state.model_config, replace(state.training_config, steps=training.steps)
 

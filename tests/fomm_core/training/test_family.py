@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,6 +78,11 @@ def test_the_background_moves_from_its_step_on() -> None:
     assert found.losses["background"] == 0  # it begins as the identity
 
 
+def test_without_a_predictor_the_background_stands() -> None:
+    found = passed(tps_training(), replace(small_family_config("tps"), avd=None))
+    assert set(found.losses) == {"l1", "equivariance_value", "warp"}
+
+
 def test_regions_learn_by_position_and_axes() -> None:
     losses = replace(training_preset("mraa-vox-256")[1].losses, perceptual=(), l1=10.0)
     found = passed(replace(TRAINING, losses=losses), with_background("mraa"))
@@ -111,7 +115,7 @@ def test_part_swap_is_not_trained() -> None:
 
 
 @pytest.mark.parametrize("family", ["tps", "mraa"])
-def test_presets_follow_the_number_of_clips(family: str, make: Callable[..., MotionModel]) -> None:
+def test_presets_follow_the_number_of_clips(family: str) -> None:
     model, config = training_preset(f"{family}-vox-256", clips=280)
     assert model.avd is None  # it is learned in a phase of its own
     assert model.background is not None
