@@ -177,8 +177,9 @@ class Trainer:
                 self.seconds += seconds
                 rate = self.optimisers["generator"].param_groups[0]["lr"]
                 self._tell(on_event, StepDone(self.step, self.config.steps, losses, rate, seconds))
-                if isinstance(passed, GeneratorPass) and self._are_pictures_due():
-                    self._tell(on_event, PicturesDrawn(self.step, pairs[0], passed))
+                first = pairs[0]
+                if isinstance(passed, GeneratorPass) and not isinstance(first, PosePairs) and self._are_pictures_due():
+                    self._tell(on_event, PicturesDrawn(self.step, first, passed))
                 if self._is_save_due() or stopped or self.step == self.config.steps:
                     path = self.save()
                     if path is not None:
