@@ -72,7 +72,7 @@ def _training(values: Mapping[str, Any], clips: int) -> TrainingConfig:
     )
 
 
-def _rates(train: Mapping[str, Any], family: str | None) -> dict[str, float]:
+def _rates(train: Mapping[str, Any], family: str | None) -> dict[str, Any]:
     if family is not None:
         rate = float(train["lr_generator" if family == "tps" else "lr"])
         return dict.fromkeys(("lr_generator", "lr_discriminator", "lr_detector"), rate)
@@ -97,7 +97,7 @@ def _losses(stated: Mapping[str, Any], family: str | None) -> LossWeights:
         else {"equivariance_value": "equivariance_shift", "equivariance_jacobian": "equivariance_affine"}
     )
     weights = take(stated, "loss_weights", perceptual=None, **dict.fromkeys(theirs.values()))
-    given = {ours: float(weights[published]) for ours, published in theirs.items()}
+    given: dict[str, Any] = {ours: float(weights[published]) for ours, published in theirs.items()}
     return replace(TPS_LOSSES if family == "tps" else MRAA_LOSSES, perceptual=tuple(weights["perceptual"]), **given)
 
 
