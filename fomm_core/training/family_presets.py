@@ -23,6 +23,7 @@ JITTERED = AugmentationConfig(
     rotation_degrees=0,
     zoom=0,
 )
+MGIF = replace(JITTERED, brightness=0, contrast=0, saturation=0, hue=0.5, zoom=0.1)
 TPS_LOSSES = LossWeights(
     perceptual=(10.0,) * 5,
     generator_gan=0.0,
@@ -90,7 +91,7 @@ def family_training(name: str, clips: int) -> TrainingConfig:
         losses=TPS_LOSSES if tps else MRAA_LOSSES,
         scales=SCALES,
         transform=TRANSFORM,
-        augmentation=replace(JITTERED, hue=0.5, zoom=0.1) if "mgif" in name else JITTERED,
+        augmentation=MGIF if "mgif" in name else JITTERED,
         batch_size=recipe.batch_size,
         accumulate=1,
         steps=steps,
