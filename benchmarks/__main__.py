@@ -39,6 +39,7 @@ def main() -> None:
     )
     speed.add_argument("--half", action="store_true", help="measure bfloat16 as well")
     speed.add_argument("--compile", action="store_true", help="measure compiled networks as well (minutes)")
+    speed.add_argument("--preset", default="vox-256", help="of the random weights (default: %(default)s)")
     commands.add_parser("int8", parents=[networks], help="the decoder in 8-bit integers against bfloat16")
     commands.add_parser("team", parents=[networks], help="frames side by side against all threads on each in turn")
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
@@ -76,6 +77,12 @@ def main() -> None:
     detail.add_argument("--times", type=int, default=4, help="as large is the source (default: %(default)s)")
     detail.add_argument("--frames", type=int, default=24, help="of each clip (default: %(default)s)")
     detail.add_argument("--show", type=Path, help="a folder for pictures of each clip")
+    modes = commands.add_parser("transfer", help="shape and motion that each transfer mode keeps, between people")
+    modes.add_argument("clips", type=Path, help="a folder of clips of one face each")
+    modes.add_argument("--model", default="demo-128", help="its name or file (default: %(default)s)")
+    modes.add_argument("--frames", type=int, default=24, help="of each driver (default: %(default)s)")
+    modes.add_argument("--pairs", type=int, default=16, help="of people (default: %(default)s)")
+    modes.add_argument("--show", type=Path, help="a folder for pictures of each pair")
     crops = commands.add_parser("crops", help="automatic crops against crops by hand, by what comes out")
     crops.add_argument("files", type=Path, nargs="+", help="clips and pictures of faces")
     crops.add_argument("--hand", type=Path, required=True, help="JSON: the name of each to the face's [x, y, side]")
@@ -140,6 +147,8 @@ def main() -> None:
         from .whole import measure_tracking as measure
     elif command == "detail":
         from .detail import measure
+    elif command == "transfer":
+        from .transfer import measure
     elif command == "crops":
         from .crops import measure
     elif command == "cuts":

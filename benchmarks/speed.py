@@ -1,8 +1,8 @@
 """Frames per CPU second: the session against a naive loop that does what the published demo does.
 
 Naive: one frame at a time; the source is encoded again for each; normalisation and upsampling are layers of their own.
-All ways run the same random weights of vox-256 size on the example clip. They take turns, so that a machine whose speed
-drifts slows all alike; the figures are medians of process CPU time.
+All ways run the same random weights of the published size on the example clip. They take turns, so that a machine
+whose speed drifts slows all alike; the figures are medians of process CPU time.
 
 The last column is the roofline: arithmetic done (counted by torch) per second, as a share of what one large 3x3
 convolution in the same number format reaches in the same run.
@@ -14,6 +14,7 @@ import math
 import statistics
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from fomm_nodes.fomm_core import AnimationSession, Keypoints, MotionModel, transfer
@@ -26,10 +27,10 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 
-def lively_model(pictures: Tensor) -> MotionModel:
+def lively_model(pictures: Tensor, preset: str = "vox-256") -> MotionModel:
     """Random weights of the published size, with the statistics that real `pictures` [B, 3, H, W] give them."""
     torch.manual_seed(0)
-    model = MotionModel(PRESETS["vox-256"], name="random vox-256").requires_grad_(False)
+    model = MotionModel(replace(PRESETS[preset], avd=None), name=f"random {preset}").requires_grad_(False)
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
             layer.momentum = None
@@ -77,22 +78,24 @@ def peak_work(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
     return lambda _: conv(x)
 
 
-def example(size: int, *, trained: bool) -> tuple[MotionModel, Tensor, list[Tensor]]:
+def example(size: int, *, trained: bool, preset: str = "vox-256") -> tuple[MotionModel, Tensor, list[Tensor]]:
     """The built-in model, or random weights of the published size; the example picture; its clip, frame by frame."""
     source = fit_uint8(read_image(ASSETS / "source.png"), size, size)
     with VideoReader(ASSETS / "driving.mp4") as reader:
         clip = [fit_uint8(frame, size, size) for frame in reader]
     if trained:
         return load_builtin(), source, clip
-    usual = min(size, PRESETS["vox-256"].frame_size[0])  # ten pictures of 1024x1024 at once would take all memory
-    return lively_model(resize(torch.cat([source, *clip[::6]]), usual, usual)), source, clip
+    usual = min(size, PRESETS[preset].frame_size[0])  # ten pictures of 1024x1024 at once would take all memory
+    return lively_model(resize(torch.cat([source, *clip[::6]]), usual, usual), preset), source, clip
 
 
 @torch.inference_mode()
-def measure(*, rounds: int, size: int, threads: int, half: bool, compile: bool, trained: bool) -> None:
+def measure(
+    *, rounds: int, size: int, threads: int, half: bool, compile: bool, trained: bool, preset: str = "vox-256"
+) -> None:
     """Print the table. `trained` takes the built-in model in place of random weights of the published size."""
     torch.set_num_threads(threads)
-    model, source, clip = example(size, trained=trained)
+    model, source, clip = example(size, trained=trained, preset=preset)
     model = model.with_config(model.config.for_size(size, size))
     anchor = model.detect(clip[0])
     ways = {

@@ -118,8 +118,8 @@ def _add_output_arguments(group: Any) -> None:
         type=Path,
         help=(
             "the file to write; its ending chooses the format: .mp4, .mov, .mkv (H.264), .webm (VP9), .gif, .avif "
-            "(AV1); a pattern such as f-%%05d.png, or a name without an ending for a folder of PNG files (default: a new"
-            " SOURCE-DRIVING.mp4 in the current folder). For several results: a folder, or a name with *, such "
+            "(AV1); a pattern such as f-%%05d.png, or a name without an ending for a folder of PNG files (default: a "
+            "new SOURCE-DRIVING.mp4 in the current folder). For several results: a folder, or a name with *, such "
             "as out/*.webm"
         ),
     )

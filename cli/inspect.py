@@ -96,6 +96,7 @@ def _describe_keypoints(path: Path) -> dict[str, Any]:
         "uneven": keypoints.times is not None,
         "keypoints": keypoints.count,
         "jacobians": keypoints.jacobian is not None,
+        "covariances": keypoints.covariance is not None,
         "metadata": dict(performance.metadata),
     }
 
@@ -110,6 +111,7 @@ def _describe_weights(path: Path) -> dict[str, Any]:
         "file": str(path),
         "bytes": path.stat().st_size,
         "kind": "published checkpoint" if checkpoint.kind == "published" else "fomm model",
+        "family": config.family,
         "presets": list(checkpoint.presets),
         "nearest_preset": None if checkpoint.presets else {"name": nearest, "differences": differences},
         "frame_size": {"width": config.frame_size[1], "height": config.frame_size[0]},
@@ -119,6 +121,8 @@ def _describe_weights(path: Path) -> dict[str, Any]:
         "occlusion_map": config.dense_motion is not None and config.generator.estimate_occlusion_map,
         "dense_motion": config.dense_motion is not None,
         "discriminator": checkpoint.has_discriminator,
+        "avd": config.avd is not None,
+        "background": None if config.background is None else config.background.kind,
         "align_corners": config.align_corners,
         "epoch": checkpoint.epoch,
         "parameters": checkpoint.num_parameters,
@@ -144,11 +148,16 @@ def _keypoints_rows(entry: dict[str, Any]) -> dict[str, Any]:
     rate = "not known" if entry["fps"] is None else f"{entry['fps']} frames per second, {entry['seconds']:.1f} s"
     if entry["uneven"]:
         rate += "; frames are uneven and have individual times"
-    return {
-        "frames": entry["frames"],
-        "rate": rate,
-        "keypoints": f"{entry['keypoints']}, {_with(entry['jacobians'])} jacobians",
-    }
+    kinds = f"{_with(entry['jacobians'])} jacobians" + (", with covariances" if entry["covariances"] else "")
+    return {"frames": entry["frames"], "rate": rate, "keypoints": f"{entry['keypoints']}, {kinds}"}
+
+
+FAMILIES = {
+    "fomm": "First Order Motion Model",
+    "tps": "Thin-Plate Spline Motion Model (TPS)",
+    "mraa": "Articulated Animation (MRAA)",
+    "partswap": "part swap (co-part segmentation)",
+}
 
 
 def _weights_rows(entry: dict[str, Any]) -> dict[str, Any]:
@@ -159,13 +168,19 @@ def _weights_rows(entry: dict[str, Any]) -> dict[str, Any]:
         keys = counted(nearest["differences"], "key")
         preset = f"none; nearest is {nearest['name']} ({keys} missing, extra or of another shape)"
     motion = "no dense motion" if not entry["dense_motion"] else f"{_with(entry['occlusion_map'])} occlusion map"
+    modes = "relative, absolute, avd" if entry["avd"] else "relative, absolute; no avd network"
+    if entry["family"] == "partswap":
+        motion, modes = "soft masks of parts", "none: for Detect Parts and Swap Parts"
     rows = {
+        "family": FAMILIES[entry["family"]],
         "preset": preset,
         "frame size": f"{size['width']}x{size['height']}; others work in multiples of {multiple}",
         "keypoints": f"{entry['keypoints']}, {_with(entry['jacobians'])} jacobians; {motion}",
+        "modes": modes,
         "warp": f"align_corners={entry['align_corners']}",
         "parameters": ", ".join(f"{network} {count:,}" for network, count in entry["parameters"].items()),
         "discriminator": "yes" if entry["discriminator"] else "no (not needed to animate)",
+        "background": entry["background"] or "no predictor (not needed to animate)",
         "epoch": "not stored" if entry["epoch"] is None else entry["epoch"],
     }
     if entry["left_out"]:

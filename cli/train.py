@@ -33,6 +33,9 @@ examples:
   fomm train clips -o runs/own --preset vox-256 --from vox-cpk.pth.tar --steps 20000 --lr 5e-5
       adapt published weights to your own clips
 
+  fomm train clips -o runs/avd --phase avd --from runs/mine
+      then, in minutes: --mode avd, the driver's motion in the source's shape
+
   torchrun --nproc-per-node 4 -m fomm_nodes.cli train clips -o runs/vox --preset vox-256 --devices 4
       four GPUs; --devices 4 without torchrun does the same
 
@@ -87,7 +90,9 @@ def _add_data_arguments(group: Any) -> None:
 
 def _add_model_arguments(group: Any) -> None:
     group.add_argument(
-        "--preset", metavar="NAME", help=f"model and training: {', '.join(MARKS)} or nemo-256 (needed for a new run)"
+        "--preset",
+        metavar="NAME",
+        help=f"model and training: {', '.join(MARKS)}, nemo-256, or a tps- or mraa- one (needed for a new run)",
     )
     group.add_argument("--size", type=training_size, metavar="N|WxH", help="size of the frames (default: the preset's)")
     group.add_argument(
@@ -95,6 +100,11 @@ def _add_model_arguments(group: Any) -> None:
     )
     group.add_argument(
         "--freeze-detector", action="store_true", default=None, help="do not train the keypoint detector"
+    )
+    group.add_argument(
+        "--phase",
+        choices=("motion", "avd"),
+        help="avd: train only the avd network of the model given by --from; needs no preset (default: motion)",
     )
 
 
@@ -215,6 +225,7 @@ def _wishes(arguments: argparse.Namespace) -> Wishes:
         ema_decay=arguments.ema,
         backbone=arguments.backbone,
         freeze_detector=arguments.freeze_detector,
+        phase=arguments.phase,
         changes=dict(arguments.changes),
     )
 
@@ -260,7 +271,7 @@ def _trainer(arguments: argparse.Namespace) -> Trainer:
         model_config, config = wishes.plan_resumed(state, length)
         options = replace(options, seed=state.seed if arguments.seed is None else arguments.seed)
     else:
-        if arguments.preset is None:
+        if arguments.preset is None and arguments.phase != "avd":
             arguments.usage_error("--preset is missing: which model to train (try --preset demo)")
         start = None if arguments.start is None else Start.read(arguments.start)
         model_config, config = wishes.plan(length, start)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from ..bounds import Bound, Bounds, Flag, Name, as_tuple, check_fields, whole
+from ..bounds import Bound, Bounds, Choice, Flag, Name, as_tuple, check_fields, whole
 from ..errors import TrainingError
 
 _WEIGHT, _WEIGHTS, _SHARE = Bound(0, 1e6), Bound(0, 1e6, many=32), Bound(0, 1)
@@ -23,7 +23,9 @@ class LossWeights:
     published code, and of use for clips with points (see `data.points`) the latter two: spread keeps keypoints apart;
     landmarks ties the last keypoints to parts of mouth and eyes (see `landmarks.TIED`); acting is what l1 counts more
     around mouth and eyes: 1 + acting times; readback moves the last keypoints of the rebuilt frame, as the detector
-    reads them there, to those of the driving frame.
+    reads them there, to those of the driving frame. Of TPS: warp, by which moved features agree with the driving
+    frame's at each level, and background, by which its motion there and back is none. equivariance_value and
+    equivariance_jacobian are what MRAA calls shift and affine.
     """
 
     perceptual: tuple[float, ...]
@@ -37,14 +39,15 @@ class LossWeights:
     landmarks: float = 0.0
     acting: float = 0.0
     readback: float = 0.0
+    warp: float = 0.0
+    background: float = 0.0
 
     def __post_init__(self) -> None:
         bounds: Bounds = {
             **dict.fromkeys(("perceptual", "feature_matching"), _WEIGHTS),
-            **dict.fromkeys(("generator_gan", "discriminator_gan", "l1", "spread"), _WEIGHT),
-            **dict.fromkeys(
-                ("equivariance_value", "equivariance_jacobian", "landmarks", "acting", "readback"), _WEIGHT
-            ),
+            **dict.fromkeys(("generator_gan", "discriminator_gan", "l1", "spread", "warp", "background"), _WEIGHT),
+            **dict.fromkeys(("equivariance_value", "equivariance_jacobian"), _WEIGHT),
+            **dict.fromkeys(("landmarks", "acting", "readback"), _WEIGHT),
         }
         check_fields("the losses", self, bounds, TrainingError)
 
@@ -110,6 +113,31 @@ class AugmentationConfig:
         check_fields("the augmentation", self, bounds, TrainingError)
 
 
+@dataclass(frozen=True, kw_only=True)
+class DropoutConfig:
+    """How many candidate motions drop out in TPS: a share that rises from `start` to `most` within `rise` steps, and is
+    0 from step `until`.
+    """
+
+    start: float
+    most: float
+    rise: int
+    until: int
+
+    def __post_init__(self) -> None:
+        shares: Bounds = dict.fromkeys(("start", "most"), Bound(0, 0.99))
+        check_fields(
+            "the dropout", self, {**shares, "rise": whole(1, MOST_STEPS), "until": whole(0, MOST_STEPS)}, TrainingError
+        )
+
+    def scaled(self, factor: float) -> DropoutConfig:
+        """The same over so many times as many steps."""
+        return replace(self, rise=max(1, round(self.rise * factor)), until=round(self.until * factor))
+
+
+PHASES = ("motion", "avd")
+"""What a run learns: detector, motion and generator; or, all these frozen, the network of the mode "avd"."""
+
 NO_BACKBONE = "none"
 """What `TrainingConfig.backbone` is called where none takes part."""
 
@@ -127,6 +155,9 @@ class TrainingConfig:
     freeze_detector: the detector stays exactly as it is, and works as it does in animation.
     joint_detector: the detector sees source, driving and transformed frames in one pass, so that its batch norm takes
     its statistics over all three; False is the published order, one pass each.
+    phase: see PHASES. avd_scale: in phase "avd", poses are scaled by 1 - x to 1 + x, across and down.
+    weight_decay: of Adam. clip_each: the greatest number in the gradients of detector, dense motion and background,
+    each cut down for itself; None for no limit. background_from: the step from which the background moves.
     """
 
     losses: LossWeights
@@ -146,6 +177,12 @@ class TrainingConfig:
     backbone: str
     freeze_detector: bool
     joint_detector: bool
+    phase: str = "motion"
+    avd_scale: float = 0.25
+    weight_decay: float = 0.0
+    clip_each: float | None = None
+    background_from: int = 0
+    dropout: DropoutConfig | None = None
 
     def __post_init__(self) -> None:
         bounds: Bounds = {
@@ -154,6 +191,8 @@ class TrainingConfig:
             **dict.fromkeys(("lr_generator", "lr_discriminator", "lr_detector"), _RATE),
             **{"decay": _RATE, "clip_norm": Bound(0, 1e12, optional=True), "ema_decay": replace(_SHARE, optional=True)},
             **{"backbone": Name(), "freeze_detector": Flag(), "joint_detector": Flag()},
+            **{"phase": Choice(PHASES), "avd_scale": Bound(0, 0.9), "weight_decay": Bound(0, 1)},
+            **{"clip_each": Bound(0, 1e12, optional=True), "background_from": whole(0, MOST_STEPS)},
         }
         check_fields("the training", self, bounds, TrainingError)
         if self.ema_decay == 1:
@@ -180,6 +219,8 @@ class TrainingConfig:
             taken = {name: as_tuple(value) for name, value in values.items()}
             for name, kind in parts.items():
                 taken[name] = kind(**{key: as_tuple(value) for key, value in values[name].items()})
+            if values.get("dropout") is not None:
+                taken["dropout"] = DropoutConfig(**values["dropout"])
             return TrainingConfig(**taken)
         except TrainingError:
             raise

@@ -5,10 +5,10 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -18,37 +18,20 @@ from ..checkpoints import save_model
 from ..config import MotionModelConfig
 from ..errors import TrainingError
 from ..model import MotionModel
+from .avd import PosePairs
 from .average import averaged
 from .config import TrainingConfig
+from .family import limit_each
 from .hardware import Hardware, average_gradients, share_batch_norm, share_of_batch, to_device
 from .optimise import build_optimizers, lay_out_as_parameters
-from .seeds import generator_at
+from .phases import Pairs, Pass, Source, source_of, take_pass
 from .start import Start, build_networks
 from .state import RunFolder, RunState, writing
-from .step import GeneratorPass, discriminator_losses, generator_losses
+from .step import GeneratorPass, discriminator_losses
 from .stopping import stop_requests
 from .strips import strip
-from .transform import RandomTransform
 
 log = logging.getLogger("fomm.training")
-
-
-class Pairs(Protocol):
-    """Two frames of one clip each, [n, 3, H, W] in 0..1; points: see `data.Pairs`."""
-
-    @property
-    def source(self) -> Tensor: ...  # noqa: D102
-    @property
-    def driving(self) -> Tensor: ...  # noqa: D102
-    @property
-    def points(self) -> Tensor | None: ...  # noqa: D102
-
-
-class Source(Protocol):
-    """Where pairs come from; `data.PairSource` is one. The same step and places give the same pairs, always."""
-
-    def to(self, device: torch.device) -> Source: ...  # noqa: D102
-    def batch(self, step: int, indices: Sequence[int]) -> Pairs: ...  # noqa: D102
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +124,6 @@ class Trainer:
         self.model_config, self.config, self.folder = model_config, config, folder
         self.options = options = options or RunOptions()
         self.fabric = fabric = options.hardware.fabric()
-        self.pairs = pairs.to(fabric.device)
         state = None
         if folder is not None:
             if fabric.is_global_zero:
@@ -153,6 +135,7 @@ class Trainer:
         self.passes = share_of_batch(config.batch_size, config.accumulate, fabric.global_rank, fabric.world_size)
         self.networks = build_networks(model_config, config, start, options.seed, options.backbone_weights)
         to_device(self.networks, fabric.device)
+        self.pairs = source_of(pairs, self.networks, config, fabric.device)
         self.average = None if config.ema_decay is None else averaged(self.networks.model, config.ema_decay)
         if fabric.world_size > 1:
             share_batch_norm(self.networks, fabric.device)
@@ -194,8 +177,9 @@ class Trainer:
                 self.seconds += seconds
                 rate = self.optimisers["generator"].param_groups[0]["lr"]
                 self._tell(on_event, StepDone(self.step, self.config.steps, losses, rate, seconds))
-                if self._are_pictures_due():
-                    self._tell(on_event, PicturesDrawn(self.step, pairs[0], passed))
+                first = pairs[0]
+                if isinstance(passed, GeneratorPass) and not isinstance(first, PosePairs) and self._are_pictures_due():
+                    self._tell(on_event, PicturesDrawn(self.step, first, passed))
                 if self._is_save_due() or stopped or self.step == self.config.steps:
                     path = self.save()
                     if path is not None:
@@ -234,23 +218,21 @@ class Trainer:
         minutes = (time.monotonic() - moment) / 60
         return self.step - max(step, 0) >= self.options.save_steps or minutes >= self.options.save_minutes
 
-    def _batches(self) -> Iterator[list[Pairs]]:
+    def _batches(self) -> Iterator[list[Pairs | PosePairs]]:
         """The pairs of each step, pass by pass; read ahead in a thread."""
         for step in range(self.step, self.config.steps):
             yield [self.pairs.batch(step, places) for places in self.passes]
 
-    def _take_step(self, batches: list[Pairs], stop: bool) -> tuple[dict[str, float], bool, GeneratorPass]:
+    def _take_step(self, batches: list[Pairs | PosePairs], stop: bool) -> tuple[dict[str, float], bool, Pass]:
         """One update of everything; returns the losses, whether any process was asked to stop, and the first pass."""
         self._built.set_learning_rates(self.config, self.step)
         networks, config = self.networks, self.config
         sums: dict[str, Tensor] = {}
-        passes: list[GeneratorPass] = []
+        passes: list[Pass] = []
         for places, batch in zip(self.passes, batches, strict=True):
-            source, driving = self._on_device(batch.source), self._on_device(batch.driving)
-            points = None if batch.points is None else batch.points.to(self.fabric.device)
-            transform = self._transform(places)
+            place = self.options.seed, self.step, places
             with self.fabric.autocast():
-                passed = generator_losses(networks, source, driving, transform, config, points)
+                passed = take_pass(networks, batch, config, place, self.fabric.device)
             passes.append(passed)
             self._backward(passed.losses, sums)
         losses, stopped = self._reduced(sums, stop)
@@ -258,6 +240,7 @@ class Trainer:
         if "discriminator" in self.optimisers:
             sums = {}
             for passed in passes:
+                assert isinstance(passed, GeneratorPass)
                 with self.fabric.autocast():
                     judged = discriminator_losses(networks, passed, config)
                 self._backward(judged, sums)
@@ -266,13 +249,6 @@ class Trainer:
         if self.average is not None:
             self.average.update_parameters(networks.model)
         return losses, stopped, passes[0]
-
-    def _on_device(self, images: Tensor) -> Tensor:
-        return images.to(self.fabric.device, non_blocking=True, memory_format=torch.channels_last)
-
-    def _transform(self, places: Sequence[int]) -> RandomTransform:
-        generators = [generator_at(self.options.seed, self.step, place, "transform") for place in places]
-        return RandomTransform.sample(self.config.transform, generators).to(self.fabric.device)
 
     def _backward(self, losses: Mapping[str, Tensor], sums: dict[str, Tensor]) -> None:
         share = 1 / self.config.accumulate
@@ -308,6 +284,7 @@ class Trainer:
         assert norm is not None
         if self.options.hardware.precision != "float16" and not math.isfinite(norm):  # there, such steps are left out
             raise self._diverged(f"a finite gradient in step {self.step + 1}", f"that of the {name} is {float(norm)}")
+        limit_each(self.networks.model, config.clip_each)
         optimiser.step()
         optimiser.zero_grad()
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..geometry import Keypoints, identity_like, inverse
+from ..geometry import Keypoints, identity_like, local_inverse, upright
 from ..networks import Verdict, at_least_float32, without_autocast
 from .transform import RandomTransform
 
@@ -65,10 +65,15 @@ def equivariance_value(driving: Keypoints, transformed: Keypoints, transform: Ra
     return mean_difference(driving.position, transform.points(transformed.position))
 
 
-def equivariance_jacobian(driving: Keypoints, transformed: Keypoints, transform: RandomTransform) -> Tensor:
-    """Mean |1 - J^-1 T'(p') J'|: the same for local affine maps, by the chain rule (ibid.)."""
+def equivariance_jacobian(
+    driving: Keypoints, transformed: Keypoints, transform: RandomTransform, *, revert_axes: bool = False
+) -> Tensor:
+    """Mean |1 - J^-1 T'(p') J'|: the same for local affine maps, by the chain rule (ibid.). revert_axes: where local
+    maps have no sign (MRAA), what turns a region round is turned back.
+    """
     assert driving.jacobian is not None
     assert transformed.jacobian is not None
     with without_autocast(driving.jacobian):
-        around = inverse(driving.jacobian) @ transform.jacobian(transformed.position) @ transformed.jacobian
+        around = local_inverse(driving) @ transform.jacobian(transformed.position) @ transformed.jacobian
+        around = upright(around) if revert_axes else around
     return mean_difference(identity_like(around), around)

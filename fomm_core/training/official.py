@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..config import MotionModelConfig
 from ..errors import CheckpointError, FommError
-from ..official import config_from_official, read_yaml, take
+from ..official import config_from_official, official_family, read_yaml, take
 from .config import NO_BACKBONE, AugmentationConfig, LossWeights, TrainingConfig, TransformConfig
-from .presets import USUAL_CLIPS, EpochSchedule
+from .family_presets import MRAA_LOSSES, TPS_LIMITS, TPS_LOSSES, dropout_in_steps
+from .presets import USUAL_CLIPS
+from .schedule import EpochSchedule
 
 
 def training_from_official(values: Mapping[str, Any], *, clips: int = USUAL_CLIPS) -> TrainingConfig:
@@ -32,16 +35,8 @@ def training_from_official(values: Mapping[str, Any], *, clips: int = USUAL_CLIP
 
 def _training(values: Mapping[str, Any], clips: int) -> TrainingConfig:
     train = values["train_params"]
-    weights = take(
-        train["loss_weights"],
-        "loss_weights",
-        generator_gan=None,
-        discriminator_gan=None,
-        feature_matching=None,
-        perceptual=None,
-        equivariance_value=None,
-        equivariance_jacobian=None,
-    )
+    family = official_family(values)
+    weights = _losses(train["loss_weights"], family)
     transform = take(train["transform_params"], "transform_params", sigma_affine=None, sigma_tps=0, points_tps=0)
     schedule = EpochSchedule(
         epochs=int(train["num_epochs"]),
@@ -49,20 +44,12 @@ def _training(values: Mapping[str, Any], clips: int) -> TrainingConfig:
         milestones=tuple(train["epoch_milestones"]),
     )
     batch_size = int(train["batch_size"])
-    rates = {
-        name: float(train[published])
-        for name, published in (
-            ("lr_generator", "lr_generator"),
-            ("lr_discriminator", "lr_discriminator"),
-            ("lr_detector", "lr_kp_detector"),
-        )
-    }
+    rates = _rates(train, family)
     scales = tuple(float(scale) for scale in train["scales"])
     augmentation = augmentation_from_official(values.get("dataset_params", {}).get("augmentation_params") or {})
     steps, milestones = schedule.in_steps(clips, batch_size)
-    weights = {name: tuple(w) if isinstance(w, Sequence) else float(w) for name, w in weights.items()}
     return TrainingConfig(
-        losses=LossWeights(**weights, l1=0.0),
+        losses=weights,
         scales=scales,
         transform=TransformConfig(
             sigma_affine=transform["sigma_affine"],
@@ -78,10 +65,47 @@ def _training(values: Mapping[str, Any], clips: int) -> TrainingConfig:
         **rates,
         clip_norm=None,
         ema_decay=None,
-        backbone="vgg19" if any(weights["perceptual"]) else NO_BACKBONE,
+        backbone="vgg19" if any(weights.perceptual) else NO_BACKBONE,
         freeze_detector=rates["lr_detector"] == 0,
         joint_detector=False,
+        **(_tps(train, steps // schedule.epochs) if family == "tps" else {}),
     )
+
+
+def _rates(train: Mapping[str, Any], family: str | None) -> dict[str, Any]:
+    if family is not None:
+        rate = float(train["lr_generator" if family == "tps" else "lr"])
+        return dict.fromkeys(("lr_generator", "lr_discriminator", "lr_detector"), rate)
+    published = {name: name for name in ("lr_generator", "lr_discriminator")} | {"lr_detector": "lr_kp_detector"}
+    return {name: float(train[theirs]) for name, theirs in published.items()}
+
+
+def _losses(stated: Mapping[str, Any], family: str | None) -> LossWeights:
+    if family is None:
+        names = ("generator_gan", "discriminator_gan", "feature_matching", "perceptual")
+        needed = dict.fromkeys((*names, "equivariance_value", "equivariance_jacobian"))
+        weights = take(stated, "loss_weights", **needed)
+        weights = {name: tuple(w) if isinstance(w, Sequence) else float(w) for name, w in weights.items()}
+        return LossWeights(**weights, l1=0.0)
+    if family == "partswap":
+        raise CheckpointError(
+            "expected the training of FOMM, TPS or MRAA; got a file of part swap, which is not trained here."
+        )
+    theirs = (
+        {"equivariance_value": "equivariance_value", "warp": "warp_loss", "background": "bg"}
+        if family == "tps"
+        else {"equivariance_value": "equivariance_shift", "equivariance_jacobian": "equivariance_affine"}
+    )
+    weights = take(stated, "loss_weights", perceptual=None, **dict.fromkeys(theirs.values()))
+    given: dict[str, Any] = {ours: float(weights[published]) for ours, published in theirs.items()}
+    return replace(TPS_LOSSES if family == "tps" else MRAA_LOSSES, perceptual=tuple(weights["perceptual"]), **given)
+
+
+def _tps(train: Mapping[str, Any], epoch: int) -> dict[str, Any]:
+    """What TPS alone states: dropout and the background's start, in epochs of so many steps."""
+    rise, until = int(train["dropout_inc_epoch"]), int(train["dropout_epoch"])
+    dropout = dropout_in_steps(float(train["dropout_startp"]), float(train["dropout_maxp"]), epoch, rise, until)
+    return {**TPS_LIMITS, "dropout": dropout, "background_from": int(train.get("bg_start", 0)) * epoch}
 
 
 def augmentation_from_official(values: Mapping[str, Any]) -> AugmentationConfig:
@@ -103,4 +127,5 @@ def training_from_yaml(
 ) -> tuple[MotionModelConfig, TrainingConfig]:
     """Model and training of a published-style YAML file; raises CheckpointError where it is not one."""
     values = read_yaml(path)
-    return config_from_official(values), training_from_official(values, clips=clips)
+    model = replace(config_from_official(values), avd=None)  # which is learned in a phase of its own
+    return model, training_from_official(values, clips=clips)

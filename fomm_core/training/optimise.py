@@ -37,12 +37,13 @@ def build_optimizers(networks: TrainingNetworks, config: TrainingConfig, *, fuse
     model = networks.model
     detector = list(model.detector.parameters())
     others = {id(parameter) for parameter in detector}
-    groups = [{"params": [p for p in model.parameters() if id(p) not in others], "lr": config.lr_generator}]
+    learning = model.parameters() if config.phase == "motion" or model.avd is None else model.avd.parameters()
+    groups = [{"params": [p for p in learning if id(p) not in others], "lr": config.lr_generator}]
     if not config.freeze_detector:
         groups.append({"params": detector, "lr": config.lr_detector})
     discriminator = networks.discriminator
     return Optimizers(
-        torch.optim.Adam(groups, betas=BETAS, fused=fused),
+        torch.optim.Adam(groups, betas=BETAS, weight_decay=config.weight_decay, fused=fused),
         None
         if discriminator is None
         else torch.optim.Adam(discriminator.parameters(), lr=config.lr_discriminator, betas=BETAS, fused=fused),

@@ -10,12 +10,15 @@ from ..config import MotionModelConfig
 from ..errors import TrainingError
 from ..wording import did_you_mean
 from .config import NO_BACKBONE, TrainingConfig
+from .family_presets import avd_training, with_avd
 from .official import training_from_yaml
 from .perceptual import BACKBONES
 from .presets import training_preset
 from .start import Start
 from .state import RunState
 
+SCHEDULED = ("milestones", "background_from", "dropout")
+"""What stands at certain steps of a run, and stays there when it goes on."""
 MODEL = "model."
 """Before the name of a setting that is the model's, not the training's."""
 
@@ -25,9 +28,9 @@ class Wishes:
     """What a user may ask for; None leaves it to the preset, or to the run that is resumed.
 
     preset: its name, or a configuration file (.yaml) of the published code. size: (height, width) of the frames. lr:
-    of all networks. changes: any value of `TrainingConfig` by its path, such as "losses.l1", or of `MotionModelConfig`,
-    such as "model.num_keypoints". The others are as in `TrainingConfig`. Published schedules follow the number
-    of clips.
+    of all networks. phase: see `config.PHASES`; "avd" takes no preset, but needs a model to start from. changes: any
+    value of `TrainingConfig` by its path, such as "losses.l1", or of `MotionModelConfig`, such as
+    "model.num_keypoints". The others are as in `TrainingConfig`. Published schedules follow the number of clips.
     """
 
     preset: str | None = None
@@ -39,6 +42,7 @@ class Wishes:
     ema_decay: float | None = None
     backbone: str | None = None
     freeze_detector: bool | None = None
+    phase: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
 
     def plan(self, clips: int, start: Start | None = None) -> tuple[MotionModelConfig, TrainingConfig]:
@@ -46,12 +50,29 @@ class Wishes:
 
         The model is built as `start` is, where there is one; the preset then gives the discriminator and the training.
         """
+        if self.phase == "avd":
+            return self._plan_avd(start)
         model, training = self._from_preset(clips)
         if start is not None:
-            model = replace(start.config, discriminator=model.discriminator)
+            avd = start.config.avd if self.freeze_detector else None  # it says nothing to keypoints that change
+            model = replace(start.config, discriminator=model.discriminator, avd=avd)
         if self.size is not None:
             model = replace(model.for_size(*self.size), frame_size=self.size)
         return self._change_model(model), self._change_training(training)
+
+    def _plan_avd(self, start: Start | None) -> tuple[MotionModelConfig, TrainingConfig]:
+        if start is None:
+            raise TrainingError(
+                "expected a finished model for the phase 'avd', which learns on top of it; got none. Name one to start "
+                "from (--from)."
+            )
+        if self.preset is not None or self.size is not None:
+            raise TrainingError(
+                "expected neither a preset nor a size for the phase 'avd': the model that it starts from has both. "
+                "Leave them out."
+            )
+        model = with_avd(replace(start.config, discriminator=None))
+        return self._change_model(model), self._change_training(avd_training())
 
     def plan_resumed(self, state: RunState, clips: int) -> tuple[MotionModelConfig, TrainingConfig]:
         """Configurations for going on with a run: its own; steps may be set anew.
@@ -60,13 +81,15 @@ class Wishes:
             TrainingError: what is wished for is not what the run was started with.
         """
         model, training = state.model_config, state.training_config
-        length: dict[str, Any] = {"steps": training.steps, "milestones": training.milestones}
+        length = {name: getattr(training, name) for name in ("steps", *SCHEDULED)}
         if self.preset is not None:
             preset, training = self._from_preset(clips)
             model, training = replace(model, discriminator=preset.discriminator), replace(training, **length)
         if self.size is not None:
             model = replace(model, frame_size=self.size)
-        training = self._change_training(training)
+        training = replace(self, steps=None)._change_training(training)
+        if self.steps is not None:
+            training = replace(training, steps=self.steps)
         state.check_same(self._change_model(model), training, state.seed)
         return state.model_config, replace(state.training_config, steps=training.steps)
 
@@ -90,6 +113,8 @@ class Wishes:
         if self.steps is not None:  # milestones stay where they were in the run
             scale = self.steps / training.steps
             given["milestones"] = tuple(max(1, round(milestone * scale)) for milestone in training.milestones)
+            given["background_from"] = round(training.background_from * scale)
+            given["dropout"] = None if training.dropout is None else training.dropout.scaled(scale)
         if self.lr is not None:
             given |= {"lr_generator": self.lr, "lr_discriminator": self.lr, "lr_detector": self.lr}
         if self.backbone is not None and self.backbone not in (NO_BACKBONE, *BACKBONES):

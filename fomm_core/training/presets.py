@@ -1,35 +1,19 @@
-"""Training of the eight published models, and of the demo model."""
+"""Training of the published models, and of the demo model."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import MappingProxyType
 
 from ..config import MotionModelConfig, preset
 from ..errors import TrainingError
-from .config import AugmentationConfig, LossWeights, TrainingConfig, TransformConfig
+from .config import AugmentationConfig, LossWeights, TrainingConfig
+from .family_presets import JITTERED, RECIPES, SCALES, TRANSFORM, family_training
+from .schedule import EpochSchedule
 
 USUAL_CLIPS = 500
 """Clips that the length of a published run is worked out for where the data set is not known yet."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EpochSchedule:
-    """A length of training as published files state it: passes over the data set.
-
-    An epoch takes each clip `repeats` times (each identity, where clips are drawn by identity), a batch that is not
-    full left out. milestones: epochs after which learning rates fall.
-    """
-
-    epochs: int
-    repeats: int
-    milestones: tuple[int, ...]
-
-    def in_steps(self, clips: int, batch_size: int) -> tuple[int, tuple[int, ...]]:
-        """(steps, milestones in steps) for a data set of so many clips."""
-        steps = max(1, clips * self.repeats // batch_size)
-        return self.epochs * steps, tuple(epoch * steps for epoch in self.milestones)
 
 
 _SHORT = EpochSchedule(epochs=100, repeats=0, milestones=(60, 90))
@@ -47,17 +31,7 @@ _SCHEDULES: Mapping[str, tuple[int, EpochSchedule]] = MappingProxyType(
 )
 """Batch size and schedule of each published model."""
 
-_JITTERED = AugmentationConfig(
-    horizontal_flip=True,
-    time_flip=True,
-    brightness=0.1,
-    contrast=0.1,
-    saturation=0.1,
-    hue=0.1,
-    rotation_degrees=0,
-    zoom=0,
-)
-_FLIPPED = replace(_JITTERED, brightness=0, contrast=0, saturation=0, hue=0)
+_FLIPPED = replace(JITTERED, brightness=0, contrast=0, saturation=0, hue=0)
 _AUGMENTATIONS: Mapping[str, AugmentationConfig] = MappingProxyType(
     {
         "fashion-256": replace(_FLIPPED, hue=0.1),
@@ -65,7 +39,7 @@ _AUGMENTATIONS: Mapping[str, AugmentationConfig] = MappingProxyType(
         "nemo-256": _FLIPPED,
     }
 )
-"""Of those that are not _JITTERED."""
+"""Of those that are not JITTERED."""
 
 _LOSSES = LossWeights(
     perceptual=(10.0,) * 5,
@@ -84,9 +58,9 @@ def _published(name: str, clips: int) -> TrainingConfig:
     frozen = name == "taichi-adv-256"
     return TrainingConfig(
         losses=replace(_LOSSES, generator_gan=0.0) if name in ("vox-256", "taichi-256") else _LOSSES,
-        scales=(1.0, 0.5, 0.25, 0.125),
-        transform=TransformConfig(sigma_affine=0.05, sigma_tps=0.005, points_tps=5),
-        augmentation=_AUGMENTATIONS.get(name, _JITTERED),
+        scales=SCALES,
+        transform=TRANSFORM,
+        augmentation=_AUGMENTATIONS.get(name, JITTERED),
         batch_size=batch_size,
         accumulate=1,
         steps=steps,
@@ -109,7 +83,7 @@ def _demo() -> TrainingConfig:
         published,
         losses=replace(published.losses, l1=100.0, spread=3.0, perceptual=(3.0, 3.0, 3.0, 0.0, 0.0)),
         scales=(0.5, 0.25),
-        augmentation=replace(_JITTERED, hue=0, zoom=0.1),
+        augmentation=replace(JITTERED, hue=0, zoom=0.1),
         batch_size=8,
         steps=18_000,
         milestones=(17_200, 17_800),
@@ -123,7 +97,7 @@ def _demo() -> TrainingConfig:
     )
 
 
-TRAINING_PRESETS: tuple[str, ...] = (*_SCHEDULES, "demo")
+TRAINING_PRESETS: tuple[str, ...] = (*_SCHEDULES, "demo", *RECIPES)
 """Names that `training_preset` takes."""
 
 
@@ -137,4 +111,6 @@ def training_preset(name: str, *, clips: int = USUAL_CLIPS) -> tuple[MotionModel
         raise TrainingError(f"expected one of the training presets {', '.join(TRAINING_PRESETS)}; got '{name}'.")
     if name == "demo":
         return preset("demo-128"), _demo()
+    if name in RECIPES:
+        return replace(preset(name), avd=None), family_training(name, clips)  # avd is learned in a phase of its own
     return preset(name), _published(name, clips)

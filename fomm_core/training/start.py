@@ -100,7 +100,7 @@ def build_networks(
         networks = TrainingNetworks.build(MotionModel(model_config, name="trained"), config, backbone=backbone)
     model, discriminator = networks.model, networks.discriminator
     if start is not None:
-        start = grown(start, model)
+        start = _with_the_models_avd(grown(start, model), model)
         wrong = _differences(model, start.model)
         if wrong:
             raise TrainingError(
@@ -132,6 +132,17 @@ def grown(start: Start, model: MotionModel) -> Start:
     for name, less in (("dense_motion.mask_head.weight", 0.0), ("dense_motion.mask_head.bias", math.log(GROWN_SHARE))):
         if name in state:
             state[name][old + 1 :] = state[name][0] + less
+    return replace(start, model=state)
+
+
+def _with_the_models_avd(start: Start, model: MotionModel) -> Start:
+    """The network of the mode "avd", which is learned in a phase of its own: left out where the model has none, and as
+    the model has it where the start has none.
+    """
+    own = {key: value for key, value in model.state_dict().items() if key.startswith("avd.")}
+    state = {key: value for key, value in start.model.items() if own or not key.startswith("avd.")}
+    if own and not any(key.startswith("avd.") for key in state):
+        state |= own
     return replace(start, model=state)
 
 

@@ -20,6 +20,7 @@ from ..model import Frames, MotionModel, build_discriminator
 from ..networks import MultiScaleDiscriminator, Verdict
 from . import losses
 from .config import TrainingConfig
+from .family import Draws, background_motion, check_trains, rebuilt_motion, warp_loss
 from .landmarks import acting_map, check_tied, read_back, tied_difference
 from .pyramid import Pyramid
 from .quick import quicken
@@ -49,6 +50,7 @@ class TrainingNetworks(nn.Module):
 
         `backbone`: see `perceptual.build_backbone`. TrainingError where the losses need what is not given.
         """
+        check_trains(model)
         discriminator = build_discriminator(model.config) if config.losses.adversarial else None
         if config.losses.adversarial and discriminator is None:
             raise TrainingError(
@@ -59,6 +61,8 @@ class TrainingNetworks(nn.Module):
             raise TrainingError(f"expected the backbone '{config.backbone}' for the perceptual loss; got none.")
         if config.losses.landmarks or config.losses.readback:
             check_tied(model.config.num_keypoints)
+        if config.phase == "avd":
+            return _for_avd(model)
         quicken(model)
         networks = TrainingNetworks(model, discriminator, backbone if config.perceptual else None).train()
         model.requires_grad_(True)
@@ -77,12 +81,21 @@ class TrainingNetworks(nn.Module):
         return self
 
 
+def _for_avd(model: MotionModel) -> TrainingNetworks:
+    """All but the network of the mode "avd" is frozen, and works as it does in animation."""
+    assert model.avd is not None
+    networks = TrainingNetworks(model).eval().requires_grad_(False)
+    model.avd.train().requires_grad_(True)
+    return networks
+
+
 @dataclass(frozen=True, eq=False)
 class GeneratorPass:
     """What the generator's part of a step leaves behind.
 
     losses: scalars by name (perceptual, l1, spread, landmarks, readback, gen_gan, feature_matching, equivariance_value,
-    equivariance_jacobian), weighted already: their sum is what is differentiated. Losses that are off are absent.
+    equivariance_jacobian, warp, background), weighted already: their sum is what is differentiated. Losses that are off
+    are absent.
     generated, real: the pictures at all scales, cut off from the generator. verdicts: on the real ones, where they stay
     the same in the discriminator's part.
     """
@@ -103,15 +116,17 @@ def generator_losses(
     transform: RandomTransform,
     config: TrainingConfig,
     points: Tensor | None = None,
+    draws: Draws | None = None,
 ) -> GeneratorPass:
     """Rebuild `driving` from `source` (both [B, C, H, W] in 0..1) and measure how far off it is.
 
     With a frozen detector there is nothing that the equivariance losses could teach: they are left out. points: where
-    mouth and eyes are in both frames, [B, 2, 64, 2], see `data.Pairs`.
+    mouth and eyes are in both frames, [B, 2, 64, 2], see `data.Pairs`. draws: see `family.Draws`.
     """
-    weights = config.losses
+    weights, draws = config.losses, draws or Draws()
     at_source, at_driving, at_transformed = detect(networks.model, source, driving, transform, config)
-    frames = rebuild(networks.model, source, at_source, at_driving)
+    background, around = background_motion(networks.model, source, driving, config, draws)
+    frames = rebuild(networks.model, source, at_source, at_driving, background, draws)
     generated, real = Pyramid(frames.images), Pyramid(driving)
     terms: dict[str, Tensor] = {}
     if config.perceptual:
@@ -137,8 +152,14 @@ def generator_losses(
             value = losses.equivariance_value(at_driving, at_transformed, transform)
             terms["equivariance_value"] = weights.equivariance_value * value
         if weights.equivariance_jacobian and at_driving.jacobian is not None:
-            value = losses.equivariance_jacobian(at_driving, at_transformed, transform)
+            motion = networks.model.config.dense_motion
+            revert_axes = motion is not None and motion.revert_axes
+            value = losses.equivariance_jacobian(at_driving, at_transformed, transform, revert_axes=revert_axes)
             terms["equivariance_jacobian"] = weights.equivariance_jacobian * value
+    if weights.warp and frames.motion is not None:
+        terms["warp"] = weights.warp * warp_loss(networks.model.generator, source, driving, frames.motion)
+    if around is not None:
+        terms["background"] = around
     return GeneratorPass(terms, frames, at_source, at_driving, generated.detach(), real, verdicts)
 
 
@@ -161,11 +182,18 @@ def detect(
     return found[0], found[1], found[2] if len(found) == 3 else None
 
 
-def rebuild(model: MotionModel, source: Tensor, at_source: Keypoints, at_driving: Keypoints) -> Frames:
+def rebuild(
+    model: MotionModel,
+    source: Tensor,
+    at_source: Keypoints,
+    at_driving: Keypoints,
+    background: Tensor | None,
+    draws: Draws,
+) -> Frames:
     """The model's frames; `warped` is there to be looked at, and takes no part in what is learned."""
     if model.dense_motion is None:
         return Frames(model.generator(source, None), None, None)
-    motion = model.dense_motion(model.dense_motion.reduce(source), at_source, at_driving)
+    motion = rebuilt_motion(model, source, at_source, at_driving, background, draws)
     images = model.generator(source, motion)
     with torch.no_grad():
         warped = model.generator.warp_image(source, motion)

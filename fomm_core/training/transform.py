@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from einops import rearrange
@@ -18,24 +18,28 @@ from .config import TransformConfig
 class RandomTransform:
     """B deformations of the plane, each an affine map and a thin plate: where a place of the new frame is taken from.
 
-    theta: [B, 2, 3]. control: [K, 2] and weights: [B, K] of the thin plate; None without one.
+    theta: [B, 2, 3]. control: [K, 2] and weights: [B, K] of the thin plate; None without one. euclidean: its distances
+    are (TPS), see `thin_plate_offset`; it then has no jacobian.
     """
 
     theta: Tensor
     control: Tensor | None = None
     weights: Tensor | None = None
+    euclidean: bool = False
 
     @staticmethod
-    def sample(config: TransformConfig, generators: Sequence[torch.Generator]) -> RandomTransform:
+    def sample(
+        config: TransformConfig, generators: Sequence[torch.Generator], *, euclidean: bool = False
+    ) -> RandomTransform:
         """One deformation of each generator (see `seeds.generator_at`), on the CPU."""
         identity = torch.eye(2, 3)
         noise = torch.stack([torch.randn(2, 3, generator=generator) for generator in generators])
         theta = identity + config.sigma_affine * noise
         if config.sigma_tps is None or config.points_tps is None:
-            return RandomTransform(theta)
+            return RandomTransform(theta, euclidean=euclidean)
         control = control_points(config.points_tps, like=theta)
         weights = torch.stack([torch.randn(len(control), generator=generator) for generator in generators])
-        return RandomTransform(theta, control, config.sigma_tps * weights)
+        return RandomTransform(theta, control, config.sigma_tps * weights, euclidean)
 
     def __len__(self) -> int:
         return len(self.theta)
@@ -43,8 +47,10 @@ class RandomTransform:
     def to(self, device: torch.device | str) -> RandomTransform:
         """The same deformations on `device`."""
         if self.control is None or self.weights is None:
-            return RandomTransform(self.theta.to(device))
-        return RandomTransform(self.theta.to(device), self.control.to(device), self.weights.to(device))
+            return replace(self, theta=self.theta.to(device))
+        return replace(
+            self, theta=self.theta.to(device), control=self.control.to(device), weights=self.weights.to(device)
+        )
 
     def points(self, points: Tensor) -> Tensor:
         """Where [B or 1, N, 2] points of the transformed frame lie in the frame, [B, N, 2]."""
@@ -52,10 +58,12 @@ class RandomTransform:
             moved = points @ self.theta[:, :, :2].mT + self.theta[:, None, :, 2]
             if self.control is None or self.weights is None:
                 return moved
-            return moved + thin_plate_offset(points, self.control, self.weights).unsqueeze(-1)
+            offset = thin_plate_offset(points, self.control, self.weights, euclidean=self.euclidean)
+            return moved + offset.unsqueeze(-1)
 
     def jacobian(self, points: Tensor) -> Tensor:
         """Derivative of `points` at [B or 1, N, 2], in closed form; [B, N, 2, 2]."""
+        assert not self.euclidean
         affine = self.theta[:, None, :, :2].expand(-1, points.shape[1], -1, -1)
         if self.control is None or self.weights is None:
             return affine

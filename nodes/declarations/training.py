@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ...fomm_core.config import PRESETS, MotionModelConfig
+from ...fomm_core.config import PRESETS, MotionModelConfig, PointDetectorConfig
 from ...fomm_core.cost import check_cost
 from ...fomm_core.fitting import from_uint8
 from ...fomm_core.model import MotionModel
@@ -43,7 +43,9 @@ if TYPE_CHECKING:
 def _new_model(
     host: Host, preset: str, frame_size: int, keypoints: int, channels: float, random_seed: int
 ) -> tuple[Any, ...]:
-    config = replace(_widened(PRESETS[preset], channels), num_keypoints=keypoints)
+    config = _widened(PRESETS[preset], channels)
+    points = 1 if config.dense_motion is None else config.dense_motion.points_per_motion
+    config = replace(config, num_keypoints=points * keypoints, avd=None)  # which is learned on its own, at the end
     if frame_size:
         config = replace(config.for_size(frame_size, frame_size), frame_size=(frame_size, frame_size))
     config.check_size(*config.frame_size)
@@ -54,16 +56,19 @@ def _new_model(
 
 
 def _widened(config: MotionModelConfig, factor: float) -> MotionModelConfig:
-    """`factor` times as many channels in every layer, in multiples of 4."""
+    """`factor` times as many channels in every layer, in multiples of 4; those of a ResNet-18 are what they are."""
 
     def wider(part: Any) -> Any:
-        if part is None:
-            return None
+        if part is None or isinstance(part, PointDetectorConfig):
+            return part
         names = ("block_expansion", "max_features")
         return replace(part, **{name: max(4, round(getattr(part, name) * factor / 4) * 4) for name in names})
 
     parts = ("detector", "generator", "dense_motion", "discriminator")
-    return replace(config, **{name: wider(getattr(config, name)) for name in parts})
+    background = config.background
+    if background is not None and background.encoder is not None:
+        background = replace(background, encoder=wider(background.encoder))
+    return replace(config, background=background, **{name: wider(getattr(config, name)) for name in parts})
 
 
 @dataclass(frozen=True)
@@ -188,8 +193,8 @@ NEW_MODEL = NodeSpec(
         choice(
             "preset",
             "preset",
-            "Architecture: small (demo-64, demo-128) or that of a published model.",
-            tuple(name for name, config in PRESETS.items() if config.family == "fomm"),
+            "Architecture: small (demo-64, demo-128) or that of a published model; tps- and mraa- are TPS and MRAA.",
+            tuple(name for name, config in PRESETS.items() if config.family != "partswap"),
             default="demo-64",
         ),
         integer(
@@ -201,7 +206,14 @@ NEW_MODEL = NodeSpec(
             maximum=1024,
             step=16,
         ),
-        integer("keypoints", "keypoints", "Number of keypoints.", default=10, minimum=1, maximum=100),
+        integer(
+            "keypoints",
+            "keypoints",
+            "Number of keypoints: of regions for MRAA, of motions of five points each for TPS.",
+            default=10,
+            minimum=1,
+            maximum=100,
+        ),
         decimal(
             "channels",
             "channels",

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from family_models import small_family_model
 from fomm_nodes.cli import doctor
 from fomm_nodes.cli.main import main
-from fomm_nodes.fomm_core.checkpoints import ASSETS, read_checkpoint
+from fomm_nodes.fomm_core.checkpoints import ASSETS, read_checkpoint, save_model
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import save_keypoints
 
@@ -111,6 +112,29 @@ def test_inspect_describes_weights(fomm: Run) -> None:
     assert entry["discriminator"] is checkpoint.has_discriminator
     assert entry["config"]["detector"]["num_blocks"] == 4
     assert entry["metadata"]["licence"] == "MIT"
+
+
+@pytest.mark.parametrize(
+    ("family", "texts"),
+    [
+        ("fomm", ["First Order Motion Model", "relative, absolute; no avd network"]),
+        ("tps", ["Thin-Plate Spline Motion Model (TPS)", "relative, absolute, avd", "10, without jacobians"]),
+        ("mraa", ["Articulated Animation (MRAA)", "relative, absolute, avd", "no predictor"]),
+        ("partswap", ["part swap", "for Detect Parts and Swap Parts"]),
+    ],
+)
+def test_inspect_names_the_family(fomm: Run, family: str, texts: list[str]) -> None:
+    if family == "fomm":
+        file = str(DEMO)
+    else:
+        file = "small.safetensors"
+        save_model(small_family_model(family), Path(file))
+    code, out, _ = fomm("inspect", file)
+    assert code == 0
+    for text in texts:
+        assert text in out
+    (entry,) = json.loads(fomm("inspect", "--json", file)[1])
+    assert (entry["family"], entry["avd"]) == (family, family in ("tps", "mraa"))
 
 
 def test_inspect_describes_keypoints(fomm: Run) -> None:

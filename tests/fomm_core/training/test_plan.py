@@ -73,9 +73,21 @@ def test_resumed_with_the_same_words() -> None:
     assert longer == replace(state.training_config, steps=900)
 
 
+def test_what_stands_at_certain_steps_goes_with_the_length_of_a_run() -> None:
+    wishes = Wishes(preset="tps-vox-256", steps=1000)
+    state = state_of(wishes)
+    training = state.training_config
+    assert training.background_from == 100
+    assert training.dropout is not None
+    assert (training.dropout.rise, training.dropout.until) == (100, 350)
+    assert wishes.plan_resumed(state, 100) == (state.model_config, training)
+    assert Wishes(steps=2000).plan_resumed(state, 100)[1] == replace(training, steps=2000)
+
+
 @pytest.mark.parametrize(
     ("wishes", "named"),
     [
+        (Wishes(phase="avd"), "training.phase was motion, is avd"),
         (Wishes(batch_size=16), r"training\.batch_size was 8, is 16"),
         (Wishes(size=(256, 256)), "frame_size"),
         (Wishes(preset="vox-256"), r"training\.losses|training\.backbone|discriminator|training\.batch_size"),

@@ -86,6 +86,15 @@ def test_new_models_follow_from_their_values(run: Run) -> None:
         run("NewModel", frame_size=80)
 
 
+@pytest.mark.parametrize(("preset", "count"), [("tps-vox-256", 15), ("mraa-vox-256", 3)])
+def test_new_models_of_the_family(run: Run, preset: str, count: int) -> None:
+    made = run("NewModel", preset=preset, channels=0.125, keypoints=3)["model"].model
+    assert made.config.num_keypoints == count
+    assert made.config.avd is None  # it would be random, and the mode avd would not say so
+    assert made.config.background is not None
+    assert made.config.generator.block_expansion == 8
+
+
 def test_training_gives_a_model_pictures_and_a_report(run: Run, host: Any, small: Any, dataset: Any) -> None:
     before = {key: value.clone() for key, value in small.model.state_dict().items()}
     with torch.inference_mode():  # as ComfyUI does
