@@ -155,7 +155,7 @@ def test_a_picture_of_48_megapixels(fomm: Run) -> None:
         (("--crop-driving", "100,100,-5"), 2, "960,400,300"),
         (("--crop", "2000,100,200"), 1, "lies outside"),
         (("--crop-driving", "-900,100,200"), 2, ""),
-        (("--crop-driving=-900,100,200",), 1, "480x270 picture"),
+        (("--crop-driving=-900,100,200",), 1, "480x270 image"),
         (("--crop", "other.safetensors"), 1, "300x200"),
         (("--crop-driving", "long.safetensors"), 1, "7"),
         (("--crop", "lost.safetensors"), 2, "lost.safetensors"),

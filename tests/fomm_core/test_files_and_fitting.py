@@ -105,7 +105,7 @@ def test_broken_pixels_are_refused(value: float) -> None:
 
 @pytest.mark.parametrize("shape", [(3, 4, 4), (1, 2, 4, 4), (1, 5, 4, 4), (0, 3, 4, 4), (1, 3, 0, 4)])
 def test_other_shapes_are_refused(shape) -> None:
-    with pytest.raises(ImageError, match="expected pictures"):
+    with pytest.raises(ImageError, match="expected images"):
         as_rgb(torch.zeros(shape))
 
 

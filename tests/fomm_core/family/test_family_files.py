@@ -73,7 +73,7 @@ def test_a_file_may_lack_what_comes_with_later_training(preset: str, family_fold
 
 def test_a_name_decides_where_shapes_cannot(family_folder: Path, tmp_path: Path) -> None:
     path = published_file(family_folder, "mraa-taichi-256", tmp_path / "mine.pth")
-    with pytest.raises(CheckpointError, match=r"'vox' \(mraa-vox-256\) or 'taichi'.*got 'mine.pth'.*--preset"):
+    with pytest.raises(CheckpointError, match=r"'vox' \(mraa-vox-256\) or 'taichi'.*got 'mine.pth'.*Choose the preset"):
         read_checkpoint(path)
     assert read_checkpoint(path, preset_name="mraa-ted-384").config == PRESETS["mraa-ted-384"]
 
@@ -83,7 +83,7 @@ def test_a_name_that_says_nothing_is_told_where_it_matters_little(
 ) -> None:
     path = published_file(family_folder, "tps-ted-384", tmp_path / "mine.pth")
     assert read_checkpoint(path).config == PRESETS["tps-vox-256"]
-    assert "'ted' (tps-ted-384), and its name says nothing: it is taken for tps-vox-256" in caplog.text
+    assert "'ted' (tps-ted-384), and its name says nothing: tps-vox-256 is assumed" in caplog.text
 
 
 def test_presets_of_another_family_are_refused(family_folder: Path, tmp_path: Path) -> None:

@@ -25,7 +25,9 @@ from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.training.hardware import Hardware
 from fomm_nodes.fomm_core.training.loop import Event, PicturesDrawn, Saved, StepDone
 from fomm_nodes.fomm_core.training.run_log import RunLog, read_losses
+from fomm_nodes.fomm_core.training.seeds import generator_at
 from fomm_nodes.fomm_core.training.state import RunFolder, RunState
+from fomm_nodes.fomm_core.training.transform import RandomTransform
 from nearness import near
 
 pytest.importorskip("lightning_fabric")
@@ -364,16 +366,17 @@ def test_half_precision_leaves_geometry_alone() -> None:
     trainer = small_trainer(steps=1, hardware=Hardware(accelerator="cpu", precision="bfloat16"))
     images = torch.rand(2, 3, 32, 32)
     model = trainer.networks.model.eval()
+    transform = RandomTransform.sample(trainer.config.transform, [generator_at(0, place) for place in range(2)])
     with trainer.fabric.autocast():
         source, driving = model.detect(images), model.detect(images.flip(-1))
         assert source.jacobian is not None
         shifted = Keypoints(source.position + 1e-3, source.jacobian)
         flows = model.dense_motion.flows(source, shifted, 16, 16)
-        moved = trainer._transform(range(2)).points(source.position)
+        moved = transform.points(source.position)
         frames = model(images, source, driving)
     expected = model.dense_motion.flows(source, shifted, 16, 16)
     assert torch.equal(flows, expected)
-    assert torch.equal(moved, trainer._transform(range(2)).points(source.position))
+    assert torch.equal(moved, transform.points(source.position))
     assert frames.motion is not None
     kinds = {source.position.dtype, source.jacobian.dtype, frames.motion.flow.dtype, frames.motion.occlusion.dtype}
     assert kinds == {torch.float32}

@@ -213,7 +213,7 @@ def test_sound_that_nothing_decodes_is_a_warning(tmp_path):
     with VideoWriter(tmp_path / "out.mp4", fps=25, audio_from=source) as writer:
         writer.write(picture(0))
     assert len(writer.warnings) == 1
-    assert "sound of v.mov was left out" in writer.warnings[0]
+    assert "audio of v.mov was left out" in writer.warnings[0]
     assert not VideoReader(tmp_path / "out.mp4").info.has_audio
     with pytest.raises(ImageError, match=r"sound in a codec that FFmpeg knows; that of v\.mov"):
         read_sound(source)

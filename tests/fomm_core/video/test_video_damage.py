@@ -167,10 +167,10 @@ def test_what_is_not_there_is_refused(tmp_path):
     (tmp_path / "folder" / "notes.txt").write_text("no picture")
     for name, expected in {
         "missing.mp4": "does not exist",
-        "folder": "expected pictures",
-        "f-%05d.png": "expected pictures",
-        "*.png": "expected pictures",
-        "no/such/folder/*.png": "expected pictures",
+        "folder": "expected images",
+        "f-%05d.png": "expected images",
+        "*.png": "expected images",
+        "no/such/folder/*.png": "expected images",
     }.items():
         with pytest.raises(ImageError, match=expected):
             VideoReader(tmp_path / name)
