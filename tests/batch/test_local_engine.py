@@ -154,7 +154,7 @@ def edited(graph: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
         ({"2.crop": "middle"}, "“crop”: expected one of disabled, center"),
         ({"3": {"class_type": "ImageInvert", "inputs": {}}}, "“image” is not connected"),
         ({"1.image": "nothing.png"}, "nothing.png' is not there"),
-        ({"1.image": "clip.mp4"}, "expected a picture"),
+        ({"1.image": "clip.mp4"}, "expected an image"),
         ({"4": {"class_type": "ImageInvert", "inputs": {"image": ["3", 0]}}}, "a node that saves something"),
         ({"4.filename_prefix": "../../evil"}, r"without '\.\.'"),
         ({"1.image": "../secret.png"}, r"without '\.\.'"),

@@ -143,7 +143,7 @@ def test_a_cancelled_job_costs_no_actor(engine, make_job, told) -> None:
 def test_a_job_that_fails_tells_why(engine, make_job, told) -> None:
     job = make_job()
     Path(job.inputs[0].path).write_bytes(b"no picture")
-    with pytest.raises(JobError, match="expected a picture") as caught:
+    with pytest.raises(JobError, match="expected an image") as caught:
         engine.run(replace(job, inputs=(replace(job.inputs[0], digest="0" * 64),)), told)
     assert "Traceback" in caught.value.details
     Path(job.inputs[0].path).unlink()

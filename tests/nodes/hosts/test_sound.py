@@ -221,7 +221,7 @@ def test_sound_that_nothing_decodes_leaves_the_pictures(tmp_path, caplog):
         parts = FileVideo(path).frames(allow)
     assert parts.audio is None
     assert len(parts.images) == 25
-    assert "the sound of a.mov was left out" in caplog.text
+    assert "the audio of a.mov was left out" in caplog.text
     assert save_video(FileVideo(path), tmp_path / "copy.mp4", Encoding(), {}, allow) == 25
 
 
