@@ -147,9 +147,9 @@ def put_on(owner: Any, stored: Stored, first: int) -> None:
 
 def taken_from(owner: Any, stored: Stored, first: int) -> Stored:
     """The performance with what the curves are in each frame; a property without a curve has one value in all."""
-    curves = {curve.data_path: curve for curve in _curves(owner)}
-    numbers = {kind: array("f", stored.numbers[kind]) for kind in ("position", "jacobian") if kind in stored.numbers}
-    for _, name, kind, where in channels(stored):
+    curves, of_all = {curve.data_path: curve for curve in _curves(owner)}, list(channels(stored))
+    numbers: dict[str, array[float]] = {kind: stored.numbers[kind][:] for kind in {kind for _, _, kind, _ in of_all}}
+    for _, name, kind, where in of_all:
         curve = curves.get(_path_of(name))
         if curve is not None and len(curve.keyframe_points) + len(curve.modifiers):
             values = [curve.evaluate(first + frame) for frame in range(stored.frames)]

@@ -15,7 +15,7 @@ import zlib
 from array import array
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 FORMAT, FORMAT_VERSION = "fomm-keypoints", 3
 CHECKSUM, KIND = "checksum", "crc32:"
@@ -102,7 +102,8 @@ def parse(data: bytes) -> Stored:
         raise _damaged("its notes are no text")
     _check_format(notes)
     frames, keypoints = _sides(header)
-    numbers, end = {}, 0
+    numbers: dict[str, array[float]] = {}
+    end = 0
     for name, begin, after in sorted(_places(header, frames, keypoints), key=lambda place: place[1:]):
         if begin != end:
             raise _damaged(f"{name} begins at byte {begin} instead of {end}")
@@ -208,7 +209,7 @@ def _places(header: dict[str, Any], frames: int, keypoints: int) -> list[tuple[s
     return found
 
 
-def _wholes(values: Any, count: int) -> bool:
+def _wholes(values: Any, count: int) -> TypeGuard[list[int]]:
     return isinstance(values, list) and len(values) == count and all(type(one) is int and one >= 0 for one in values)
 
 
