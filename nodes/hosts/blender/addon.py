@@ -15,6 +15,7 @@ from . import (
     nodes,
     operators,
     panels,
+    performance_curves,
     preferences_panel,
     progress,
     queue_panel,
@@ -54,6 +55,7 @@ def register() -> None:
     tree.add_menu()
     progress.register()
     sequencer.register()
+    performance_curves.register()
     bpy.app.handlers.load_post.append(_after_load)
     atexit.register(session.close)
     atexit.register(setting_up.stop)
@@ -75,6 +77,7 @@ def unregister() -> None:
     atexit.unregister(queue_panel.forget)
     atexit.unregister(model_choice.stop)
     bpy.app.handlers.load_post.remove(_after_load)
+    performance_curves.unregister()
     sequencer.unregister()
     progress.unregister()
     tree.remove_menu()
