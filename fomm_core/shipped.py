@@ -12,4 +12,4 @@ PERSON_WEIGHTS = ASSETS / "persons" / "persons.safetensors"
 
 def builtin_models() -> dict[str, Path]:
     """Name -> file of every built-in model."""
-    return {path.stem: path for path in sorted(ASSETS.glob("*.safetensors"))}
+    return {path.stem: path for path in sorted(ASSETS.glob("*.safetensors"), key=lambda path: path.stem)}

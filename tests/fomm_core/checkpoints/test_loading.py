@@ -148,7 +148,7 @@ def test_the_built_in_model_loads_and_has_a_card() -> None:
     card = read_checkpoint(builtin_models()["demo-128"]).metadata
     assert "mouths" in card["about"].lower()
     assert card["licence"] == "MIT"
-    with pytest.raises(CheckpointError, match="demo-128; got 'best'"):
+    with pytest.raises(CheckpointError, match="demo-128, demo-128-acting; got 'best'"):
         load_builtin("best")
 
 

@@ -111,7 +111,12 @@ def test_graphs_find_them_without_a_host(folder: Path, tmp_path: Path) -> None:
     put(folder / ".nemo-cpk.part.safetensors")
     given = put(tmp_path / "given" / "fomm" / "mine.safetensors")
     folders = Folders(inputs=(), models=(tmp_path / "given",))
-    assert folders.choices("models") == ("demo-128 (built-in)", "mine.safetensors", "vox-cpk.safetensors")
+    assert folders.choices("models") == (
+        "demo-128 (built-in)",
+        "demo-128-acting (built-in)",
+        "mine.safetensors",
+        "vox-cpk.safetensors",
+    )
     assert folders.find("models", "vox-cpk.safetensors") == folder / "vox-cpk.safetensors"
     assert folders.find("models", "mine.safetensors") == given
     put(tmp_path / "given" / "fomm" / "vox-cpk.safetensors")
@@ -150,7 +155,12 @@ def test_comfyui_offers_them(folder: Path, tmp_path: Path, monkeypatch: pytest.M
     put(folder / ".nemo-cpk.part.safetensors")
     files.register_folders()
     own = put(tmp_path / "comfy" / "models" / "fomm" / "own.safetensors")
-    assert set(files.options("models")) == {"demo-128 (built-in)", "own.safetensors", "vox-cpk.safetensors"}
+    assert set(files.options("models")) == {
+        "demo-128 (built-in)",
+        "demo-128-acting (built-in)",
+        "own.safetensors",
+        "vox-cpk.safetensors",
+    }
     assert files.find("models", "vox-cpk.safetensors") == folder / "vox-cpk.safetensors"
     assert files.find("models", "own.safetensors") == own
     assert told["fomm_flows"]
