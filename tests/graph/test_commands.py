@@ -96,7 +96,10 @@ def test_check_of_our_own_graphs(capsys: pytest.CaptureFixture[str], tmp_path: P
     next(node for node in data["nodes"] if node["id"] == 3)["widgets_values"][0] = "vox.safetensors"
     (tmp_path / "other.json").write_text(json.dumps(data), encoding="utf-8")
     assert main(["check", str(tmp_path / "other.json"), "--models", str(tmp_path)]) == 1
-    assert "'vox.safetensors' is missing; there is demo-128 (built-in)" in capsys.readouterr().out
+    assert (
+        "'vox.safetensors' is missing; there are demo-128 (built-in), demo-128-acting (built-in)"
+        in capsys.readouterr().out
+    )
     assert main(["check", str(tmp_path / "other.json")]) == 0  # the folder is not known: it may be there
 
 
