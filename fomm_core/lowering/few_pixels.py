@@ -29,9 +29,7 @@ class FewPixelsConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, H, W]."""
         images, channels, height, width = x.shape
-        padded = self.scratch.take("padded", channels, images, height + 2, width + 2, like=x)
-        padded.zero_()
-        padded[..., 1:-1, 1:-1] = rearrange(x, "b c h w -> c b h w")
+        padded = self.scratch.bordered(x)
         windows = self.scratch.take("tiles", 3, 3, channels, images, height, width, like=x)
         windows.copy_(rearrange(padded.unfold(2, 3, 1).unfold(3, 3, 1), "c b h w y x -> y x c b h w"))
         product = self.scratch.take("domain", len(self.kernel), images * height * width, like=x)

@@ -32,3 +32,11 @@ class Scratch(threading.local):
             with torch.inference_mode(False):  # so that it may be written to in and out of inference mode
                 self._pieces[key] = torch.empty(count, dtype=like.dtype, device=like.device)
         return self._pieces[key][:count].view(shape)
+
+    def bordered(self, x: Tensor) -> Tensor:
+        """Maps [B, C, H, W] with a border of zeros, channels first: [C, B, H + 2, W + 2], in the piece "padded"."""
+        images, channels, height, width = x.shape
+        padded = self.take("padded", channels, images, height + 2, width + 2, like=x)
+        padded.zero_()
+        padded[..., 1:-1, 1:-1] = x.transpose(0, 1)
+        return padded

@@ -41,9 +41,7 @@ class UpsampledConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[B, in, H, W] -> [B, out, 2 H, 2 W]."""
         images, channels, height, width = x.shape
-        padded = self.scratch.take("padded", channels, images, height + 2, width + 2, like=x)
-        padded.zero_()
-        padded[..., 1:-1, 1:-1] = rearrange(x, "b c h w -> c b h w")
+        padded = self.scratch.bordered(x)
         windows = self.scratch.take("tiles", 2, 2, 2, 2, channels, images, height, width, like=x)
         for row in range(2):
             for column in range(2):
