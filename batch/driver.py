@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from ..fomm_core.errors import FommError
-from .engine import CancelledError, Engine, Job, JobError, NoWorkersError, Outcome, Progress, WorkerLostError
+from .engine import CancelledError, Engine, Job, JobError, JobProgress, NoWorkersError, Outcome, WorkerLostError
 from .inspector import Inspector
 from .jobs import Faulty
 from .manifest import Manifest
@@ -27,7 +27,7 @@ class TimeUpError(CancelledError):
 
 
 @dataclass(frozen=True)
-class Tries:
+class RetryPolicy:
     """How often and how long a job may try.
 
     retries: after the first try, where another one makes sense. seconds: for each try, waiting for a worker aside;
@@ -59,7 +59,7 @@ class _Attempt:
 
 
 @dataclass(frozen=True)
-class _Told:
+class _AttemptResult:
     """What a worker's thread has to say of an attempt."""
 
     attempt: _Attempt
@@ -69,14 +69,14 @@ class _Told:
 
 
 @dataclass
-class Watch:
+class Callbacks:
     """Who wants to hear how it goes; all called from the driver's own thread.
 
     progress: of a job. finished: a job's end. again: a job that will be tried again, with the reason. tick: now and
     then.
     """
 
-    progress: Callable[[Progress], None] = lambda progress: None
+    progress: Callable[[JobProgress], None] = lambda progress: None
     finished: Callable[[Finished], None] = lambda finished: None
     again: Callable[[Job, JobError], None] = lambda job, error: None
     tick: Callable[[], None] = lambda: None
@@ -89,11 +89,11 @@ class Runner:
     engine: Engine
     manifest: Manifest
     batch: str
-    tries: Tries = field(default_factory=Tries)
-    watch: Watch = field(default_factory=Watch)
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    callbacks: Callbacks = field(default_factory=Callbacks)
 
     def __post_init__(self) -> None:
-        self._events: queue.SimpleQueue[_Told | Progress] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[_AttemptResult | JobProgress] = queue.SimpleQueue()
         self._stop = threading.Event()
         self._again: deque[_Attempt] = deque()
         self._inspector = Inspector()
@@ -117,7 +117,7 @@ class Runner:
                 if flying == 0:
                     break
                 told = self._event()
-                if isinstance(told, _Told):
+                if isinstance(told, _AttemptResult):
                     flying -= 1
                     lost = self._settle(told) or lost
         except BaseException:
@@ -134,22 +134,22 @@ class Runner:
         attempt = next(waiting, None)
         return attempt or (self._again.popleft() if self._again else None)
 
-    def _event(self) -> _Told | None:
+    def _event(self) -> _AttemptResult | None:
         try:
             event = self._events.get(timeout=TICK)
         except queue.Empty:
-            self.watch.tick()
+            self.callbacks.tick()
             return None
-        if isinstance(event, Progress):
-            self.watch.progress(event)
+        if isinstance(event, JobProgress):
+            self.callbacks.progress(event)
             return None
         return event
 
     def _attempt(self, attempt: _Attempt) -> None:
         """In a thread of its own: one try of one job."""
-        clock = _Clock(self.tries.seconds)
+        clock = _Clock(self.retry.seconds)
 
-        def progress(told: Progress) -> None:
+        def progress(told: JobProgress) -> None:
             if self._stop.is_set():
                 raise CancelledError("stopped")
             clock.check(told)
@@ -158,45 +158,47 @@ class Runner:
         started = time.monotonic()
         try:
             outcome = self.engine.run(attempt.job, progress)
-            told = _Told(attempt, outcome, strip=self._inspector.strip(outcome.files))
+            told = _AttemptResult(attempt, outcome, strip=self._inspector.strip(outcome.files))
         except BaseException as problem:
-            told = _Told(attempt, error=problem)
+            told = _AttemptResult(attempt, error=problem)
         attempt.seconds += time.monotonic() - (clock.started or started)
         self._events.put(told)
 
-    def _settle(self, told: _Told) -> NoWorkersError | None:
+    def _settle(self, told: _AttemptResult) -> NoWorkersError | None:
         """Write down how a try ended, or take the job up again."""
         attempt = told.attempt
         if told.outcome is not None:
             attempt.tries += 1
             self.manifest.finish(attempt.job, self.batch, told.outcome, attempts=attempt.tries, strip=told.strip)
-            self.watch.finished(Finished(attempt.job, attempt.tries, attempt.seconds, told.outcome, strip=told.strip))
+            self.callbacks.finished(
+                Finished(attempt.job, attempt.tries, attempt.seconds, told.outcome, strip=told.strip)
+            )
             return None
         if isinstance(told.error, NoWorkersError):
             return told.error
         error = _as_job_error(told.error)
         if isinstance(error, WorkerLostError):
             attempt.losses += 1
-            again = attempt.losses <= LOSSES + self.tries.retries
+            again = attempt.losses <= LOSSES + self.retry.retries
         else:
             attempt.tries += 1
-            again = error.retryable and attempt.tries <= self.tries.retries
+            again = error.retryable and attempt.tries <= self.retry.retries
         if again:
             self._again.append(attempt)
-            self.watch.again(attempt.job, error)
+            self.callbacks.again(attempt.job, error)
             return None
         tries = attempt.tries + attempt.losses
         self.manifest.fail(
             attempt.job, self.batch, error=str(error), details=error.details, attempts=tries, seconds=attempt.seconds
         )
-        self.watch.finished(Finished(attempt.job, tries, attempt.seconds, error=error))
+        self.callbacks.finished(Finished(attempt.job, tries, attempt.seconds, error=error))
         return None
 
     def _wind_up(self, flying: int) -> None:
         """Wait for the threads to give up; what is complete by then is written down. A second Ctrl-C leaves them."""
         while flying:
             event = self._events.get()
-            if isinstance(event, _Told):
+            if isinstance(event, _AttemptResult):
                 flying -= 1
                 if event.outcome is not None:
                     self._settle(event)
@@ -209,7 +211,7 @@ class _Clock:
         self.seconds = seconds
         self.started: float | None = None
 
-    def check(self, told: Progress) -> None:
+    def check(self, told: JobProgress) -> None:
         if self.started is None and told.worker:
             self.started = time.monotonic()
         if self.seconds is not None and self.started and time.monotonic() - self.started > self.seconds:

@@ -51,7 +51,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Progress:
+class JobProgress:
     """How far a job is. `done` of `total` are frames or steps of the node at work; total 0 where nobody knows."""
 
     job: str
@@ -110,7 +110,7 @@ class CancelledError(FommError):
     """The user, or a time limit, wants the job to end now. Raised by `progress`, never by an engine of its own."""
 
 
-Report = Callable[[Progress], None]
+OnProgress = Callable[[JobProgress], None]
 
 
 @dataclass(frozen=True)
@@ -139,7 +139,7 @@ class Engine(Protocol):
         """A name for each job that can run at the same time, known at the start; those that were lost later go."""
         ...
 
-    def run(self, job: Job, progress: Report) -> Outcome:
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
         """Run a job on a free worker and wait for its end.
 
         Files appear at `job.output` only when they are complete. `progress` hears of each node that runs, however

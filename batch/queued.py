@@ -26,8 +26,8 @@ from typing import Any, TextIO
 
 from ..fomm_core.errors import FommError
 from .comfyui.engine import ComfyUIEngine
-from .driver import Finished, Runner, Watch
-from .engine import CancelledError, Engine, Job, JobError, Outcome, Progress, Promises, Report
+from .driver import Callbacks, Finished, Runner
+from .engine import CancelledError, Engine, Job, JobError, JobProgress, OnProgress, Outcome, Promises
 from .jobs import Digests
 from .local.options import LocalOptions
 from .local.pool import LocalPool
@@ -87,8 +87,8 @@ class _Queue:
                 server = first.get("server")
                 engine = ComfyUIEngine([server]) if server else LocalPool(options, 1, folder)
                 self._engine = stack.enter_context(closing(_Cancelling(engine, self._cancelled)))
-                watch = Watch(progress=self._progress, finished=self._finished)
-                Runner(self._engine, manifest, name, watch=watch).run(self._wanted(jobs, done))
+                callbacks = Callbacks(progress=self._progress, finished=self._finished)
+                Runner(self._engine, manifest, name, callbacks=callbacks).run(self._wanted(jobs, done))
 
     def _jobs(self, entries: list[Mapping[str, Any]], options: LocalOptions, digests: Digests) -> Iterator[Job]:
         for entry in entries:
@@ -111,7 +111,7 @@ class _Queue:
             elif job.id not in done:
                 yield job
 
-    def _progress(self, progress: Progress) -> None:
+    def _progress(self, progress: JobProgress) -> None:
         self._say({"progress": progress_to(progress)})
 
     def _finished(self, told: Finished) -> None:
@@ -174,8 +174,8 @@ class _Cancelling:
     def workers(self) -> tuple[str, ...]:
         return self._engine.workers
 
-    def run(self, job: Job, progress: Report) -> Outcome:
-        def checked(told: Progress) -> None:
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
+        def checked(told: JobProgress) -> None:
             if job.id in self._cancelled:
                 raise CancelledError("cancelled.")
             progress(told)

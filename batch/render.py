@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +17,7 @@ from ..graph.reading import read_graph
 from ..graph.schemas import Schemas, schemas_of
 from ..nodes.block_table import known_blocks
 from ..nodes.hosts.headless.files import Folders
-from ..nodes.hosts.headless.limits import Limits
-from .driver import Runner, Tries, Watch
+from .driver import Callbacks, RetryPolicy, Runner
 from .engine import Engine, InputFile
 from .jobs import Batch, Digests, plan
 from .local.options import LocalOptions
@@ -76,8 +75,8 @@ def run_batch(
     batch: Batch,
     make_engine: MakeEngine,
     *,
-    tries: Tries | None = None,
-    watch: Watch | None = None,
+    retry: RetryPolicy | None = None,
+    callbacks: Callbacks | None = None,
     started: Callable[[Counts, Engine], None] = lambda counts, engine: None,
     report: bool = True,
 ) -> Summary:
@@ -104,7 +103,7 @@ def run_batch(
             manifest.keep()
             try:
                 if engine is not None:
-                    runner = Runner(engine, manifest, name, tries or Tries(), watch or Watch())
+                    runner = Runner(engine, manifest, name, retry or RetryPolicy(), callbacks or Callbacks())
                     runner.run(plan(batch, digests, only=manifest.numbers(name, PENDING)))
             finally:
                 if page is not None:
@@ -138,33 +137,22 @@ def _summary(manifest: Manifest, name: str, output: Path, page: Path | None, bef
     return Summary(output, counts.done, counts.failed, counts.pending, before, seconds, page, failures)
 
 
-@dataclass(frozen=True)
-class LocalSetting:
-    """The local engine of a batch. workers: processes, which may die without harm; 0 for this one, which may not."""
+def local_engine(options: LocalOptions, workers: int = 1) -> MakeEngine:
+    """What makes the local engine of a batch; the networks' libraries are loaded with the first one.
 
-    workers: int = 1
-    device: str = "auto"
-    limits: Limits = field(default_factory=Limits)
-    memory: int = 2 << 30
+    workers: processes, which may die without harm; 0 for this one, which may not.
+    """
 
-    def options(self, folders: Folders) -> LocalOptions:
-        """Of each worker."""
-        return LocalOptions(folders, self.device, self.limits, self.memory)
+    def make(folder: Path) -> Engine:
+        if workers:
+            from .local.pool import LocalPool
 
-    def engine(self, folders: Folders) -> MakeEngine:
-        """What makes it; the networks' libraries are loaded with the first one."""
+            return LocalPool(options, workers, folder)
+        from .local.engine import LocalEngine
 
-        def make(folder: Path) -> Engine:
-            options = self.options(folders)
-            if self.workers:
-                from .local.pool import LocalPool
+        return LocalEngine(options)
 
-                return LocalPool(options, self.workers, folder)
-            from .local.engine import LocalEngine
-
-            return LocalEngine(options)
-
-        return make
+    return make
 
 
 def render(
@@ -181,7 +169,7 @@ def render(
     zipped: bool = False,
     retries: int = 1,
     timeout: float | None = None,
-    watch: Watch | None = None,
+    callbacks: Callbacks | None = None,
     report: bool = True,
 ) -> Summary:
     """Render a saved graph over many inputs: what `fomm render` does.
@@ -200,7 +188,7 @@ def render(
         zipped: Take the lists side by side instead of in all combinations.
         retries: How often a failed job is tried again.
         timeout: Seconds after which a job has failed; None for no limit.
-        watch: Callbacks that follow the progress.
+        callbacks: They follow the progress.
         report: Write `report.html` beside the results.
 
     Returns:
@@ -236,8 +224,15 @@ def render(
     )
     if isinstance(engine, str) and engine != "local":
         raise FommError(f"expected the engine 'local', or one that was made; got {engine!r}.")
-    make = LocalSetting(workers, device).engine(folders) if isinstance(engine, str) else lambda folder: engine
-    return run_batch(batch, make, tries=Tries(retries, timeout), watch=watch, report=report)
+    made = None if isinstance(engine, str) else engine
+    local = local_engine(LocalOptions(folders, device), workers)
+    return run_batch(
+        batch,
+        lambda folder: made or local(folder),
+        retry=RetryPolicy(retries, timeout),
+        callbacks=callbacks,
+        report=report,
+    )
 
 
 def read_any(graph: str | Path | Mapping[str, Any] | Graph, schemas: Schemas) -> tuple[Graph, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..fomm_core.wording import counted
+from .arguments import add_precision_argument
 from .cropping import add_crop_arguments, crop_options
 from .many import Inputs, animate_many, check_places, given_inputs
 from .models import add_config_arguments, hint_at_better_models, open_session
@@ -17,8 +18,6 @@ from .times import rate_or_keep
 
 if TYPE_CHECKING:
     from ..fomm_core.pipeline import FileOptions, Report
-
-DTYPES = ("float32", "bfloat16", "float16")
 
 EPILOG = """\
 examples:
@@ -158,12 +157,7 @@ def add_computing_arguments(group: Any) -> None:
     group.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda|mps", help="also cuda:1 and so on (default: auto)"
     )
-    group.add_argument(
-        "--dtype",
-        choices=("auto", *DTYPES),
-        default="auto",
-        help="auto: float16 on CUDA, otherwise float32; keypoints and flow are always float32",
-    )
+    add_precision_argument(group, "auto: float16 on CUDA, otherwise float32; keypoints and flow are always float32")
     group.add_argument(
         "--chunk", type=positive, metavar="N", help="frames computed at once (default: 1 on a CPU, otherwise 16)"
     )

@@ -11,7 +11,7 @@ from .terminal import LINE_EVERY, say
 
 if TYPE_CHECKING:
     from ..batch.driver import Finished
-    from ..batch.engine import Engine, Job, JobError, Progress
+    from ..batch.engine import Engine, Job, JobError, JobProgress
     from ..batch.manifest import Counts
 
 REFRESHES = 4
@@ -45,7 +45,7 @@ class WorkerState:
 
 @dataclass
 class BatchDisplay:
-    """Hears of a batch, as `runner.Watch` wants it; says failures and nothing else."""
+    """Hears of a batch, as `runner.Callbacks` wants it; says failures and nothing else."""
 
     before: int = 0
     done: int = 0
@@ -67,7 +67,7 @@ class BatchDisplay:
         self.workers = {name: WorkerState() for name in engine.workers}
         self.started_at = time.monotonic()
 
-    def progress(self, progress: Progress) -> None:
+    def progress(self, progress: JobProgress) -> None:
         """A worker is a step further."""
         if progress.worker:
             state = self.workers.setdefault(progress.worker, WorkerState())

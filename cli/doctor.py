@@ -115,7 +115,7 @@ def _libraries(problems: list[str]) -> dict[str, Any]:
             continue
         version = _version(name, module)
         found[name] = {"version": version, "wanted": wanted}
-        if not fits(version, wanted):
+        if not satisfies(version, wanted):
             problems.append(f'{name} is {version}, but {wanted} is needed: pip install "{wanted}"')
     return found
 
@@ -130,8 +130,8 @@ def _version(name: str, module: Any) -> str:
         return "unknown"
 
 
-def fits(version: str, wanted: str) -> bool:
-    """Whether a version is within bounds such as `kornia>=0.8,<0.10`; what is no number fits."""
+def satisfies(version: str, wanted: str) -> bool:
+    """Whether a version is within bounds such as `kornia>=0.8,<0.10`; what is no number satisfies."""
     numbers = _numbers(version)
     for sign, bound in re.findall(r"(>=|<)([\d.]+)", wanted):
         if numbers and (numbers >= _numbers(bound)) != (sign == ">="):

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import add_precision_argument
 from .models import add_config_arguments, chosen_config, find_weights
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ NEAR, NEAR_HALF = 1e-4, 2e-2
 EPILOG = """\
 examples:
   fomm export demo-128 -o demo-onnx                   detector.onnx, encoder.onnx, animator.onnx and fomm.json
-  fomm export vox -o vox-onnx --dtype float16         half the size; for GPUs
+  fomm export vox -o vox-onnx --precision float16         half the size; for GPUs
   fomm export vox -o vox-onnx --size 512              the networks as used for images of 512x512
 
 The exported networks take any number of frames, and any size that their strides divide; fomm.json says which, and how
@@ -45,11 +46,10 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
         metavar="N",
         help="shorter side of the images that the networks are to be used for (default: as trained)",
     )
-    parser.add_argument(
-        "--dtype",
+    add_precision_argument(
+        parser,
+        "float16: for the generator and dense motion; keypoints, inputs and outputs stay float32",
         choices=("float32", "float16"),
-        default="float32",
-        help="float16: for the generator and dense motion; keypoints, inputs and outputs stay float32",
     )
     parser.add_argument("--no-check", action="store_true", help="do not check the files with ONNX Runtime")
     add_config_arguments(parser.add_argument_group("model"))
@@ -81,13 +81,13 @@ def run(arguments: argparse.Namespace) -> int:
         model,
         arguments.output,
         size=size,
-        dtype=getattr(torch, arguments.dtype),
+        dtype=getattr(torch, arguments.precision),
         framing=framing_of(model.config, model.name),
         overwrite=arguments.overwrite,
     )
-    told = "" if arguments.no_check else f"; {_checked(folder, model, half=arguments.dtype == 'float16')}"
+    told = "" if arguments.no_check else f"; {_checked(folder, model, half=arguments.precision == 'float16')}"
     if not arguments.quiet:
-        print(f"{folder.resolve()}: {model.name} as ONNX, {arguments.dtype}{told}")
+        print(f"{folder.resolve()}: {model.name} as ONNX, {arguments.precision}{told}")
     return 0
 
 

@@ -8,7 +8,8 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .animate import DTYPES, positive
+from .animate import positive
+from .arguments import add_precision_argument
 from .models import add_config_arguments, chosen_config, find_weights, hint_at_better_models
 from .terminal import say
 
@@ -75,7 +76,7 @@ def add_parser(commands: Any, common: argparse.ArgumentParser) -> None:
     computing = parser.add_argument_group("computing")
     computing.add_argument("--size", type=positive, metavar="N", help="size of the frames (default: the model's)")
     computing.add_argument("--device", default="auto", metavar="auto|cpu|cuda|mps", help="(default: auto)")
-    computing.add_argument("--dtype", choices=("auto", *DTYPES), default="auto", help="at the start (default: auto)")
+    add_precision_argument(computing, "at the start (default: auto)")
     parser.set_defaults(run=run, usage_error=parser.error)
 
 
@@ -158,4 +159,4 @@ def _performer(arguments: argparse.Namespace, *, mirror: bool) -> Any:
         smooth=not arguments.no_smooth,
         transfer=TransferOptions(strength=arguments.strength),
     )
-    return Performer(model, pictures, options, device=device, dtype=dtype_of(arguments.dtype, device))
+    return Performer(model, pictures, options, device=device, dtype=dtype_of(arguments.precision, device))

@@ -157,7 +157,7 @@ def _explain_failure(problem: BaseException, *, debug: bool) -> None:
         say(f"error: {problem}")
     elif isinstance(problem, RuntimeError) and is_out_of_memory(problem):
         say(
-            "error: out of memory, even for one frame at a time. Choose a smaller --size, --dtype float16, or "
+            "error: out of memory, even for one frame at a time. Choose a smaller --size, --precision float16, or "
             "another --device."
         )
     else:

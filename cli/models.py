@@ -89,7 +89,7 @@ def open_session(arguments: argparse.Namespace) -> AnimationSession:
     return AnimationSession(
         model,
         device=device,
-        dtype=dtype_of(arguments.dtype, device),
+        dtype=dtype_of(arguments.precision, device),
         chunk=arguments.chunk,
         exact=arguments.exact,
         compile=arguments.compile,

@@ -16,7 +16,8 @@ from .terminal import say
 if TYPE_CHECKING:
     from ..batch.comfyui.engine import ComfyUIEngine
     from ..batch.jobs import Batch
-    from ..batch.render import LocalSetting, MakeEngine, Summary
+    from ..batch.local.options import LocalOptions
+    from ..batch.render import MakeEngine, Summary
     from ..graph.model import Graph
     from ..graph.schemas import Schemas
     from ..nodes.hosts.headless.files import Folders
@@ -186,7 +187,7 @@ def _add_farm_arguments(group: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Render; returns the exit code."""
-    from ..batch.driver import Tries, Watch
+    from ..batch.driver import Callbacks, RetryPolicy
     from ..batch.jobs import Batch
     from ..batch.render import existing, run_batch
     from ..nodes.hosts.headless.files import Folders
@@ -214,12 +215,12 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.dry_run:
             return _dry_run(batch)
         with batch_display(quiet=arguments.quiet) as display:
-            watch = Watch(display.progress, display.finished, display.again, display.tick)
+            callbacks = Callbacks(display.progress, display.finished, display.again, display.tick)
             summary = run_batch(
                 batch,
                 make_engine,
-                tries=Tries(arguments.retries, arguments.timeout),
-                watch=watch,
+                retry=RetryPolicy(arguments.retries, arguments.timeout),
+                callbacks=callbacks,
                 started=display.started,
                 report=not arguments.no_report,
             )
@@ -264,7 +265,8 @@ def _read(arguments: argparse.Namespace, folders: Folders, comfyui: ComfyUIEngin
 
 def _engine(arguments: argparse.Namespace, folders: Folders) -> tuple[MakeEngine, ComfyUIEngine | None]:
     """What the options ask for: one kind of engine."""
-    from ..batch.render import LocalSetting
+    from ..batch.local.options import LocalOptions
+    from ..batch.render import local_engine
     from ..nodes.hosts.headless.limits import Limits
 
     kinds = [bool(arguments.server or arguments.comfyui), arguments.ray is not None]
@@ -275,8 +277,8 @@ def _engine(arguments: argparse.Namespace, folders: Folders) -> tuple[MakeEngine
         return lambda folder: comfyui, comfyui
     limits = Limits()
     limits = Limits(arguments.max_frames or limits.frames, arguments.max_pixels or limits.pixels, limits.held)
-    setting = LocalSetting(arguments.workers, arguments.device, limits, round(arguments.memory * 1e9))
-    return (_ray(arguments, setting, folders) if kinds[1] else setting.engine(folders)), None
+    options = LocalOptions(folders, arguments.device, limits, round(arguments.memory * 1e9))
+    return (_ray(arguments, options) if kinds[1] else local_engine(options, arguments.workers)), None
 
 
 def _comfyui(arguments: argparse.Namespace) -> ComfyUIEngine:
@@ -288,16 +290,16 @@ def _comfyui(arguments: argparse.Namespace) -> ComfyUIEngine:
     return ComfyUIEngine(arguments.server, checkouts, largest=arguments.max_download * 10**9)
 
 
-def _ray(arguments: argparse.Namespace, setting: LocalSetting, folders: Folders) -> MakeEngine:
+def _ray(arguments: argparse.Namespace, local: LocalOptions) -> MakeEngine:
     from ..batch.ray.engine import RayEngine, RayOptions
 
     options = RayOptions(
         address=arguments.ray or None,
         cores=arguments.cores,
         storage=arguments.storage,
-        models=tuple(str(folder.absolute()) for folder in folders.models),
+        models=tuple(str(folder.absolute()) for folder in local.folders.models),
     )
-    return lambda folder: RayEngine(options, setting.options(folders))
+    return lambda folder: RayEngine(options, local)
 
 
 def _dry_run(batch: Batch) -> int:

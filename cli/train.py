@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..fomm_core.wording import counted
-from .animate import DTYPES, positive
+from .animate import positive
+from .arguments import add_precision_argument
 from .picturing import picture_size
 from .terminal import say
 from .training_display import training_display
 
 if TYPE_CHECKING:
     from ..fomm_core.training.loop import RunOptions, Trainer
-    from ..fomm_core.training.plan import Wishes
+    from ..fomm_core.training.plan import Overrides
 
 EPILOG = """\
 examples:
@@ -138,12 +139,11 @@ def _add_computing_arguments(group: Any) -> None:
     group.add_argument(
         "--nodes", type=positive, default=1, metavar="N", help="number of machines; start the same command on each"
     )
-    group.add_argument(
-        "--precision",
-        choices=("auto", *DTYPES),
-        default="auto",
-        help="precision of convolutions; geometry is always float32 (default: auto: bfloat16 if the device is fast "
-        "at it, otherwise float32)",
+    add_precision_argument(
+        group,
+        "precision of convolutions; geometry is always float32 (default: auto: bfloat16 if the device is fast at it, "
+        "otherwise float32)",
+        earlier=False,
     )
 
 
@@ -212,10 +212,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _wishes(arguments: argparse.Namespace) -> Wishes:
-    from ..fomm_core.training.plan import Wishes
+def _wishes(arguments: argparse.Namespace) -> Overrides:
+    from ..fomm_core.training.plan import Overrides
 
-    return Wishes(
+    return Overrides(
         preset=arguments.preset,
         size=arguments.size,
         steps=arguments.steps,

@@ -7,13 +7,15 @@ import sys
 
 from fomm_nodes.fomm_core.training.data import PairSource, find_clips
 from fomm_nodes.fomm_core.training.loop import RunOptions, StepDone, Trainer
-from fomm_nodes.fomm_core.training.plan import Wishes
+from fomm_nodes.fomm_core.training.plan import Overrides
 from fomm_nodes.fomm_core.training.state import RunFolder
 
 clips_folder, run_folder, steps = sys.argv[1:]
 
 clips = find_clips(clips_folder, split="train")
-model, training = Wishes(preset="demo", size=(64, 64), steps=int(steps), batch_size=2, backbone="none").plan(len(clips))
+model, training = Overrides(preset="demo", size=(64, 64), steps=int(steps), batch_size=2, backbone="none").plan(
+    len(clips)
+)
 pairs = PairSource(clips, model.frame_size, training.augmentation, seed=0, batch_size=training.batch_size)
 trainer = Trainer(model, training, pairs, folder=RunFolder(run_folder), options=RunOptions(seed=0))
 

@@ -27,7 +27,7 @@ class Bound:
     optional: bool = False
     many: int = 0
 
-    def fits(self, value: Any) -> bool:
+    def allows(self, value: Any) -> bool:
         """Whether a value is within."""
         if value is None:
             return self.optional
@@ -49,7 +49,7 @@ class Bound:
 class Flag:
     """True or false; 0 and 1 are neither."""
 
-    def fits(self, value: Any) -> bool:
+    def allows(self, value: Any) -> bool:
         """Whether a value is one."""
         return isinstance(value, bool)
 
@@ -63,7 +63,7 @@ class Name:
 
     longest: int = 200
 
-    def fits(self, value: Any) -> bool:
+    def allows(self, value: Any) -> bool:
         """Whether a value is one."""
         return isinstance(value, str) and len(value) <= self.longest
 
@@ -77,7 +77,7 @@ class Choice:
 
     names: tuple[str, ...]
 
-    def fits(self, value: Any) -> bool:
+    def allows(self, value: Any) -> bool:
         """Whether a value is one."""
         return isinstance(value, str) and value in self.names
 
@@ -100,7 +100,7 @@ def check_fields(part: str, values: object, bounds: Bounds, error: type[FommErro
     """
     for name, bound in bounds.items():
         value = getattr(values, name)
-        if not bound.fits(value):
+        if not bound.allows(value):
             raise error(
                 f"expected a configuration that makes sense; {name} of {part} should be {bound}, and is {shown(value)}."
                 " Correct it; a file that says so is damaged, or of another model."

@@ -20,11 +20,8 @@ from .schedule import Schedule
 from .session import AnimationSession
 from .video import VideoWriter
 from .video.pixels import Pixels
-from .view import side_by_side
+from .view import LABELLED_HEIGHT, side_by_side
 from .whole import Canvas
-
-LABELLED_HEIGHT = 128
-"""Comparisons of smaller pictures go without labels: they would hide the heads."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,13 +18,13 @@ from .widget_kinds import BOX, BOX_SIDES, DYNAMIC_GROUP, NEW, UNSAVED, UNSENT, W
 
 SEEDS = ("seed", "noise_seed")
 CONTROLS = (None, True, False, "fixed", "increment", "decrement", "randomize", "increment-wrap")
-UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
+PREVIEWED_UPLOADS = ("image_upload", "video_upload", "animated_image_upload")
 """Options of a choice of files that put an upload button under its node."""
 
 MOST_ROWS = 20
 """Of a group of inputs."""
 
-FILES = (*UPLOADS, "audio_upload", "file_upload")
+FILES = (*PREVIEWED_UPLOADS, "audio_upload", "file_upload")
 """Options of a choice whose value is the name of a file in the input folder."""
 
 
@@ -83,7 +83,7 @@ class Input:
     @cached_property
     def has_upload(self) -> bool:
         """Whether a button to upload its file stands under the node."""
-        return self.is_placed and self.is_file and any(self.options.get(upload) for upload in UPLOADS)
+        return self.is_placed and self.is_file and any(self.options.get(upload) for upload in PREVIEWED_UPLOADS)
 
     @cached_property
     def brings(self) -> bool:

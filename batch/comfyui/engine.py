@@ -15,11 +15,11 @@ from ..engine import (
     ClosedError,
     Job,
     JobError,
+    JobProgress,
     NoWorkersError,
+    OnProgress,
     Outcome,
-    Progress,
     Promises,
-    Report,
     WorkerLostError,
 )
 from ..inspector import Inspector
@@ -146,14 +146,14 @@ class ComfyUIEngine:
         """Addresses of the servers that are not set aside."""
         return tuple(server.name for server in self._servers if not server.trouble)
 
-    def run(self, job: Job, progress: Report) -> Outcome:
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
         """Run a job on the server with the shortest queue; see `engine.Engine.run`."""
         with self._idle:
             self._active += 1
         try:
             refusals: dict[_Server, JobError] = {}
             while True:
-                server = self._choose(job.id, refusals, lambda: progress(Progress(job.id, "")))
+                server = self._choose(job.id, refusals, lambda: progress(JobProgress(job.id, "")))
                 try:
                     return self._render(server, job, progress)
                 except RefusedError as error:
@@ -243,13 +243,13 @@ class ComfyUIEngine:
 
     # ----- one job on one server
 
-    def _render(self, server: _Server, job: Job, progress: Report) -> Outcome:
+    def _render(self, server: _Server, job: Job, progress: OnProgress) -> Outcome:
         began = time.monotonic()
         prompt = Prompt(str(uuid.uuid4()), job, server.client, server.uploads)
 
         def tell(node: str = "", done: int = 0, total: int = 0) -> None:
             self._check_open()
-            progress(Progress(job.id, server.name if prompt.started else "", node, done, total))
+            progress(JobProgress(job.id, server.name if prompt.started else "", node, done, total))
 
         prompt.send_inputs(tell)
         with server.client.events(prompt.id) as events:

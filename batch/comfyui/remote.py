@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ...nodes.hosts.headless.files import Folders
-from ..engine import Job, Report
+from ..engine import Job, OnProgress
 from ..jobs import Digests
 from ..local.options import Results
 from ..outputs import Made, labels
@@ -46,7 +46,7 @@ class RemoteEngine:
         self._folders = folders
         self._digests = Digests(lambda state: None, lambda state, digest: None)
 
-    def make(self, job: Job, folder: Path, progress: Report) -> Results:
+    def make(self, job: Job, folder: Path, progress: OnProgress) -> Results:
         """As `LocalEngine.make`."""
         given = {file.name: Path(file.path) for file in job.inputs}
         inputs = tuple(input_files(job.graph, replace(self._folders, files=given), self._digests))

@@ -25,11 +25,11 @@ from ..engine import (
     ClosedError,
     Job,
     JobError,
+    JobProgress,
     NoWorkersError,
+    OnProgress,
     Outcome,
-    Progress,
     Promises,
-    Report,
 )
 from ..outputs import Made, labels, publish
 from ..passing import JOB_PREFIX, PassingFolder
@@ -64,7 +64,7 @@ class LocalEngine:
         """This process alone."""
         return (self.options.name,)
 
-    def run(self, job: Job, progress: Report) -> Outcome:
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
         """See `Engine.run`."""
         started = time.monotonic()
         job.output.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ class LocalEngine:
             files = publish(job, results.made)
         return Outcome(files, time.monotonic() - started, results.frames, self.options.name, results.reused)
 
-    def make(self, job: Job, folder: Path, progress: Report) -> Results:
+    def make(self, job: Job, folder: Path, progress: OnProgress) -> Results:
         """Run a job with its files in `folder`, under passing names.
 
         Raises:
@@ -83,7 +83,7 @@ class LocalEngine:
         if self._closed.is_set():
             raise NoWorkersError("the engine is closed.")
 
-        def going_on(told: Progress) -> None:
+        def going_on(told: JobProgress) -> None:
             if self._closed.is_set():
                 raise ClosedError
             progress(told)
@@ -122,7 +122,7 @@ class LocalEngine:
 class _Run:
     """One job at work."""
 
-    def __init__(self, engine: LocalEngine, job: Job, folder: Path, progress: Report) -> None:
+    def __init__(self, engine: LocalEngine, job: Job, folder: Path, progress: OnProgress) -> None:
         self.memo = engine.memo
         self.worker = engine.options.name
         self.job = job
@@ -214,7 +214,7 @@ class _Run:
         return HeadlessHost(self.setting, self.labels.get(node.id, node.title))
 
     def _report(self, done: int, total: int) -> None:
-        self.progress(Progress(self.job.id, self.worker, self.title, done, total))
+        self.progress(JobProgress(self.job.id, self.worker, self.title, done, total))
 
     def _keep(self, path: Path, *, title: str, preview: bool, frames: int) -> None:
         self.made.append(Made(title, path, preview, self.node))

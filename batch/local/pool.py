@@ -23,11 +23,11 @@ from ..engine import (
     ClosedError,
     Job,
     JobError,
+    JobProgress,
     NoWorkersError,
+    OnProgress,
     Outcome,
-    Progress,
     Promises,
-    Report,
     WorkerLostError,
 )
 from ..outputs import publish
@@ -101,7 +101,7 @@ class LocalPool:
         """The process ids of those that run."""
         return {worker.name: process.pid for worker in self._workers if (process := worker.process) is not None}
 
-    def run(self, job: Job, progress: Report) -> Outcome:
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
         """See `Engine.run`."""
         worker = self._take(job, progress)
         made = Path(tempfile.mkdtemp(prefix="job-", dir=self._folder))
@@ -118,13 +118,13 @@ class LocalPool:
             self._free.put(worker)
         return Outcome(files, time.monotonic() - started, results.frames, worker.name, results.reused)
 
-    def _take(self, job: Job, progress: Report) -> _Worker:
+    def _take(self, job: Job, progress: OnProgress) -> _Worker:
         while True:
             if self._closed:
                 raise NoWorkersError("the engine is closed.")
             with contextlib.suppress(queue.Empty):
                 return self._free.get(timeout=HEARTBEAT)
-            progress(Progress(job.id, ""))
+            progress(JobProgress(job.id, ""))
 
     def close(self) -> None:
         """Kill all processes, and remove what they leave."""
@@ -160,10 +160,10 @@ class _Worker:
         if "refused" in message:
             raise FommError(message["refused"])
 
-    def make(self, job: Job, folder: Path, progress: Report) -> Any:
+    def make(self, job: Job, folder: Path, progress: OnProgress) -> Any:
         process = self._running()
         self.idle = False
-        last = Progress(job.id, self.name)
+        last = JobProgress(job.id, self.name)
         progress(last)
         self._send(process, {"job": job_to(job), "folder": str(folder)})
         while True:

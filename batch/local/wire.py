@@ -9,7 +9,7 @@ from typing import Any
 
 from ...nodes.hosts.headless.files import Folders
 from ...nodes.hosts.headless.limits import Limits
-from ..engine import InputFile, Job, JobError, Progress
+from ..engine import InputFile, Job, JobError, JobProgress
 from ..outputs import Made
 from .options import LocalOptions, Results
 
@@ -79,11 +79,11 @@ def error_from(message: Mapping[str, Any]) -> JobError:
     )
 
 
-def progress_to(progress: Progress) -> Message:
+def progress_to(progress: JobProgress) -> Message:
     """How far a job is."""
     return asdict(progress)
 
 
-def progress_from(message: Mapping[str, Any]) -> Progress:
+def progress_from(message: Mapping[str, Any]) -> JobProgress:
     """The same on the other side."""
-    return Progress(**message)
+    return JobProgress(**message)

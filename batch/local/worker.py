@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from ...fomm_core.errors import FommError
 from ...nodes.spec import LISTS
-from ..engine import CancelledError, JobError, Progress
+from ..engine import CancelledError, JobError, JobProgress
 from .engine import LocalEngine
 from .preview import PreviewFile
 from .wire import error_to, job_from, options_from, progress_to, results_to
@@ -140,7 +140,7 @@ class _Worker:
         if self._job in self._cancelled:
             raise CancelledError("cancelled.")
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: JobProgress) -> None:
         message: dict[str, Any] = {"progress": progress_to(progress)}
         if self._previews is not None and (shown := self._previews.newest()):
             message["preview"] = str(shown)

@@ -19,11 +19,11 @@ from ..engine import (
     InputFile,
     Job,
     JobError,
+    JobProgress,
     NoWorkersError,
+    OnProgress,
     Outcome,
-    Progress,
     Promises,
-    Report,
     WorkerLostError,
 )
 from ..local.options import LocalOptions
@@ -136,7 +136,7 @@ class RayEngine:
         """Names of the actors, less those that do not come up."""
         return tuple(slot.name for slot in self._slots if slot.failures < STARTS)
 
-    def run(self, job: Job, progress: Report) -> Outcome:
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
         """Run a job on an actor that is free; see `engine.Engine.run`."""
         slot = self._take(job, progress)
         try:
@@ -198,12 +198,12 @@ class RayEngine:
         """A reference to what that method of its `Worker` will give."""
         return slot.actor.call.remote(method, *arguments)
 
-    def _take(self, job: Job, progress: Report) -> _Slot:
+    def _take(self, job: Job, progress: OnProgress) -> _Slot:
         give_up = time.monotonic() + self.options.patience
         while True:
             if self._closed.is_set():
                 raise NoWorkersError("the engine is closed.")
-            progress(Progress(job.id, ""))
+            progress(JobProgress(job.id, ""))
             with self._lock:
                 alive = [slot for slot in self._slots if slot.failures < STARTS]
                 for slot in alive:
@@ -244,10 +244,10 @@ class RayEngine:
         slot.coming, slot.trouble, slot.failures = None, "", 0
         return True
 
-    def _render(self, slot: _Slot, task: Task, sources: list[Any], progress: Report) -> Reply:
+    def _render(self, slot: _Slot, task: Task, sources: list[Any], progress: OnProgress) -> Reply:
         ray = self._ray
         running, hearing = self._ask(slot, "render", task, *sources), None
-        last = Progress(task.job.id, slot.name)
+        last = JobProgress(task.job.id, slot.name)
         try:
             progress(last)
             while True:
@@ -258,7 +258,7 @@ class RayEngine:
                     for told in reply.told:
                         progress(told)
                     return reply
-                told_now: tuple[Progress, ...] = (last,)
+                told_now: tuple[JobProgress, ...] = (last,)
                 if hearing in ready:
                     told_now, hearing = ray.get(hearing) or told_now, None
                 for last in told_now:

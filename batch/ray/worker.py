@@ -17,7 +17,7 @@ from typing import Any
 
 from ...nodes.hosts.headless.files import Folders
 from ...nodes.hosts.names import check_inside
-from ..engine import CancelledError, Job, JobError, Progress
+from ..engine import CancelledError, Job, JobError, JobProgress
 from ..local.engine import LocalEngine
 from ..local.wire import error_to, options_from
 from ..passing import PassingFolder
@@ -64,7 +64,7 @@ class Reply:
     frames: int = 0
     reused: int = 0
     error: Mapping[str, Any] | None = None
-    told: tuple[Progress, ...] = ()
+    told: tuple[JobProgress, ...] = ()
 
 
 class Worker:
@@ -89,7 +89,7 @@ class Worker:
         self._held: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._news = threading.Condition()  # guards what follows
         self._token = ""
-        self._told: list[Progress] = []
+        self._told: list[JobProgress] = []
         self._ended: deque[str] = deque(maxlen=64)
         self._unwanted: set[str] = set()
 
@@ -101,7 +101,7 @@ class Worker:
         """Its number on that machine."""
         return os.getpid()
 
-    def hear(self, token: str, seconds: float) -> tuple[Progress, ...]:
+    def hear(self, token: str, seconds: float) -> tuple[JobProgress, ...]:
         """The progress of an attempt over the next `seconds`, or until its end.
 
         Answering each step at once would cost a core 6 % where a job makes 40 steps a second.
@@ -144,7 +144,7 @@ class Worker:
     def _render(self, task: Task, sources: Sequence[bytes | str]) -> Reply:
         folder = Path(tempfile.mkdtemp(prefix="job-", dir=self._base))
         try:
-            self._report(Progress(task.job.id, self._engine.options.name))
+            self._report(JobProgress(task.job.id, self._engine.options.name))
             job = self._lay_out(task.job, sources)
             results = self._engine.make(job, folder, self._report)
             files = tuple(_send(index, made, task) for index, made in enumerate(results.made))
@@ -159,7 +159,7 @@ class Worker:
             shutil.rmtree(folder, ignore_errors=True)
         return Reply(files, results.frames, results.reused)
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, progress: JobProgress) -> None:
         with self._news:
             if self._token in self._unwanted:
                 raise CancelledError("the job was cancelled")
@@ -168,7 +168,7 @@ class Worker:
             else:
                 self._told.append(progress)
 
-    def _untold(self) -> tuple[Progress, ...]:
+    def _untold(self) -> tuple[JobProgress, ...]:
         told, self._told = tuple(self._told), []
         return told
 

@@ -18,7 +18,7 @@ from ..config import preset
 from ..errors import CheckpointError, FommError
 from ..files import digest_of, naming_full_disk
 from ..library import SUFFIXES, Record, kind_among, read_record, record_path, write_record
-from .transfer import PATIENCE, Patience, Remote, Report, download, forget, held
+from .transfer import PATIENCE, OnBytes, Patience, Remote, download, forget, held
 
 MARGIN = 16 << 20
 """Bytes that stay free on a disk."""
@@ -42,7 +42,7 @@ def install(
     *,
     preset_name: str | None = None,
     to_safetensors: bool = False,
-    report: Report | None = None,
+    report: OnBytes | None = None,
     patience: Patience = PATIENCE,
 ) -> Installed:
     """Download a file, or copy one from this machine, to `target`; check it, and record its SHA-256 beside it.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from obstore.store import HTTPStore
 
 PIECE = 1 << 18
-Report = Callable[[int, int], None]
+OnBytes = Callable[[int, int], None]
 """Hears of progress: bytes that are there, bytes in all."""
 
 
@@ -70,7 +70,7 @@ def look(url: str, *, patience: Patience = PATIENCE) -> Remote:
     return _run(_look(_store(url, replace(patience, retries=min(patience.retries, 2))), url), url)
 
 
-def download(remote: Remote, part: Path, *, report: Report | None = None, patience: Patience = PATIENCE) -> None:
+def download(remote: Remote, part: Path, *, report: OnBytes | None = None, patience: Patience = PATIENCE) -> None:
     """Bring `part` up to the whole file, going on from what it holds where that is a part of the same version.
 
     Whatever ends this early, Ctrl-C included, leaves `part` and a note beside it for the next call.
@@ -165,7 +165,7 @@ def _described(answer: GetResult, url: str) -> Remote:
     )
 
 
-async def _all_of(remote: Remote, part: Path, report: Report, patience: Patience) -> None:
+async def _all_of(remote: Remote, part: Path, report: OnBytes, patience: Patience) -> None:
     store = _store(remote.url, patience)
     rounds, ranges = 0, True
     while True:
@@ -201,7 +201,7 @@ class _ChangedError(Exception):
     """Another version of the file has appeared."""
 
 
-async def _rest_of(store: HTTPStore, remote: Remote, part: Path, start: int, report: Report) -> None:
+async def _rest_of(store: HTTPStore, remote: Remote, part: Path, start: int, report: OnBytes) -> None:
     from obstore.exceptions import NotSupportedError
 
     try:

@@ -16,7 +16,7 @@ from ..fitting import from_uint8
 from ..geometry import Keypoints
 from ..model import Frames
 from ..session import AnimationSession, PreparedSource, Rendered
-from .data import Clip, ClipSet, Problem
+from .data import Clip, ClipSet, LeftOut
 from .metrics import Column, Metric, build_metrics
 from .strips import strip
 
@@ -108,7 +108,7 @@ class Evaluation:
     clips: tuple[Score, ...]
     strips: tuple[Shown, ...]
     left_out: tuple[str, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[LeftOut, ...]
 
     @property
     def groups(self) -> tuple[Score, ...]:
@@ -190,7 +190,7 @@ def evaluate(
             rebuilt = _Rebuilt(session, metrics, size)
             score = rebuilt.score(clip, lengths[index], told)
         except (ImageError, OSError) as problem:
-            problems.append(Problem(clip.name, str(problem)))
+            problems.append(LeftOut(clip.name, str(problem)))
         else:
             scores.append(score)
             if index in sampled:

@@ -24,7 +24,7 @@ MODEL = "model."
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wishes:
+class Overrides:
     """What a user may ask for; None leaves it to the preset, or to the run that is resumed.
 
     preset: its name, or a configuration file (.yaml) of the published code. size: (height, width) of the frames. lr:

@@ -115,7 +115,7 @@ def pays(x: Tensor) -> bool:
     return x.device.type == "cpu" and x.shape[0] * x.shape[-2] * x.shape[-1] >= ENOUGH_PIXELS
 
 
-def quicken(model: MotionModel) -> None:
+def use_fast_layers(model: MotionModel) -> None:
     """Put the quick layers in place, with the very parameters of the plain ones.
 
     For training only: `lower` takes a plain model (see `MotionModel.from_state`).

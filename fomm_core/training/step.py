@@ -23,7 +23,7 @@ from .config import TrainingConfig
 from .family import Draws, background_motion, check_trains, rebuilt_motion, warp_loss
 from .landmarks import acting_map, check_tied, read_back, tied_difference
 from .pyramid import Pyramid
-from .quick import quicken
+from .quick import use_fast_layers
 from .transform import RandomTransform
 
 
@@ -63,7 +63,7 @@ class TrainingNetworks(nn.Module):
             check_tied(model.config.num_keypoints)
         if config.phase == "avd":
             return _for_avd(model)
-        quicken(model)
+        use_fast_layers(model)
         networks = TrainingNetworks(model, discriminator, backbone if config.perceptual else None).train()
         model.requires_grad_(True)
         model.detector.requires_grad_(not config.freeze_detector).train(not config.freeze_detector)

@@ -9,11 +9,9 @@ from torch import Tensor
 from ..errors import ImageError
 from ..geometry import Keypoints
 from ..model import Frames
-from ..view import draw_keypoints, occlusion_heat, side_by_side
+from ..view import LABELLED_HEIGHT, draw_keypoints, occlusion_heat, side_by_side
 
 COLUMNS = ("source", "driving", "keypoints", "warped", "occlusion", "result")
-LABELLED_HEIGHT = 96
-"""Smaller pictures go without labels: they would hide the heads."""
 
 
 def strip(

@@ -44,7 +44,7 @@ from .border import (
     STRENGTH_IN,
     WIDTH_IN,
 )
-from .motion import Canvas
+from .motion import ClipBuffer
 from .several import single
 from .source_clip import MISMATCHES
 
@@ -63,13 +63,13 @@ def _animate(
     with ExitStack() as stack:
         job, clip = begin(host, stack, model, source, driving, Settings(**settings), frame_rate, mask)
         sound = None if clip is None else clip.sound()
-        canvas = Canvas(len(job), job.size)
+        canvas = ClipBuffer(len(job), job.size)
         hidden = torch.zeros(len(job), *job.size)
         for rendered in job.frames:
             if (alpha := rendered.alpha) is not None:
                 hidden[canvas.done : canvas.done + len(rendered)] = 1 - alpha[:, 0].cpu()
             canvas.add(rendered)
-            job.told(host, canvas.done, rendered.images[-1])
+            job.report_progress(host, canvas.done, rendered.images[-1])
         heard = None if sound is None else host.read_sound(sound)
     keypoints = job.keypoints[0] if len(job.keypoints) == 1 else Keypoints.cat(job.keypoints)
     return canvas.images, canvas.masks, keypoints, float(job.fps), hidden, job.count, heard
@@ -101,7 +101,7 @@ def _animate_video(
             for rendered in job.frames:
                 write(to_uint8(rendered.images))
                 done += len(rendered)
-                job.told(host, done, rendered.images[-1])
+                job.report_progress(host, done, rendered.images[-1])
     return host.make_video(path), job.keypoints[0], float(job.fps), job.count
 
 

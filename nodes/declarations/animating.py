@@ -23,7 +23,7 @@ from ...fomm_core.session import AnimationSession, Rendered
 from ...fomm_core.video import frame_rate as exact_rate
 from ..spec import FrameStream, Host
 from .border import STILL_FPS, Sizing, anchor_of, images_from_graph, jacobian_of, with_mask
-from .clips import Fitting, Report, detect, first_frame, open_clip
+from .clips import Fitting, OnProgress, detect, first_frame, open_clip
 from .crop_paste import size_for
 from .several import Regions, each
 from .source_clip import SourceClip
@@ -79,7 +79,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Job:
+class PreparedAnimation:
     """An animation that is ready to be rendered: all keypoints are known.
 
     keypoints: of each face, T frames. frames: those of the first face, then those of the next. before: the parts of
@@ -101,7 +101,7 @@ class Job:
         """Frames of the clip."""
         return len(self.keypoints[0])
 
-    def told(self, host: Host, done: int, preview: Tensor) -> None:
+    def report_progress(self, host: Host, done: int, preview: Tensor) -> None:
         """Say how many frames there are."""
         host.progress(self.before * len(self) + done, (self.before + 1) * len(self), preview)
 
@@ -135,7 +135,7 @@ class _Work:
         values = [value] if region is None else [value, region]
         return self.host.remember(self.held, values, ("detected", self.settings.precision, self.fitting, even), make)
 
-    def report(self, part: int) -> Report:
+    def report(self, part: int) -> OnProgress:
         """Of one part of so many that are as long as each other."""
         return lambda done, total: self.host.progress(part * total + done, self.parts * total)
 
@@ -149,7 +149,7 @@ def begin(
     settings: Settings,
     frame_rate: float = 0.0,
     mask: Tensor | None = None,
-) -> tuple[Job, FrameStream | None]:
+) -> tuple[PreparedAnimation, FrameStream | None]:
     """Detect the clips, transfer the motion, and start the stream of frames. Clips stay open as long as `stack`.
 
     frame_rate: of the result, 0 for the driver's own. A video keeps its pace, and so do keypoints with times; pictures
@@ -185,7 +185,7 @@ def begin(
         some, frames = mover(driver, rate, fps)
         keypoints.append(some)
         streams.append(frames)
-    job = Job(tuple(keypoints), size, fps, chain.from_iterable(streams), parts - 1)
+    job = PreparedAnimation(tuple(keypoints), size, fps, chain.from_iterable(streams), parts - 1)
     return job, None if isinstance(moved, Keypoints) else moved
 
 

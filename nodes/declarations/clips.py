@@ -24,7 +24,7 @@ from .border import STILL_FPS
 from .streams import TensorStream
 
 READ_AT_ONCE = 16
-Report = Callable[[int, int], None]
+OnProgress = Callable[[int, int], None]
 
 
 def open_clip(host: Host, value: Any, title: str) -> AbstractContextManager[FrameStream]:
@@ -62,7 +62,7 @@ def detect(
     session: AnimationSession,
     clip: FrameStream,
     fitting: Fitting,
-    report: Report,
+    report: OnProgress,
     region: Region | None = None,
     *,
     even: bool = False,

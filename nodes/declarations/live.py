@@ -28,7 +28,7 @@ from .border import (
     images_to_graph,
     one_image,
 )
-from .motion import Canvas
+from .motion import ClipBuffer
 
 MOST_FRAMES = 256
 """Of one run: it is for what comes now; clips are for Animate."""
@@ -71,7 +71,7 @@ def _live(
     rest = host.remember(model, [source], key, lambda: _rest(session, frames[:1], prepared.working, shown))
     found = _detect(session, frames, rest.region, prepared.working, shown)
     moved = transfer(prepared.keypoints, found, rest.keypoints, TransferOptions(strength=strength))
-    canvas = Canvas(len(moved), shown)
+    canvas = ClipBuffer(len(moved), shown)
     for rendered in session.render(prepared, moved):
         canvas.add(rendered)
         host.progress(canvas.done, len(moved), rendered.images[-1])

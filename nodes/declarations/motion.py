@@ -74,14 +74,14 @@ def _dense_motion(
 def _generate(host: Host, model: Any, source: Tensor, motion: MotionClip, precision: str) -> tuple[Any, ...]:
     image = fit_images(one_image(source), *motion.working, mode=motion.fit, shown=motion.size)
     session = host.session(model, precision=precision, size=motion.working)
-    canvas = Canvas(len(motion), motion.size)
+    canvas = ClipBuffer(len(motion), motion.size)
     for rendered in session.generate(shown_at(session.prepare(image), motion.size), motion.motion):
         canvas.add(rendered)
         host.progress(canvas.done, len(motion), rendered.images[-1])
     return canvas.images, canvas.masks
 
 
-class Canvas:
+class ClipBuffer:
     """Frames and masks of a clip in graph layout, filled chunk by chunk: IMAGE [T, H, W, 3] and MASK [T, H, W].
 
     Of a transparent source the frames have straight colours, as Load Image gives them.

@@ -16,7 +16,7 @@ from ...fomm_core.model import MotionModel
 from ...fomm_core.precision import AUTO, choose_precision
 from ...fomm_core.training.data import PairSource
 from ...fomm_core.training.perceptual import BACKBONES, usual_path
-from ...fomm_core.training.plan import Wishes
+from ...fomm_core.training.plan import Overrides
 from ...fomm_core.training.presets import TRAINING_PRESETS
 from ...fomm_core.training.start import Start
 from ...fomm_core.wording import counted
@@ -87,13 +87,13 @@ class TrainSettings:
     precision: str
     random_seed: int
 
-    def wishes(self) -> Wishes:
+    def wishes(self) -> Overrides:
         """As the core takes them; the backbone is the first whose weights are there where it is to be chosen."""
         backbone = self.backbone
         if backbone == AUTO:
             there = (name for name, source in BACKBONES.items() if (path := usual_path(source)) and path.is_file())
             backbone = next(there, "none")
-        return Wishes(
+        return Overrides(
             preset=self.recipe,
             steps=self.steps,
             batch_size=self.batch_size,

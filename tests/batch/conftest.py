@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fomm_nodes.batch.engine import Job, Progress
+from fomm_nodes.batch.engine import Job, JobProgress
 from fomm_nodes.batch.jobs import Batch, Digests, plan
 from fomm_nodes.batch.local.engine import LocalEngine
 from fomm_nodes.batch.local.options import LocalOptions
@@ -110,5 +110,5 @@ def planned() -> Callable[[Batch], list[Any]]:
     return lambda batch: list(plan(batch, Digests(lambda state: None, lambda state, digest: None)))
 
 
-def nothing(progress: Progress) -> None:
+def nothing(progress: JobProgress) -> None:
     """Hears of progress and does nothing."""

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import pytest
 from fomm_nodes.batch.contents import ContentError, check
-from fomm_nodes.batch.driver import Tries, Watch
-from fomm_nodes.batch.engine import JobError, Progress
+from fomm_nodes.batch.driver import Callbacks, RetryPolicy
+from fomm_nodes.batch.engine import JobError, JobProgress
 from fomm_nodes.batch.inspector import Inspector
 from fomm_nodes.batch.local.engine import failure
-from fomm_nodes.batch.render import LocalSetting, run_batch
+from fomm_nodes.batch.local.options import LocalOptions
+from fomm_nodes.batch.render import local_engine, run_batch
 from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.graph.model import Node
 from fomm_nodes.nodes.hosts.headless.files import Folders
@@ -31,17 +32,17 @@ def test_a_decoder_that_dies_takes_its_job_alone_by_default(batch, pictures, inp
     engines = []
 
     def make(folder: Path):
-        engines.append(LocalSetting(device="cpu").engine(Folders((inputs,)))(folder))
+        engines.append(local_engine(LocalOptions(Folders((inputs,)), "cpu"))(folder))
         return engines[0]
 
-    def crash(progress: Progress) -> None:
+    def crash(progress: JobProgress) -> None:
         if progress.job == "00002" and progress.node and engines[0].processes:
             os.kill(next(iter(engines[0].processes.values())), signal.SIGSEGV)
 
     # the worker is stopped at that node until the signal has come
     for name in "b":
         Image.new("RGB", (3000, 3000)).save(inputs / f"{name}.png")
-    summary = run_batch(made, make, tries=Tries(retries=1), watch=Watch(progress=crash))
+    summary = run_batch(made, make, retry=RetryPolicy(retries=1), callbacks=Callbacks(progress=crash))
     assert (summary.done, summary.failed) == (2, 1)
     assert "broke down over the job" in summary.failures[0].error
     assert summary.failures[0].attempts == 2
@@ -49,7 +50,7 @@ def test_a_decoder_that_dies_takes_its_job_alone_by_default(batch, pictures, inp
 
 def test_a_device_that_is_none_is_said_before_any_job(tmp_path) -> None:
     with pytest.raises(FommError, match="no-such-device"):
-        LocalSetting(device="no-such-device").engine(Folders(()))(tmp_path)
+        local_engine(LocalOptions(Folders(()), "no-such-device"))(tmp_path)
     assert not list(tmp_path.iterdir())
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from fomm_nodes.batch import render as batches
 from fomm_nodes.batch.boot import start
-from fomm_nodes.batch.engine import Job, Outcome, Progress, Report
+from fomm_nodes.batch.engine import Job, JobProgress, OnProgress, Outcome
 from fomm_nodes.batch.jobs import Batch
 from fomm_nodes.batch.passing import JOB_PREFIX, LOCK, PassingFolder
 from fomm_nodes.fomm_core.errors import GraphError
@@ -27,8 +27,8 @@ class Writes:
     def __init__(self, then: Callable[[Job], None] = lambda job: None) -> None:
         self.then = then
 
-    def run(self, job: Job, progress: Report) -> Outcome:
-        progress(Progress(job.id, "one"))
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
+        progress(JobProgress(job.id, "one"))
         self.then(job)
         path = job.output.with_name(job.output.name + ".txt")
         path.parent.mkdir(parents=True, exist_ok=True)

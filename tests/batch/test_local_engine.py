@@ -11,7 +11,7 @@ import heic_files
 import numpy as np
 import pytest
 import torch
-from fomm_nodes.batch.engine import JobError, Progress
+from fomm_nodes.batch.engine import JobError, JobProgress
 from fomm_nodes.batch.local.engine import LocalEngine
 from fomm_nodes.batch.local.memo import Memo
 from fomm_nodes.batch.local.options import LocalOptions
@@ -25,7 +25,7 @@ from nearness import steps_near
 from PIL import Image
 
 
-def nothing(progress: Progress) -> None:
+def nothing(progress: JobProgress) -> None:
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fomm_nodes.batch.engine import CancelledError, Progress
+from fomm_nodes.batch.engine import CancelledError, JobProgress
 from fomm_nodes.batch.local.options import LocalOptions
 from fomm_nodes.batch.local.pool import LocalPool
 from fomm_nodes.nodes.hosts.headless.files import Folders
@@ -30,7 +30,7 @@ def pool(tmp_path_factory) -> Iterator[LocalPool]:
 def test_a_cancelled_job_ends_its_worker_at_once(pool, job, animation, tmp_path) -> None:
     animation["1"]["inputs"]["image"], animation["2"]["inputs"]["file"] = "source.png", "driving.mp4"
 
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: JobProgress) -> None:
         if progress.node == "Animate to Video":
             raise CancelledError("enough")
 

@@ -11,21 +11,21 @@ from pathlib import Path
 
 import pytest
 from fomm_nodes.batch import render as batches
-from fomm_nodes.batch.driver import Tries, Watch
+from fomm_nodes.batch.driver import Callbacks, RetryPolicy
 from fomm_nodes.batch.engine import (
     CancelledError,
     Job,
     JobError,
+    JobProgress,
     NoWorkersError,
+    OnProgress,
     Outcome,
-    Progress,
-    Report,
     WorkerLostError,
 )
 from fomm_nodes.batch.manifest import FAILED, Manifest
 from fomm_nodes.fomm_core.errors import FommError
 
-Behaviour = Callable[[Job, int, Report], None]
+Behaviour = Callable[[Job, int, OnProgress], None]
 
 
 class FakeEngine:
@@ -38,10 +38,10 @@ class FakeEngine:
         self.tries: Counter[str] = Counter()
         self.closed = 0
 
-    def run(self, job: Job, progress: Report) -> Outcome:
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
         tries = self.tries[job.output.name]
         self.tries[job.output.name] += 1
-        progress(Progress(job.id, "one"))
+        progress(JobProgress(job.id, "one"))
         self.behave(job, tries, progress)
         path = job.output.with_name(job.output.name + ".txt")
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -100,7 +100,7 @@ def test_a_batch_may_grow_and_shrink(five, batch, pictures) -> None:
 
 
 def test_failures_are_tried_again_then_reported_and_the_others_go_on(five) -> None:
-    def behave(job: Job, tries: int, progress: Report) -> None:
+    def behave(job: Job, tries: int, progress: OnProgress) -> None:
         if job.output.name == "2" and tries < 2:
             raise JobError("a bad moment")
         if job.output.name == "3":
@@ -110,8 +110,8 @@ def test_failures_are_tried_again_then_reported_and_the_others_go_on(five) -> No
 
     again: list[str] = []
     engine = FakeEngine(behave)
-    watch = Watch(again=lambda job, error: again.append(job.output.name))
-    summary = run(five, engine, tries=Tries(retries=2), watch=watch)
+    callbacks = Callbacks(again=lambda job, error: again.append(job.output.name))
+    summary = run(five, engine, retry=RetryPolicy(retries=2), callbacks=callbacks)
     assert engine.tries == {"1": 1, "2": 3, "3": 3, "4": 1, "5": 1}
     assert (summary.done, summary.failed) == (3, 2)
     assert {entry.name: (entry.error, entry.attempts) for entry in summary.failures} == {
@@ -128,49 +128,49 @@ def test_failures_are_tried_again_then_reported_and_the_others_go_on(five) -> No
 
 
 def test_a_lost_worker_costs_no_retry_but_not_for_ever(five) -> None:
-    def behave(job: Job, tries: int, progress: Report) -> None:
+    def behave(job: Job, tries: int, progress: OnProgress) -> None:
         if job.output.name == "1" and tries < 3:
             raise WorkerLostError("gone")
         if job.output.name == "5":
             raise WorkerLostError("gone again", details="last words")
 
     engine = FakeEngine(behave)
-    summary = run(five, engine, tries=Tries(retries=0))
+    summary = run(five, engine, retry=RetryPolicy(retries=0))
     assert (summary.done, summary.failed) == (4, 1)
     assert engine.tries["5"] == 6
     assert summary.failures[0].details == "last words"
 
 
 def test_a_job_that_exceeds_its_time(five) -> None:
-    def behave(job: Job, tries: int, progress: Report) -> None:
+    def behave(job: Job, tries: int, progress: OnProgress) -> None:
         deadline = time.monotonic() + 5
         while job.output.name == "2" and time.monotonic() < deadline:
             time.sleep(0.01)
-            progress(Progress(job.id, "one", "Slow Node", 1, 2))
+            progress(JobProgress(job.id, "one", "Slow Node", 1, 2))
 
     engine = FakeEngine(behave)
-    summary = run(five, engine, tries=Tries(retries=3, seconds=0.1))
+    summary = run(five, engine, retry=RetryPolicy(retries=3, seconds=0.1))
     assert (summary.done, summary.failed) == (4, 1)
     assert "took more than 0.1 s, in “Slow Node”" in summary.failures[0].error
     assert engine.tries["2"] == 1
 
 
 def test_waiting_for_a_worker_is_not_counted(five) -> None:
-    def waits(job: Job, progress: Report) -> None:
+    def waits(job: Job, progress: OnProgress) -> None:
         for _ in range(20):
             time.sleep(0.01)
-            progress(Progress(job.id, ""))
+            progress(JobProgress(job.id, ""))
 
     class Waiting(FakeEngine):
-        def run(self, job: Job, progress: Report) -> Outcome:
+        def run(self, job: Job, progress: OnProgress) -> Outcome:
             waits(job, progress)
             return super().run(job, progress)
 
-    assert run(five, Waiting(), tries=Tries(seconds=0.15)).complete
+    assert run(five, Waiting(), retry=RetryPolicy(seconds=0.15)).complete
 
 
 def test_without_workers_the_rest_stays_to_be_done(five) -> None:
-    def behave(job: Job, tries: int, progress: Report) -> None:
+    def behave(job: Job, tries: int, progress: OnProgress) -> None:
         if job.output.name not in ("1", "2"):
             raise NoWorkersError("no server is left")
 
@@ -187,14 +187,14 @@ def test_without_workers_the_rest_stays_to_be_done(five) -> None:
 def test_ctrl_c_abandons_what_is_in_flight(five) -> None:
     begun, cancelled = threading.Event(), []
 
-    def behave(job: Job, tries: int, progress: Report) -> None:
+    def behave(job: Job, tries: int, progress: OnProgress) -> None:
         if job.output.name == "1":
             return
         begun.set()
         try:
             while True:
                 time.sleep(0.01)
-                progress(Progress(job.id, "one"))
+                progress(JobProgress(job.id, "one"))
         except CancelledError:
             cancelled.append(job.output.name)
             raise
@@ -205,7 +205,7 @@ def test_ctrl_c_abandons_what_is_in_flight(five) -> None:
 
     engine = FakeEngine(behave)
     with pytest.raises(KeyboardInterrupt):
-        run(five, engine, watch=Watch(progress=lambda progress: tick()))
+        run(five, engine, callbacks=Callbacks(progress=lambda progress: tick()))
     assert engine.closed == 1
     assert cancelled
     engine = FakeEngine()
@@ -222,7 +222,7 @@ def test_faulty_rows_are_reported_and_the_others_rendered(batch, pictures) -> No
 
 
 def test_a_full_disk_is_said(five) -> None:
-    def behave(job: Job, tries: int, progress: Report) -> None:
+    def behave(job: Job, tries: int, progress: OnProgress) -> None:
         raise OSError(28, "No space left on device")
 
     summary = run(five, FakeEngine(behave))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from fomm_nodes.batch.engine import JobError, Progress
+from fomm_nodes.batch.engine import JobError, JobProgress
 from fomm_nodes.batch.local.engine import LocalEngine
 from fomm_nodes.batch.local.kinds import kinds_of
 from fomm_nodes.batch.render import local_schemas
@@ -29,7 +29,7 @@ def test_a_graph_is_checked_and_run_by_the_same_rule(
             kinds_of(read)
 
 
-def nothing(progress: Progress) -> None:
+def nothing(progress: JobProgress) -> None:
     """Hears of progress and does nothing."""
 
 

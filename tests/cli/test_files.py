@@ -212,7 +212,7 @@ def test_doctor_says_what_to_do_about_broken_libraries(fomm: Run, monkeypatch: p
     ],
 )
 def test_versions_are_compared_as_numbers(version: str, wanted: str, expected: bool) -> None:
-    assert doctor.fits(version, wanted) is expected
+    assert doctor.satisfies(version, wanted) is expected
 
 
 def fake_comfyui(folder: Path, version: str, *packs: str) -> Path:

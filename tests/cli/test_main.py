@@ -140,7 +140,7 @@ def test_motion_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(pipeline, "animate_files", look)
     arguments = "--mode absolute --jacobians off --no-scale --strength 0.5 --best-frame --smooth gaussian"
     arguments += " --smooth-sigma 2.5 --size 128x64 --fit pad --fps 12 --no-audio --quality 33 --start 1 --frames 9"
-    arguments += " --compare --overwrite --chunk 3 --dtype bfloat16 --device cpu --exact --debug -o x.mp4"
+    arguments += " --compare --overwrite --chunk 3 --precision bfloat16 --device cpu --exact --debug -o x.mp4"
     code, _, err = fomm("animate", SOURCE, DRIVING, *arguments.split())
     assert code == 1
     assert "SeenError" in err
@@ -162,13 +162,13 @@ def test_computing_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) ->
     from fomm_nodes.fomm_core import precision
 
     monkeypatch.setattr(precision, "is_fast", lambda dtype, device: True)
-    given = {"device": "cpu", "dtype": "bfloat16", "chunk": 3, "exact": True, "compile": True, "model": None}
+    given = {"device": "cpu", "precision": "bfloat16", "chunk": 3, "exact": True, "compile": True, "model": None}
     given |= {"preset": None, "config": None, "align_corners": False}
     session = open_session(argparse.Namespace(**given))
     assert (session.chunk, session.dtype, session.exact, session.device.type) == (3, torch.bfloat16, True, "cpu")
     assert session.compile
     assert session.config.align_corners is False
-    session = open_session(argparse.Namespace(**given | {"dtype": "auto", "align_corners": None}))
+    session = open_session(argparse.Namespace(**given | {"precision": "auto", "align_corners": None}))
     assert (session.dtype, session.config.align_corners) == (torch.float32, True)
 
 

@@ -24,7 +24,7 @@ pytest.importorskip("websockets")
 
 from fomm_nodes.batch.comfyui.engine import ComfyUIEngine
 from fomm_nodes.batch.comfyui.process import Checkout, ComfyProcess
-from fomm_nodes.batch.engine import CancelledError, InputFile, Job, JobError, Progress, WorkerLostError
+from fomm_nodes.batch.engine import CancelledError, InputFile, Job, JobError, JobProgress, WorkerLostError
 from fomm_nodes.batch.local.engine import LocalEngine
 from fomm_nodes.batch.local.options import LocalOptions
 from fomm_nodes.fomm_core.video import VideoReader
@@ -67,7 +67,7 @@ def make_job(as_graph, tmp_path: Path) -> Callable[[int], Job]:
     return make
 
 
-def render(engine: ComfyUIEngine, jobs: list[Job], heard: Callable[[Progress], Any]) -> dict[str, Any]:
+def render(engine: ComfyUIEngine, jobs: list[Job], heard: Callable[[JobProgress], Any]) -> dict[str, Any]:
     """What a driver does with jobs whose worker is lost: give them to another."""
 
     def one(job: Job) -> Any:
@@ -86,7 +86,7 @@ def frames(path: Path) -> np.ndarray:
 
 
 def test_a_server_of_ours_renders_a_batch_and_ends_with_us(checkout, make_job, tmp_path) -> None:
-    heard: list[Progress] = []
+    heard: list[JobProgress] = []
     with ComfyUIEngine(checkouts=[checkout]) as engine:
         outcomes = render(engine, [make_job(number) for number in range(4)], heard.append)
         process = engine._servers[0].process
@@ -119,7 +119,7 @@ def test_one_of_two_servers_is_killed_in_the_middle_of_a_job(checkout, make_job,
     other = ComfyProcess(checkout)
     killed = threading.Event()
 
-    def heard(progress: Progress) -> None:
+    def heard(progress: JobProgress) -> None:
         if progress.worker == other.url.removeprefix("http://") and progress.done > 2 and not killed.is_set():
             killed.set()
             os.killpg(other._process.pid, signal.SIGKILL)
@@ -140,7 +140,7 @@ def test_one_of_two_servers_is_killed_in_the_middle_of_a_job(checkout, make_job,
 
 
 def test_a_cancelled_job_ends_on_the_server(make_job, server) -> None:
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: JobProgress) -> None:
         if progress.done > 2:
             raise CancelledError("enough")
 

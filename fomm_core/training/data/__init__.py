@@ -2,8 +2,8 @@
 
 from .augment import Augmentation
 from .cache import prepare
-from .clips import Clip, ClipSet, Problem
+from .clips import Clip, ClipSet, LeftOut
 from .folders import find_clips
 from .pairs import Pairs, PairSource
 
-__all__ = ["Augmentation", "Clip", "ClipSet", "PairSource", "Pairs", "Problem", "find_clips", "prepare"]
+__all__ = ["Augmentation", "Clip", "ClipSet", "LeftOut", "PairSource", "Pairs", "find_clips", "prepare"]

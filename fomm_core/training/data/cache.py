@@ -17,7 +17,7 @@ from ...errors import DataError, ImageError
 from ...files import atomic_path
 from ...video.pixels import Pixels
 from ...wording import counted
-from .clips import Clip, ClipSet, Label, Problem, gathered
+from .clips import Clip, ClipSet, Label, LeftOut, gathered
 from .points import Points
 
 VERSION = 1
@@ -85,7 +85,7 @@ def prepare(
         wanted.setdefault(clip, folder / _file_name(clip, size))
     missing = [clip for clip, path in wanted.items() if not path.is_file()]
     _check_room(missing, size, folder)
-    made: dict[Clip, Clip | Problem] = {}
+    made: dict[Clip, Clip | LeftOut] = {}
     for done, (clip, path) in enumerate(wanted.items(), 1):
         made[clip] = _prepared(clip, size, path)
         if on_progress is not None:
@@ -121,7 +121,7 @@ def _check_room(missing: list[Clip], size: tuple[int, int], folder: Path) -> Non
         )
 
 
-def _prepared(clip: Clip, size: tuple[int, int], path: Path) -> Clip | Problem:
+def _prepared(clip: Clip, size: tuple[int, int], path: Path) -> Clip | LeftOut:
     """The clip's file, written where it is not there or not of this size."""
     label = Label(clip.name, clip.identity, clip.group)
     count = _stored_frames(path, size)
@@ -129,7 +129,7 @@ def _prepared(clip: Clip, size: tuple[int, int], path: Path) -> Clip | Problem:
         try:
             count = _write(clip, size, path)
         except ImageError as problem:
-            return Problem(clip.name, str(problem))
+            return LeftOut(clip.name, str(problem))
     return PreparedClip(label, path, count, size, clip)
 
 

@@ -191,7 +191,7 @@ def _file_key(paths: Sequence[Path]) -> str:
 
 
 @dataclass(frozen=True)
-class Problem:
+class LeftOut:
     """A clip that was left out, and why."""
 
     name: str
@@ -207,7 +207,7 @@ class ClipSet:
     """
 
     clips: tuple[Clip, ...]
-    problems: tuple[Problem, ...] = ()
+    problems: tuple[LeftOut, ...] = ()
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -253,18 +253,18 @@ class ClipSet:
         return replace(self, clips=clips)
 
 
-def gathered(opened: Iterable[Clip | Problem], *, place: str, fewest: int = FEWEST_FRAMES) -> ClipSet:
+def gathered(opened: Iterable[Clip | LeftOut], *, place: str, fewest: int = FEWEST_FRAMES) -> ClipSet:
     """The clips of at least `fewest` frames; the others are problems, each logged once.
 
     Raises DataError where no clip is left.
     """
     clips: list[Clip] = []
-    problems: list[Problem] = []
+    problems: list[LeftOut] = []
     for found in opened:
-        if isinstance(found, Problem):
+        if isinstance(found, LeftOut):
             problems.append(found)
         elif len(found) < fewest:
-            problems.append(Problem(found.name, f"expected at least {counted(fewest, 'frame')}; it has {len(found)}."))
+            problems.append(LeftOut(found.name, f"expected at least {counted(fewest, 'frame')}; it has {len(found)}."))
         else:
             clips.append(found)
     for problem in problems[:TOLD]:
@@ -280,10 +280,10 @@ def gathered(opened: Iterable[Clip | Problem], *, place: str, fewest: int = FEWE
     return ClipSet(tuple(clips), tuple(problems))
 
 
-def _in_memory(frames: Tensor, name: str) -> Clip | Problem:
+def _in_memory(frames: Tensor, name: str) -> Clip | LeftOut:
     try:
         if len(frames):
             as_rgb(frames)
     except ImageError as problem:
-        return Problem(name, str(problem))
+        return LeftOut(name, str(problem))
     return TensorClip(Label(name), frames)

@@ -13,7 +13,7 @@ from ...errors import DataError, ImageError
 from ...video.source import STILL_SUFFIXES, MediaSource, counting_order, kind_of
 from ...wording import why_missing
 from ..seeds import seed_at
-from .clips import FEWEST_FRAMES, Clip, ClipSet, Label, Problem, StillsClip, VideoClip, gathered
+from .clips import FEWEST_FRAMES, Clip, ClipSet, Label, LeftOut, StillsClip, VideoClip, gathered
 
 Split = Literal["train", "test", "all"]
 Found: TypeAlias = tuple[Path, tuple[Path, ...]]
@@ -110,10 +110,10 @@ def _label(path: Path, top: Path) -> Label:
     return Label(name, identity, relative.parts[0] if len(relative.parts) > 1 else "")
 
 
-def _opened(found: list[Found], top: Path, on_progress: Callable[[int, int], None] | None) -> Iterator[Clip | Problem]:
+def _opened(found: list[Found], top: Path, on_progress: Callable[[int, int], None] | None) -> Iterator[Clip | LeftOut]:
     """Each clip looked at once, several in turn by threads, which FFmpeg does not hold up."""
 
-    def look_at(clip: Found) -> Clip | Problem:
+    def look_at(clip: Found) -> Clip | LeftOut:
         path, stills = clip
         label = _label(path, top)
         if stills:
@@ -122,7 +122,7 @@ def _opened(found: list[Found], top: Path, on_progress: Callable[[int, int], Non
             video = VideoClip.open(path, label)
             len(video)  # passes over the file
         except (ImageError, OSError) as problem:
-            return Problem(label.name, str(problem))
+            return LeftOut(label.name, str(problem))
         return video
 
     with ThreadPoolExecutor(THREADS, "fomm-data") as pool:

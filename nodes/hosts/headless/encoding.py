@@ -74,7 +74,7 @@ class Encoding:
             return {}
         return {"svtav1-params": "lossless=1"} if (self.coder, self.crf) == ("libsvtav1", 0) else {"crf": str(self.crf)}
 
-    def fits(self, path: Path) -> bool:
+    def can_copy(self, path: Path) -> bool:
         """Whether a file's streams can be copied as they are."""
         with av.open(str(path)) as source:
             if not source.streams.video or source.streams.video[0].codec_context is None:

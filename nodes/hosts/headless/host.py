@@ -28,7 +28,7 @@ Show = Callable[[Tensor], None]
 """Gets a picture [3, H, W] in 0..1 of the work as it goes."""
 
 
-class Keep(Protocol):
+class KeepFile(Protocol):
     """Hears of each file that a node has finished."""
 
     def __call__(self, path: Path, *, title: str, preview: bool, frames: int) -> None:
@@ -52,7 +52,7 @@ class JobSetting:
     device: torch.device
     made: Path
     temporary: Path
-    keep: Keep
+    keep: KeepFile
     report: Callable[[int, int], None]
     metadata: Mapping[str, Any] = field(default_factory=dict)
     saved: dict[tuple[str, str], Path] = field(default_factory=dict)

@@ -231,7 +231,7 @@ def save_video(video: Video, path: Path, encoding: Encoding, metadata: Metadata,
             f"expected the colour space auto or {space}, as the video has it; got {wanted}. Colours are not converted."
         )
     text = _as_text(metadata)
-    if isinstance(video, FileVideo) and encoding.fits(video.path):
+    if isinstance(video, FileVideo) and encoding.can_copy(video.path):
         pictures = copy_streams(video.path, path, text)
         if pictures is not None:
             return pictures

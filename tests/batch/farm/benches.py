@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import pytest
 from fake_comfy import Ended, FakeComfy
-from fomm_nodes.batch.engine import CancelledError, Engine, Job, JobError, Progress
+from fomm_nodes.batch.engine import CancelledError, Engine, Job, JobError, JobProgress
 from fomm_nodes.batch.local.engine import LocalEngine
 from fomm_nodes.batch.local.options import LocalOptions
 from fomm_nodes.graph.model import Graph
@@ -151,7 +151,7 @@ class WorkingComfy(FakeComfy):
         ids = {node.title: key for key, node in Graph.from_api(graph).nodes.items()}
         at_work = [""]
 
-        def progress(told: Progress) -> None:
+        def progress(told: JobProgress) -> None:
             if self.interrupted.is_set() or self._dead.is_set():
                 raise CancelledError("interrupted")
             at_work[0] = ids[told.node]

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 import pytest
 from benches import BENCHES, Bench, LocalBench, alive
-from fomm_nodes.batch.driver import Runner, Watch
+from fomm_nodes.batch.driver import Callbacks, Runner
 from fomm_nodes.batch.engine import (
     CancelledError,
     ClosedError,
     Engine,
     Job,
     JobError,
+    JobProgress,
     NoWorkersError,
-    Progress,
     WorkerLostError,
 )
 from fomm_nodes.batch.jobs import Batch, Digests, plan
@@ -147,7 +147,7 @@ def files_below(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def once_at_work(progress: Progress) -> bool:
+def once_at_work(progress: JobProgress) -> bool:
     """In the middle of the animation, which has been told at least one of its steps."""
     return progress.node == "My FOMM_AnimateVideo" and progress.done > 0
 
@@ -196,7 +196,7 @@ def test_engines_that_keep_results_say_so(bench, engine) -> None:
 
 
 def test_a_cancelled_job_ends_early_and_leaves_nothing(bench, engine, make_job, told, tmp_path) -> None:
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: JobProgress) -> None:
         if once_at_work(progress):
             raise CancelledError("enough")
 
@@ -241,10 +241,10 @@ def test_a_killed_worker_is_noticed_and_its_job_is_done_by_another(bench, engine
     graph["2"]["inputs"]["file"] = "medium.mp4"
     graph["4"]["inputs"]["strength"] = 0.5  # nothing of it is there yet
     batch = batch_of(graph, inputs, tmp_path / "out")
-    killed: list[Progress] = []
+    killed: list[JobProgress] = []
     again: list[JobError] = []
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: JobProgress) -> None:
         if once_at_work(progress) and not killed:
             killed.append(progress)
             bench.kill(engine)
@@ -252,8 +252,8 @@ def test_a_killed_worker_is_noticed_and_its_job_is_done_by_another(bench, engine
     with Manifest(batch.output) as manifest:
         jobs = list(plan(batch, Digests(manifest.digest, manifest.learn)))
         manifest.register(jobs, "now")
-        watch = Watch(progress=kill, again=lambda job, error: again.append(error))
-        Runner(engine, manifest, "now", watch=watch).run(jobs)
+        callbacks = Callbacks(progress=kill, again=lambda job, error: again.append(error))
+        Runner(engine, manifest, "now", callbacks=callbacks).run(jobs)
         assert manifest.counts("now").done == 1
     assert [type(error) for error in again] == [WorkerLostError]
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"graph.mp4", ".fomm"}

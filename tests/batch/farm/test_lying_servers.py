@@ -14,7 +14,7 @@ pytest.importorskip("httpx")
 pytest.importorskip("websockets")
 
 from fomm_nodes.batch.comfyui.engine import ComfyUIEngine
-from fomm_nodes.batch.driver import Tries, Watch
+from fomm_nodes.batch.driver import Callbacks, RetryPolicy
 from fomm_nodes.batch.engine import CancelledError, JobError, NoWorkersError, WorkerLostError
 from fomm_nodes.batch.jobs import Batch
 from fomm_nodes.batch.render import local_schemas, render, run_batch
@@ -145,7 +145,7 @@ def test_a_time_limit_ends_a_download_that_drips(liar, tmp_path, monkeypatch) ->
     folders = Folders((tmp_path / "in",))
     batch = Batch(Graph.from_api(graph), "graph", local_schemas(folders), folders, tmp_path / "out")
     began = time.monotonic()
-    summary = run_batch(batch, lambda folder: engine_of(server), tries=Tries(retries=0, seconds=1.0))
+    summary = run_batch(batch, lambda folder: engine_of(server), retry=RetryPolicy(retries=0, seconds=1.0))
     assert time.monotonic() - began < LIMIT
     assert "took more than 1 s" in summary.failures[0].error
 
@@ -165,7 +165,7 @@ def test_ctrl_c_ends_a_download_that_drips(liar, tmp_path, monkeypatch) -> None:
             input_folder=tmp_path / "in",
             output=tmp_path / "out",
             engine=engine_of(server),
-            watch=Watch(progress=lambda progress: tick(), tick=tick),
+            callbacks=Callbacks(progress=lambda progress: tick(), tick=tick),
         )
     assert time.monotonic() - began < LIMIT
 

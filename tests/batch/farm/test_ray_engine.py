@@ -27,8 +27,8 @@ from fomm_nodes.batch.engine import (
     InputFile,
     Job,
     JobError,
+    JobProgress,
     NoWorkersError,
-    Progress,
     WorkerLostError,
 )
 from fomm_nodes.batch.local.engine import LocalEngine
@@ -111,7 +111,7 @@ def test_files_travel_through_a_shared_storage(cluster, make_job, told, tmp_path
 def test_an_actor_that_dies_loses_only_its_job(engine, make_job, told) -> None:
     job = make_job(1, steps=3000, size=512)
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: JobProgress) -> None:
         if progress.node:
             told.then = None
             slot = next(slot for slot in engine._slots if slot.name == progress.worker)
@@ -129,7 +129,7 @@ def test_an_actor_that_dies_loses_only_its_job(engine, make_job, told) -> None:
 
 
 def test_a_cancelled_job_costs_no_actor(engine, make_job, told) -> None:
-    def cancel(progress: Progress) -> None:
+    def cancel(progress: JobProgress) -> None:
         if progress.node:
             raise CancelledError("enough")
 

@@ -16,7 +16,7 @@ from fomm_nodes.fomm_core.training.avd import PoseSource, stretched
 from fomm_nodes.fomm_core.training.data import PairSource, find_clips
 from fomm_nodes.fomm_core.training.hardware import Hardware
 from fomm_nodes.fomm_core.training.loop import RunOptions, Trainer
-from fomm_nodes.fomm_core.training.plan import Wishes
+from fomm_nodes.fomm_core.training.plan import Overrides
 from fomm_nodes.fomm_core.training.start import Start
 from fomm_nodes.fomm_core.training.state import RunFolder
 from nearness import near
@@ -31,7 +31,7 @@ def source_of(folder: Path, size: tuple[int, int], batch: int = 4) -> PairSource
 
 
 def trainer(clips: Path, model: MotionModel, run: Path | None, *, steps: int = 6) -> Trainer:
-    config, training = Wishes(phase="avd", steps=steps, batch_size=4).plan(5, Start.of(model))
+    config, training = Overrides(phase="avd", steps=steps, batch_size=4).plan(5, Start.of(model))
     kept = None if run is None else RunFolder(run)
     options = RunOptions(strip_steps=1, hardware=Hardware(accelerator="cpu"))
     return Trainer(
@@ -118,13 +118,13 @@ def test_stretched_as_the_picture_is() -> None:
 
 def test_what_is_missing_is_said(folder: Path) -> None:
     with pytest.raises(TrainingError, match=r"expected a finished model for the phase 'avd'.*--from"):
-        Wishes(phase="avd").plan(5)
+        Overrides(phase="avd").plan(5)
     start = Start.of(small_model("fomm"))
     with pytest.raises(TrainingError, match="expected neither a preset nor a size"):
-        Wishes(phase="avd", preset="demo").plan(5, start)
+        Overrides(phase="avd", preset="demo").plan(5, start)
     with pytest.raises(TrainingError, match="got one of part swap"):
-        Wishes(phase="avd").plan(5, Start.of(small_family_model("partswap")))
-    config, training = Wishes(phase="avd").plan(5, start)
+        Overrides(phase="avd").plan(5, Start.of(small_family_model("partswap")))
+    config, training = Overrides(phase="avd").plan(5, start)
     with pytest.raises(TrainingError, match="expected clips"):
         Trainer(config, training, MadeUpPairs((32, 32)), start=start)
 
@@ -132,6 +132,6 @@ def test_what_is_missing_is_said(folder: Path) -> None:
 def test_training_the_motion_again_leaves_it_out() -> None:
     model = small_family_model("mraa")
     start = Start.of(model)
-    wishes = Wishes(preset="mraa-vox-256", backbone="none")
+    wishes = Overrides(preset="mraa-vox-256", backbone="none")
     assert wishes.plan(5, start)[0].avd is None
     assert replace(wishes, freeze_detector=True).plan(5, start)[0].avd == small_family_config("mraa").avd

@@ -16,7 +16,13 @@ from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.training.backbones import IMAGENET_MEAN, IMAGENET_STD, mobilenet_v2, vgg19
 from fomm_nodes.fomm_core.training.perceptual import BACKBONES, build_backbone, usual_path
 from fomm_nodes.fomm_core.training.pyramid import Pyramid
-from fomm_nodes.fomm_core.training.quick import FourAtOnceConv2d, SameConv2d, UpsamplingConv2d, WideConv2d, quicken
+from fomm_nodes.fomm_core.training.quick import (
+    FourAtOnceConv2d,
+    SameConv2d,
+    UpsamplingConv2d,
+    WideConv2d,
+    use_fast_layers,
+)
 from nearness import DOUBLE, NETWORK, near
 from torch import Tensor, nn
 
@@ -108,7 +114,7 @@ def test_winograd_and_its_gradients(side: int) -> None:
 def test_a_quick_model_is_the_same_model(make: Callable[..., MotionModel]) -> None:
     plain = make()
     quick = copy.deepcopy(plain)
-    quicken(quick)
+    use_fast_layers(quick)
     assert list(quick.state_dict()) == list(plain.state_dict())
     images = torch.rand(4, 3, 64, 64)
     keypoints = plain.detect(images)
@@ -119,7 +125,7 @@ def test_a_quick_model_is_the_same_model(make: Callable[..., MotionModel]) -> No
     near(got.images, expected.images, NETWORK)
     assert any(isinstance(layer, UpsamplingConv2d) for layer in quick.modules())
     assert isinstance(quick.generator.final, FourAtOnceConv2d)
-    quicken(quick)  # a second time changes nothing
+    use_fast_layers(quick)  # a second time changes nothing
     again = MotionModel.from_state(plain.config, quick.state_dict(), name="again").eval()
     near(again(images, keypoints, driving).images, expected.images)
 
