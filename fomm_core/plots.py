@@ -13,10 +13,10 @@ from torch import Tensor
 from .checking import DriveCheck
 from .errors import ImageError, KeypointError
 from .geometry import Keypoints, resize_maps
-from .video.pixels import Pixels
 from .view import (
     INK,
     Colour,
+    Drawing,
     draw_keypoints,
     keypoint_colours,
     occlusion_heat,
@@ -112,7 +112,7 @@ Box = tuple[int, int, int, int]
 
 
 def _panel(
-    canvas: Pixels,
+    canvas: Drawing,
     box: Box,
     name: str,
     values: np.ndarray,
@@ -169,7 +169,7 @@ def _panel(
     write_text(canvas, name, (left + 0.5 * size, top + 1.3 * size), size, outline=True)
 
 
-def _frame_numbers(canvas: Pixels, left: int, right: int, height: int, frames: int, size: float) -> None:
+def _frame_numbers(canvas: Drawing, left: int, right: int, height: int, frames: int, size: float) -> None:
     """Some round numbers of frames under the panels."""
     steps = [step * 10**power for power in range(7) for step in (1, 2, 5)]
     room = max(1.0, (right - left) / (7 * size))
@@ -204,7 +204,7 @@ def draw_parts(picture: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
         result = torch.lerp(result, colour[:, None, None].expand_as(result), layer)
     size = max(9.0, min(height, width) / 22)
 
-    def draw(canvas: Pixels, frame: int) -> None:
+    def draw(canvas: Drawing, frame: int) -> None:
         for layer, colour in zip(layers.numpy(), colours, strict=True):
             inside = (layer >= 0.5 * max(float(layer.max()), 1e-6)).astype(np.uint8)
             outlines, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)

@@ -16,8 +16,9 @@ from torch import Tensor
 
 from .errors import ImageError, KeypointError
 from .geometry import Keypoints, Motion, identity_flow, resize_flow, resize_maps, warp
-from .video.pixels import Pixels
 
+Drawing = np.ndarray
+"""[H, W, 3] uint8 RGB, drawn upon in place."""
 Colour = tuple[int, int, int]
 
 INK: Colour = (16, 18, 24)
@@ -84,7 +85,7 @@ def draw_keypoints(
         shapes = keypoints.jacobian.detach().double().numpy() * half[:, None] / np.maximum(half, 0.5)
         shown &= np.isfinite(shapes).all((-2, -1))
 
-    def draw(canvas: Pixels, frame: int) -> None:
+    def draw(canvas: Drawing, frame: int) -> None:
         visible = [index for index in range(keypoints.count) if shown[frame, index]]
         if shapes is not None:
             for index in visible:
@@ -210,7 +211,7 @@ def _titled(images: Tensor, label: str) -> Tensor:
         return images
     bottom, right = math.ceil(size + 2 * margin), math.ceil(text_width(label, size) + 3 * margin)
 
-    def draw(canvas: Pixels, frame: int) -> None:
+    def draw(canvas: Drawing, frame: int) -> None:
         canvas[:] = (0.25 * canvas + 0.75 * np.array(INK)).round().astype(np.uint8)
         write_text(canvas, label, (1.5 * margin, margin + size), size)
 
@@ -219,7 +220,7 @@ def _titled(images: Tensor, label: str) -> Tensor:
     return titled
 
 
-def painted(images: Tensor, draw: Callable[[Pixels, int], None]) -> Tensor:
+def painted(images: Tensor, draw: Callable[[Drawing, int], None]) -> Tensor:
     """Draw with 8-bit anti-aliasing upon copies; pixels that were not touched keep their exact values."""
     result = images.detach().float().cpu().clone(memory_format=torch.contiguous_format)
     for frame, image in enumerate(result):
@@ -232,13 +233,13 @@ def painted(images: Tensor, draw: Callable[[Pixels, int], None]) -> Tensor:
     return result.to(images)
 
 
-def _draw_disc(canvas: Pixels, centre: np.ndarray, colour: Colour, radius: float) -> None:
+def _draw_disc(canvas: Drawing, centre: np.ndarray, colour: Colour, radius: float) -> None:
     rim = max(0.8, 0.28 * radius)
     for size, shade in ((radius + rim, INK), (radius, PAPER), (radius - 0.6 * rim, colour)):
         cv2.circle(canvas, _fixed(canvas, centre), max(_fixed_length(size), 1), shade, -1, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _draw_local_map(canvas: Pixels, centre: np.ndarray, shape: np.ndarray, colour: Colour, radius: float) -> None:
+def _draw_local_map(canvas: Drawing, centre: np.ndarray, shape: np.ndarray, colour: Colour, radius: float) -> None:
     """The circle of 3.5 radii around a keypoint of the reference and its axes, as `shape` [2, 2] (pixels) maps them."""
     angle = np.linspace(0, 2 * np.pi, 49)[:-1]
     reach = 3.5 * radius
@@ -255,7 +256,7 @@ def _draw_local_map(canvas: Pixels, centre: np.ndarray, shape: np.ndarray, colou
             cv2.polylines(canvas, [path], closed, shade or own, line_width, cv2.LINE_AA, SUBPIXEL_BITS)
 
 
-def _fixed(canvas: Pixels, point: np.ndarray) -> tuple[int, int]:
+def _fixed(canvas: Drawing, point: np.ndarray) -> tuple[int, int]:
     """A point in the fixed-point units of the drawing functions, kept within reach of the picture."""
     reach = 4 * max(canvas.shape[:2]) + 64
     x, y = np.rint(np.clip(point, -reach, reach) * (1 << SUBPIXEL_BITS))
@@ -275,7 +276,7 @@ def text_width(text: str, size: float) -> float:
     return float(cv2.getTextSize(text, FONT, size / FONT_HEIGHT, max(1, round(size / 12)))[0][0])
 
 
-def write_text(canvas: Pixels, text: str, corner: tuple[float, float], size: float, *, outline: bool = False) -> None:
+def write_text(canvas: Drawing, text: str, corner: tuple[float, float], size: float, *, outline: bool = False) -> None:
     """Text with capitals `size` pixels high; `corner` is its lower left (x, y)."""
     thickness = max(1, round(size / 12))
     place = (round(corner[0]), round(corner[1]))
@@ -286,7 +287,7 @@ def write_text(canvas: Pixels, text: str, corner: tuple[float, float], size: flo
     cv2.putText(canvas, text, place, FONT, size / FONT_HEIGHT, PAPER, thickness, cv2.LINE_AA)
 
 
-def _inside(canvas: Pixels, text: str, corner: np.ndarray, size: float) -> tuple[float, float]:
+def _inside(canvas: Drawing, text: str, corner: np.ndarray, size: float) -> tuple[float, float]:
     """`corner` moved so that the text does not leave the picture."""
     height, width = canvas.shape[:2]
     x = min(float(corner[0]), width - 1 - text_width(text, size))

@@ -8,11 +8,17 @@ import numpy as np
 
 from .head import Doubles
 
-MANNERS = {"talking": 0.47, "lively": 0.33, "wide": 0.12, "quiet": 0.08}
-"""How often: everyday speech, speech with wide vowels, one long opening (a yawn, a call, a held note), lips that hardly
-part.
+MANNERS = {"talking": 0.39, "lively": 0.27, "smiling": 0.18, "wide": 0.1, "quiet": 0.06}
+"""How often: everyday speech, speech with wide vowels, a smile that comes and goes and shows teeth, one long opening (a
+yawn, a call, a held note), lips that hardly part.
 """
-PEAKS = {"talking": (0.42, 0.65), "lively": (0.55, 0.75), "wide": (0.6, 0.8), "quiet": (0.08, 0.2)}
+PEAKS = {
+    "talking": (0.42, 0.65),
+    "lively": (0.55, 0.75),
+    "smiling": (0.12, 0.4),
+    "wide": (0.6, 0.8),
+    "quiet": (0.08, 0.2),
+}
 """The widest opening of a clip, over the mouth's width. The mesh network sees little more than half of it, so that its
 measure spans what it does in real clips of talking people, 0.25 to 0.5.
 """
@@ -48,6 +54,8 @@ class Speech:
         peak = float(rng.uniform(*PEAKS[manner]))
         keys = _one_opening(frames / fps, rng) if manner == "wide" else _syllables(frames / fps, rng)
         times = np.arange(frames) / fps
+        if manner == "smiling":
+            return cls._smiling(times, peak, rng)
         mouth = _over_time(times, keys[:, 0], keys[:, 1], SMOOTH)
         mouth *= peak / max(float(mouth.max()), 0.3)
         lips = np.clip(keys[:, 2] * rng.uniform(0.4, 1.0), -1, 1)
@@ -59,6 +67,23 @@ class Speech:
         dropped = np.clip(rng.uniform(0, 0.7) * mouth / max(peak, 0.05), 0, 1)
         tongue = _over_time(times, keys[:, 0], keys[:, 3], SMOOTH_WIDTH)
         return cls(np.maximum(mouth, 0), width, smile, raised, dropped, tongue)
+
+    @classmethod
+    def _smiling(cls, times: Doubles, peak: float, rng: np.random.Generator) -> Speech:
+        """Lips part over the teeth as their corners rise; now and then a word is spoken meanwhile."""
+        smile = _one_opening(float(times[-1]), rng)
+        grin = np.clip(_over_time(times, smile[:, 0], smile[:, 1], 2 * SMOOTH), 0, 1)
+        spoken = _syllables(float(times[-1]), rng)
+        words = rng.choice([0.0, rng.uniform(0.1, 0.5)]) * _over_time(times, spoken[:, 0], spoken[:, 1], SMOOTH)
+        mouth = peak * np.clip(grin ** rng.uniform(0.7, 1.6) + words, 0, None)
+        return cls(
+            mouth=np.asarray(mouth),
+            width=np.asarray(grin * rng.uniform(0.2, 1.0)),
+            smile=np.asarray(grin * rng.uniform(0.5, 1.0)),
+            raised=np.asarray(grin * rng.uniform(0.4, 1.0)),
+            dropped=np.asarray(grin * rng.uniform(0.0, 0.6)),
+            tongue=np.full(len(times), 0.2),
+        )
 
 
 def _syllables(seconds: float, rng: np.random.Generator) -> Doubles:

@@ -37,7 +37,7 @@ class Seen:
         face: Face | None = None
         mouths, eyes = [], []
         for frame in frames:
-            face = _followed(frame, finder, face)
+            face = followed(frame, finder, face)
             mouths.append(np.nan if face is None else face.mouth_opening)
             eyes.append((np.nan, np.nan) if face is None or face.eye_opening is None else face.eye_opening)
         return cls(np.array(mouths), np.array(eyes).reshape(-1, 2))
@@ -66,7 +66,7 @@ def fault(seen: Seen, mouth: npt.NDArray[np.floating], lids: Doubles) -> str | N
     return None
 
 
-def _followed(frame: Pixels, finder: FaceFinder, before: Face | None) -> Face | None:
+def followed(frame: Pixels, finder: FaceFinder, before: Face | None) -> Face | None:
     """The face where it was in the frame before, else wherever it is."""
     if before is not None:
         points, presence = finder.mesh(frame, mesh_squares(before.points[None]))
