@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import CheckpointError, FommError
+from .errors import ConfigError, FommError
 
 SHOWN = 80
 """Characters of a wrong value that a message shows."""
@@ -93,7 +93,7 @@ def whole(low: int, high: int, *, optional: bool = False, many: int = 0) -> Boun
     return Bound(low, high, whole=True, optional=optional, many=many)
 
 
-def check_fields(part: str, values: object, bounds: Bounds, error: type[FommError] = CheckpointError) -> None:
+def check_fields(part: str, values: object, bounds: Bounds, error: type[FommError] = ConfigError) -> None:
     """Raise `error`, naming the first attribute of `values` that has another type than its bound, or is outside of it.
 
     part: what `values` are, for the message.

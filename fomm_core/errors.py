@@ -24,6 +24,14 @@ class CheckpointError(FommError):
     """A weights file is missing, damaged, unsafe, or of another architecture."""
 
 
+class ConfigError(FommError):
+    """A configuration is incomplete, out of bounds, or contradicts itself."""
+
+
+class PerformanceError(FommError):
+    """A saved performance is missing, damaged, or of a newer format."""
+
+
 class SizeError(FommError):
     """An image size does not fit the strides of the networks."""
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from ..checksums import is_as_written
 from ..config import MotionModelConfig, preset
 from ..cost import MOST, Cost, check_cost
-from ..errors import CheckpointError
+from ..errors import CheckpointError, ConfigError
 from ..library import find_model, foreign_folder
 from ..model import MotionModel
 from ..networks import MultiScaleDiscriminator
@@ -87,7 +87,10 @@ def read_checkpoint(
         )
     if (what := foreign_file(path)) is not None:
         raise CheckpointError(f"expected a weights file at '{path}'. {what}")
-    checkpoint = _read_safetensors(path, config) if _is_safetensors(path) else _read_published(path, config)
+    try:
+        checkpoint = _read_safetensors(path, config) if _is_safetensors(path) else _read_published(path, config)
+    except ConfigError as problem:
+        raise CheckpointError(f"'{path}': {problem}") from problem
     check_cost(checkpoint.config, most, what=f"a model in '{path}'")
     _check_size(checkpoint, most)
     broken = [key for key, tensor in checkpoint.state.items() if not _is_finite(tensor)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from typing import Any
 
 from ..bounds import Bounds, Choice, Flag, as_tuple, check_fields, whole
-from ..errors import CheckpointError, SizeError
+from ..errors import ConfigError, SizeError
 from .parts import (
     COMFORTABLE_SIDE,
     HEAD_SIZE,
@@ -51,7 +51,7 @@ class MotionModelConfig:
         background: The predictor of the camera's motion (see `BackgroundConfig`); None for models without.
 
     Raises:
-        CheckpointError: A value is out of bounds, or the networks are not those of the family.
+        ConfigError: A value is out of bounds, or the networks are not those of the family.
 
     Example:
         >>> from fomm_nodes.fomm_core import PRESETS
@@ -82,40 +82,38 @@ class MotionModelConfig:
         flags: Bounds = {"estimate_jacobian": Flag(), "align_corners": Flag()}
         check_fields("the model", self, {"frame_size": whole(1, MOST_PIXELS, many=2), **numbers, **flags})
         if len(self.frame_size) != 2:
-            raise CheckpointError(f"expected frame_size as height and width; got {len(self.frame_size)} numbers.")
+            raise ConfigError(f"expected frame_size as height and width; got {len(self.frame_size)} numbers.")
         self._check_family()
 
     def _check_family(self) -> None:
-        """Raise CheckpointError where the networks are not those of the family."""
+        """Raise ConfigError where the networks are not those of the family."""
         motion, levels = self.dense_motion, self.generator.num_down_blocks + 1
         is_tps = isinstance(self.detector, PointDetectorConfig)
         if is_tps != (self.family == "tps") or self.generator.every_level != is_tps:
-            raise CheckpointError(
-                "expected a detector of points and a generator of every level in TPS, and only there."
-            )
+            raise ConfigError("expected a detector of points and a generator of every level in TPS, and only there.")
         if is_tps and (motion is None or motion.points_per_motion < 3 or motion.occlusion_levels not in (1, levels)):
-            raise CheckpointError(
+            raise ConfigError(
                 f"expected dense motion of 3 points or more a motion, and one occlusion map or {levels}, in TPS."
             )
         if motion is not None and motion.occlusion_levels > 1 and motion.num_blocks < 2:
-            raise CheckpointError("expected dense motion of two blocks or more for several occlusion maps; got one.")
+            raise ConfigError("expected dense motion of two blocks or more for several occlusion maps; got one.")
         if motion is not None and (
             self.num_keypoints % motion.points_per_motion or (motion.points_per_motion > 1) != is_tps
         ):
-            raise CheckpointError(
+            raise ConfigError(
                 f"expected {motion.points_per_motion} keypoints for each motion, and one outside of TPS; got "
                 f"{self.num_keypoints} in '{self.family}'."
             )
         if motion is not None and not is_tps and motion.occlusion_levels != 1:
-            raise CheckpointError("expected one occlusion map outside of TPS; got several levels.")
+            raise ConfigError("expected one occlusion map outside of TPS; got several levels.")
         heads = self.detector if isinstance(self.detector, KeypointDetectorConfig) else None
         if heads is not None and heads.segments != (self.family == "partswap"):
-            raise CheckpointError("expected a detector of segments in part swap, and only there.")
+            raise ConfigError("expected a detector of segments in part swap, and only there.")
         if self.family == "partswap" and motion is not None:
-            raise CheckpointError("expected no dense motion in part swap, whose segments are its motion; got one.")
+            raise ConfigError("expected no dense motion in part swap, whose segments are its motion; got one.")
         covariance = "none" if heads is None else heads.covariance
         if motion is not None and motion.covariance_heatmaps and covariance == "none":
-            raise CheckpointError("expected a detector of covariances for heat maps with them; got one without.")
+            raise ConfigError("expected a detector of covariances for heat maps with them; got one without.")
 
     @property
     def num_motions(self) -> int:
@@ -279,7 +277,7 @@ class MotionModelConfig:
             The configuration.
 
         Raises:
-            CheckpointError: A value is missing, unknown or out of bounds.
+            ConfigError: A value is missing, unknown or out of bounds.
         """
         try:
             stated = dict(values)
@@ -301,10 +299,10 @@ class MotionModelConfig:
                     background["encoder"] = HourglassConfig(**background["encoder"])
                 stated["background"] = BackgroundConfig(**background)
             return MotionModelConfig(**stated)
-        except CheckpointError:
+        except ConfigError:
             raise
         except (KeyError, TypeError, ValueError) as problem:
-            raise CheckpointError(
+            raise ConfigError(
                 f"expected a complete model configuration; got one that does not fit ({str(problem)[:200]}). "
                 "Convert the original checkpoint again with this version."
             ) from problem

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..bounds import Bound, Bounds, Choice, Flag, Name, check_fields, whole
-from ..errors import CheckpointError
+from ..errors import ConfigError
 
 HEAD_SIZE = 7
 """Pixels across of the layer that makes heat maps."""
@@ -132,7 +132,7 @@ class GeneratorConfig:
         check_fields("the generator", self, {**layers, **{name: Flag() for name in flags}})
         for name in ("blend_source", "skips", "every_level"):
             if getattr(self, name) and not self.estimate_occlusion_map:
-                raise CheckpointError(f"expected estimate_occlusion_map with {name}, which blends by it; got none.")
+                raise ConfigError(f"expected estimate_occlusion_map with {name}, which blends by it; got none.")
 
     def features(self, level: int) -> int:
         """Channels after `level` halvings."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from ..errors import CheckpointError
+from ..errors import ConfigError
 from ..wording import did_you_mean
 from .family_presets import FAMILY_PRESETS
 from .model import MotionModelConfig
@@ -109,9 +109,9 @@ begin with their family's name."""
 
 
 def preset(name: str) -> MotionModelConfig:
-    """The preset of that name; raises CheckpointError naming the choices otherwise."""
+    """The preset of that name; raises ConfigError naming the choices otherwise."""
     if name not in PRESETS:
-        raise CheckpointError(
+        raise ConfigError(
             f"expected one of the presets {', '.join(PRESETS)}; got '{name}'.{did_you_mean(name, PRESETS)}"
         )
     return PRESETS[name]

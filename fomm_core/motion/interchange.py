@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import CheckpointError
+from ..errors import PerformanceError
 
 JSON_SUFFIX = ".json"
 LARGEST_FILE = 1 << 28
@@ -31,15 +31,15 @@ def as_json(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
 
 
 def read_json(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Numbers and notes of a file, as a safetensors file has them. Raises CheckpointError for any other JSON."""
+    """Numbers and notes of a file, as a safetensors file has them. Raises PerformanceError for any other JSON."""
     if path.stat().st_size > LARGEST_FILE:
-        raise CheckpointError(f"expected a performance of at most {LARGEST_FILE >> 20} MiB of JSON; {path} is larger")
+        raise PerformanceError(f"expected a performance of at most {LARGEST_FILE >> 20} MiB of JSON; {path} is larger")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError, OSError) as error:
-        raise CheckpointError(f"expected a performance as JSON; {path} cannot be read: {error}") from error
+        raise PerformanceError(f"expected a performance as JSON; {path} cannot be read: {error}") from error
     if not isinstance(found, dict):
-        raise CheckpointError(f"expected a JSON object with position and notes in {path}; got another value")
+        raise PerformanceError(f"expected a JSON object with position and notes in {path}; got another value")
     tensors = {name: _numbers(path, name, found.pop(name)) for name in _DIMENSIONS if name in found}
     notes = {key: _note(path, key, value) for key, value in found.items()}
     if "position" in tensors:  # what a hand leaves out
@@ -61,9 +61,9 @@ def _numbers(path: Path, name: str, value: Any) -> Tensor:
     try:
         array = np.array(value, np.float64)
     except (TypeError, ValueError, OverflowError) as error:
-        raise CheckpointError(f"expected {name} in {path} as nested lists of numbers, all equally long") from error
+        raise PerformanceError(f"expected {name} in {path} as nested lists of numbers, all equally long") from error
     if array.ndim != _DIMENSIONS[name] or not _only_numbers(value):
-        raise CheckpointError(
+        raise PerformanceError(
             f"expected {name} in {path} as numbers of {_DIMENSIONS[name]} dimensions; got {list(array.shape)}"
         )
     with np.errstate(over="ignore"):  # beyond float32 it is Inf, which is refused where NaN is
@@ -84,4 +84,4 @@ def _note(path: Path, key: str, value: Any) -> str:
         return json.dumps(value)
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)
-    raise CheckpointError(f"expected text or a number for {key[:80]!r} in {path}; got {type(value).__name__}")
+    raise PerformanceError(f"expected text or a number for {key[:80]!r} in {path}; got {type(value).__name__}")

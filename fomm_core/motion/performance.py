@@ -26,7 +26,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..checksums import is_as_written, with_checksum
-from ..errors import CheckpointError, KeypointError
+from ..errors import KeypointError, PerformanceError
 from ..files import atomic_path
 from ..geometry import Keypoints
 from .checks import check_frames
@@ -184,7 +184,7 @@ def load_keypoints(path: str | os.PathLike[str]) -> Performance:
         The keypoints with their rate, metadata, family, groups and source size.
 
     Raises:
-        CheckpointError: The file is missing, damaged, not a performance, of a newer format, or holds NaN or Inf.
+        PerformanceError: The file is missing, damaged, not a performance, of a newer format, or holds NaN or Inf.
 
     Example:
         >>> import torch
@@ -196,7 +196,9 @@ def load_keypoints(path: str | os.PathLike[str]) -> Performance:
     """
     path = Path(path)
     if not path.is_file():
-        raise CheckpointError(f"expected a performance file; found {'a folder' if path.is_dir() else 'none'} at {path}")
+        raise PerformanceError(
+            f"expected a performance file; found {'a folder' if path.is_dir() else 'none'} at {path}"
+        )
     if path.suffix.lower() == JSON_SUFFIX:
         tensors, notes = read_json(path)
         _check_format(path, notes)
@@ -205,11 +207,11 @@ def load_keypoints(path: str | os.PathLike[str]) -> Performance:
     keypoints = _keypoints(path, tensors, notes)
     family = notes.get("family", FAMILY)
     if not NAME.fullmatch(family):
-        raise CheckpointError(f"expected a family's name such as {FAMILY} in {path}; got {family[:80]!r}")
+        raise PerformanceError(f"expected a family's name such as {FAMILY} in {path}; got {family[:80]!r}")
     try:
         groups = parse_groups(notes.get("groups", ""), keypoints.count)
     except KeypointError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        raise PerformanceError(f"{path} is damaged: {error}") from error
     return Performance(keypoints, _fps(path, notes), _user(path, notes), family, groups, _source_size(path, notes))
 
 
@@ -220,9 +222,9 @@ def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             _check_format(path, notes)
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
     except (SafetensorError, OSError) as error:
-        raise CheckpointError(f"expected a safetensors file with keypoints; {path} cannot be read: {error}") from error
+        raise PerformanceError(f"expected a safetensors file with keypoints; {path} cannot be read: {error}") from error
     if not is_as_written(tensors, notes):
-        raise CheckpointError(f"{path} is damaged: what it holds is not what was stored (checksum). Copy it again.")
+        raise PerformanceError(f"{path} is damaged: what it holds is not what was stored (checksum). Copy it again.")
     return tensors, notes
 
 
@@ -230,19 +232,19 @@ def _check_format(path: Path, notes: Mapping[str, str]) -> None:
     found = notes.get("format")
     if found != FORMAT:
         what = f"its format is {found!r}" if found else "it names no format; is it a model?"
-        raise CheckpointError(f"expected a performance ({FORMAT}) in {path}; {what}")
+        raise PerformanceError(f"expected a performance ({FORMAT}) in {path}; {what}")
     version = notes.get("format_version", "")
     if not re.fullmatch(r"[1-9][0-9]{0,8}", version):
-        raise CheckpointError(f"expected a format version of 1 to {FORMAT_VERSION} in {path}; got {version[:80]!r}")
+        raise PerformanceError(f"expected a format version of 1 to {FORMAT_VERSION} in {path}; got {version[:80]!r}")
     if int(version) > FORMAT_VERSION:
-        raise CheckpointError(
+        raise PerformanceError(
             f"expected a format version of at most {FORMAT_VERSION}; {path} has {version}: update fomm-nodes to read it"
         )
 
 
 def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> Keypoints:
     if "position" not in tensors or set(tensors) - {"position", "jacobian", "times", "confidence", "covariance"}:
-        raise CheckpointError(
+        raise PerformanceError(
             "expected the tensors position and, maybe, jacobian, times, confidence and covariance in "
             f"{path}; got {sorted(tensors)}"
         )
@@ -250,18 +252,20 @@ def _keypoints(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, st
         expected = torch.float64 if name == "times" else torch.float32
         if value.dtype != expected:
             wanted, found = (str(dtype).removeprefix("torch.") for dtype in (expected, value.dtype))
-            raise CheckpointError(f"expected {wanted} in the {name} of {path}; got {found}")
+            raise PerformanceError(f"expected {wanted} in the {name} of {path}; got {found}")
         if (frame := _first_bad_frame(value)) is not None:
-            raise CheckpointError(f"expected finite keypoints in {path}; got NaN or Inf in the {name} of frame {frame}")
+            raise PerformanceError(
+                f"expected finite keypoints in {path}; got NaN or Inf in the {name} of frame {frame}"
+            )
     try:
         keypoints = Keypoints(**tensors)
     except KeypointError as error:
-        raise CheckpointError(f"{path} is damaged: {error}") from error
+        raise PerformanceError(f"{path} is damaged: {error}") from error
     if 0 in (len(keypoints), keypoints.count):
-        raise CheckpointError(f"expected at least one frame and one keypoint in {path}; got none")
+        raise PerformanceError(f"expected at least one frame and one keypoint in {path}; got none")
     stated = (notes.get("frames"), notes.get("keypoints"))
     if stated != (str(len(keypoints)), str(keypoints.count)):
-        raise CheckpointError(
+        raise PerformanceError(
             f"{path} is damaged: expected {stated[0]} frames of {stated[1]} keypoints, as its metadata says; "
             f"got {len(keypoints)} of {keypoints.count}"
         )
@@ -278,7 +282,7 @@ def _fps(path: Path, notes: Mapping[str, str]) -> Fraction | None:
     if "fps" not in notes:
         return None
     if not re.fullmatch(r"[1-9][0-9]{0,15}(/[1-9][0-9]{0,6})?", notes["fps"]):
-        raise CheckpointError(
+        raise PerformanceError(
             f"expected frames per second such as 25 or 30000/1001 in {path}; got {notes['fps'][:80]!r}"
         )
     return Fraction(notes["fps"])
@@ -289,7 +293,7 @@ def _source_size(path: Path, notes: Mapping[str, str]) -> tuple[int, int] | None
         return None
     found = re.fullmatch(r"([1-9][0-9]{0,6})x([1-9][0-9]{0,6})", notes["source_size"])
     if found is None:
-        raise CheckpointError(f"expected a source size such as 480x640 in {path}; got {notes['source_size'][:80]!r}")
+        raise PerformanceError(f"expected a source size such as 480x640 in {path}; got {notes['source_size'][:80]!r}")
     return int(found[1]), int(found[2])
 
 
@@ -297,7 +301,7 @@ def _user(path: Path, notes: Mapping[str, str]) -> dict[str, str]:
     try:
         user = json.loads(notes.get("user", "{}"))
     except (ValueError, RecursionError) as error:
-        raise CheckpointError(f"{path} is damaged: its metadata `user` is no JSON: {error}") from error
+        raise PerformanceError(f"{path} is damaged: its metadata `user` is no JSON: {error}") from error
     if not isinstance(user, dict) or not all(isinstance(value, str) for value in user.values()):
-        raise CheckpointError(f"expected `user` metadata of names and strings in {path}; got {notes['user'][:80]!r}")
+        raise PerformanceError(f"expected `user` metadata of names and strings in {path}; got {notes['user'][:80]!r}")
     return user

@@ -15,7 +15,7 @@ from ..config import (
     MotionModelConfig,
     PointDetectorConfig,
 )
-from ..errors import CheckpointError
+from ..errors import ConfigError
 from .taking import take
 
 FRAME_SIZE = (256, 256)
@@ -40,11 +40,11 @@ def official_family(values: Mapping[str, Any]) -> str | None:
 
 
 def family_config(values: Mapping[str, Any], family: str) -> MotionModelConfig:
-    """A configuration from the published layout of a family; training values are left aside. Raises CheckpointError."""
+    """A configuration from the published layout of a family; training values are left aside. Raises ConfigError."""
     try:
         return {"tps": _tps, "mraa": _mraa, "partswap": _part_swap}[family](values["model_params"])
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise CheckpointError(
+        raise ConfigError(
             f"expected the published layout of a configuration of '{family}'; got a file without {problem}."
         ) from problem
 

@@ -13,7 +13,7 @@ import yaml
 
 from ..bounds import as_tuple
 from ..config import DenseMotionConfig, DiscriminatorConfig, GeneratorConfig, KeypointDetectorConfig, MotionModelConfig
-from ..errors import CheckpointError
+from ..errors import ConfigError
 from .family import family_config, official_family
 from .taking import take
 
@@ -54,7 +54,7 @@ def config_from_official(values: Mapping[str, Any], *, align_corners: bool = Tru
         )
         frame_shape = tuple((values.get("dataset_params") or {}).get("frame_shape") or (256, 256))[:2]
     except (KeyError, TypeError, AttributeError, ValueError) as problem:
-        raise CheckpointError(
+        raise ConfigError(
             "expected the published layout (model_params with common_params, kp_detector_params and generator_params); "
             f"got a file without {problem}."
         ) from problem
@@ -110,20 +110,20 @@ def _discriminator(values: Mapping[str, Any] | None) -> DiscriminatorConfig | No
 
 
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The mapping in a YAML file; raises CheckpointError where there is none."""
+    """The mapping in a YAML file; raises ConfigError where there is none."""
     try:
         values = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError, ValueError, RecursionError) as problem:
-        raise CheckpointError(
+        raise ConfigError(
             f"expected a readable YAML configuration at '{path}'; got: {problem or 'something nested too deep'}"
         ) from problem
     if not isinstance(values, dict):
-        raise CheckpointError(f"expected a YAML mapping in '{path}'; got {type(values).__name__}.")
+        raise ConfigError(f"expected a YAML mapping in '{path}'; got {type(values).__name__}.")
     return values
 
 
 def config_from_yaml(path: str | os.PathLike[str], *, align_corners: bool = True) -> MotionModelConfig:
-    """Read a published-style YAML file; raises CheckpointError where it is not one.
+    """Read a published-style YAML file; raises ConfigError where it is not one.
 
     Of MRAA and TPS it does not state the picture's size: a file name that ends in a number ('ted384.yaml') does.
     """

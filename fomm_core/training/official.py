@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..config import MotionModelConfig
-from ..errors import CheckpointError, FommError
+from ..errors import ConfigError, FommError
 from ..official import config_from_official, official_family, read_yaml, take
 from .config import NO_BACKBONE, AugmentationConfig, LossWeights, TrainingConfig, TransformConfig
 from .family_presets import MRAA_LOSSES, TPS_LIMITS, TPS_LOSSES, dropout_in_steps
@@ -17,7 +17,7 @@ from .schedule import EpochSchedule
 
 
 def training_from_official(values: Mapping[str, Any], *, clips: int = USUAL_CLIPS) -> TrainingConfig:
-    """A training configuration from the published layout; raises CheckpointError where it is not one.
+    """A training configuration from the published layout; raises ConfigError where it is not one.
 
     Defaults are those of the published code. `clips`: see `presets.training_preset`. What has no counterpart (worker
     processes, how often to save) is left aside.
@@ -27,7 +27,7 @@ def training_from_official(values: Mapping[str, Any], *, clips: int = USUAL_CLIP
     except (KeyError, TypeError, AttributeError, ValueError, ArithmeticError) as problem:
         if isinstance(problem, FommError):
             raise
-        raise CheckpointError(
+        raise ConfigError(
             f"expected the published layout with train_params (loss_weights, transform_params, rates, schedule); "
             f"got a file without {str(problem)[:200]}."
         ) from problem
@@ -88,7 +88,7 @@ def _losses(stated: Mapping[str, Any], family: str | None) -> LossWeights:
         weights = {name: tuple(w) if isinstance(w, Sequence) else float(w) for name, w in weights.items()}
         return LossWeights(**weights, l1=0.0)
     if family == "partswap":
-        raise CheckpointError(
+        raise ConfigError(
             "expected the training of FOMM, TPS or MRAA; got a file of part swap, which is not trained here."
         )
     theirs = (
@@ -125,7 +125,7 @@ def augmentation_from_official(values: Mapping[str, Any]) -> AugmentationConfig:
 def training_from_yaml(
     path: str | os.PathLike[str], *, clips: int = USUAL_CLIPS
 ) -> tuple[MotionModelConfig, TrainingConfig]:
-    """Model and training of a published-style YAML file; raises CheckpointError where it is not one."""
+    """Model and training of a published-style YAML file; raises ConfigError where it is not one."""
     values = read_yaml(path)
     model = replace(config_from_official(values), avd=None)  # which is learned in a phase of its own
     return model, training_from_official(values, clips=clips)

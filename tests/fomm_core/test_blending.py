@@ -8,7 +8,7 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.checkpoints import load_model, save_model
 from fomm_nodes.fomm_core.config import PRESETS, MotionModelConfig
-from fomm_nodes.fomm_core.errors import CheckpointError
+from fomm_nodes.fomm_core.errors import ConfigError
 from fomm_nodes.fomm_core.geometry import Motion, coordinate_grid
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.session import AnimationSession
@@ -80,5 +80,5 @@ def test_files_keep_it_and_older_ones_do_without(blending, tmp_path) -> None:
 
 
 def test_it_needs_an_occlusion_map() -> None:
-    with pytest.raises(CheckpointError, match="estimate_occlusion_map"):
+    with pytest.raises(ConfigError, match="estimate_occlusion_map"):
         replace(PRESETS["vox-256"].generator, blend_source=True, estimate_occlusion_map=False)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fomm_nodes import fomm_core
 from fomm_nodes.fomm_core.config import PRESETS, MotionModelConfig, preset
-from fomm_nodes.fomm_core.errors import CheckpointError, SizeError
+from fomm_nodes.fomm_core.errors import ConfigError, SizeError
 from fomm_nodes.fomm_core.official import config_from_official, config_from_yaml
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,12 +27,12 @@ def test_stored_form_is_exact(name: str) -> None:
 def test_stored_form_must_be_complete() -> None:
     stored = VOX.to_dict()
     del stored["detector"]["temperature"]
-    with pytest.raises(CheckpointError, match="temperature"):
+    with pytest.raises(ConfigError, match="temperature"):
         MotionModelConfig.from_dict(stored)
 
 
 def test_unknown_preset_names_the_choices() -> None:
-    with pytest.raises(CheckpointError, match=r"vox-256.*got 'nope'"):
+    with pytest.raises(ConfigError, match=r"vox-256.*got 'nope'"):
         preset("nope")
 
 
@@ -145,12 +145,12 @@ def test_presets_equal_the_published_files(shared, name: str) -> None:
 def test_bad_yaml(tmp_path, text: str, message: str) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(text)
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(ConfigError, match=message):
         config_from_yaml(path)
 
 
 def test_missing_yaml(tmp_path) -> None:
-    with pytest.raises(CheckpointError, match=r"none\.yaml"):
+    with pytest.raises(ConfigError, match=r"none\.yaml"):
         config_from_yaml(tmp_path / "none.yaml")
 
 

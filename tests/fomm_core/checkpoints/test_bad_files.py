@@ -10,7 +10,7 @@ import pytest
 import torch
 from fomm_nodes.fomm_core.checkpoints import convert, load_model, read_checkpoint, save_model
 from fomm_nodes.fomm_core.config import PRESETS
-from fomm_nodes.fomm_core.errors import CheckpointError
+from fomm_nodes.fomm_core.errors import CheckpointError, ConfigError
 from safetensors.torch import save_file
 
 GOOD = Path(__file__).parent.parent.parent / "data" / "parity" / "first-order.pth.tar"
@@ -130,7 +130,8 @@ def test_unknown_layers_are_listed(tmp_path, published) -> None:
 def test_weights_of_another_preset(tmp_path) -> None:
     text = refused(GOOD, "of another shape", preset_name="vox-256")
     assert "missing" in text
-    refused(GOOD, "expected one of the presets", preset_name="vox")
+    with pytest.raises(ConfigError, match="expected one of the presets"):
+        read_checkpoint(GOOD, preset_name="vox")
     refused(GOOD, "does not fit", config=PRESETS["demo-64"])
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fomm_nodes.fomm_core.errors import CheckpointError, KeypointError
+from fomm_nodes.fomm_core.errors import KeypointError, PerformanceError
 from fomm_nodes.fomm_core.motion import load_keypoints, save_keypoints
 from performances import performance, same
 from safetensors import safe_open
@@ -95,7 +95,7 @@ HEAD = {"format": "fomm-keypoints", "format_version": "1"}
 )
 def test_other_json_is_refused(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.json").write_text(content)
-    with pytest.raises(CheckpointError, match=r"expected|damaged"):
+    with pytest.raises(PerformanceError, match=r"expected|damaged"):
         load_keypoints(tmp_path / "a.json")
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fomm_nodes.fomm_core.errors import CheckpointError, KeypointError
+from fomm_nodes.fomm_core.errors import KeypointError, PerformanceError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import load_keypoints, performance, save_keypoints
 from safetensors.torch import save_file
@@ -87,9 +87,9 @@ def test_failed_write_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_missing_file_and_folder(tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="found none at"):
+    with pytest.raises(PerformanceError, match="found none at"):
         load_keypoints(tmp_path / "none.safetensors")
-    with pytest.raises(CheckpointError, match="found a folder at"):
+    with pytest.raises(PerformanceError, match="found a folder at"):
         load_keypoints(tmp_path)
 
 
@@ -97,7 +97,7 @@ def test_missing_file_and_folder(tmp_path: Path) -> None:
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.safetensors"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(PerformanceError, match="cannot be read"):
         load_keypoints(path)
 
 
@@ -106,7 +106,7 @@ def test_truncated_files_are_refused(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "a.safetensors"
     save_keypoints(path, clip())
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(CheckpointError, match="cannot be read"):
+    with pytest.raises(PerformanceError, match="cannot be read"):
         load_keypoints(path)
 
 
@@ -146,5 +146,5 @@ def test_files_that_are_no_performance_are_refused(
 ) -> None:
     path = tmp_path / "a.safetensors"
     save_file(content, path, metadata=notes)
-    with pytest.raises(CheckpointError, match=message):
+    with pytest.raises(PerformanceError, match=message):
         load_keypoints(path)

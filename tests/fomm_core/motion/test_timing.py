@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fomm_nodes.fomm_core.errors import CheckpointError, KeypointError
+from fomm_nodes.fomm_core.errors import KeypointError, PerformanceError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.motion import (
     blend,
@@ -252,5 +252,5 @@ def test_times_of_a_file_are_checked(tmp_path: Path) -> None:
         (torch.tensor([0.0, 1.0, torch.inf], dtype=torch.float64), "NaN or Inf"),
     ):
         save_file({"position": position, "times": times}, tmp_path / "a", metadata=notes)
-        with pytest.raises(CheckpointError, match=message):
+        with pytest.raises(PerformanceError, match=message):
             load_keypoints(tmp_path / "a")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from fomm_nodes.fomm_core.config import PRESETS
-from fomm_nodes.fomm_core.errors import CheckpointError, TrainingError
+from fomm_nodes.fomm_core.errors import ConfigError, TrainingError
 from fomm_nodes.fomm_core.training.config import TrainingConfig
 from fomm_nodes.fomm_core.training.official import training_from_official, training_from_yaml
 from fomm_nodes.fomm_core.training.presets import TRAINING_PRESETS, training_preset
@@ -107,7 +107,7 @@ def test_a_published_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("missing", ["train_params:", "  loss_weights:", "    perceptual", "  scales"])
 def test_an_incomplete_file(missing: str, tmp_path: Path) -> None:
     (tmp_path / "mine.yaml").write_text(FILE.replace(missing, missing.replace(missing.strip(), f"x{missing.strip()}")))
-    with pytest.raises(CheckpointError, match=r"expected the published layout|loss_weights: expected"):
+    with pytest.raises(ConfigError, match=r"expected the published layout|loss_weights: expected"):
         training_from_yaml(tmp_path / "mine.yaml")
 
 
