@@ -292,7 +292,7 @@ class Animator:
             )
         check_files([source, *driving, options.hold, options.anchor_picture], output, options)
         if options.anchor_picture is not None and options.animation.transfer.mode != "relative":
-            raise KeypointError("expected relative mode, in which an anchor picture counts; got another mode.")
+            raise KeypointError("expected relative mode, in which an anchor image counts; got another mode.")
         config = self.session.config
         if options.occlusion is not None and (
             config.dense_motion is None or not config.generator.estimate_occlusion_map

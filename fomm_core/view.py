@@ -68,7 +68,7 @@ def draw_keypoints(
         KeypointError: another number of frames, a radius that is not above 0, or no jacobians where they are asked for.
     """
     _check_images("images", images)
-    frames = _common_length(("pictures", len(images)), ("frames of keypoints", len(keypoints)))
+    frames = _common_length(("images", len(images)), ("frames of keypoints", len(keypoints)))
     if radius is not None and not 0 < radius < math.inf:
         raise KeypointError(f"expected a radius above 0 pixels, or None; got {radius}")
     if jacobians and keypoints.jacobian is None:

@@ -300,7 +300,7 @@ class Worker:
 
     def _choose(self, number: int) -> None:
         if self._take is not None:
-            raise FommError("a take is of one picture: end the recording first, then choose another.")
+            raise FommError("a take is of one image: end the recording first, then choose another.")
         self.performer.choose(number)
 
     def _start_take(self) -> None:

@@ -81,7 +81,7 @@ class Performer:
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         if not sources:
-            raise KeypointError("expected a picture to move; got none.")
+            raise KeypointError("expected an image to animate; got none.")
         self.options = options or LiveOptions()
         self.names = tuple(name for name, _ in sources)
         self.transfer = self.options.transfer

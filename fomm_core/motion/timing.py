@@ -189,7 +189,7 @@ def _check_standing(filmed: int, count: int, rate: Fraction) -> None:
     if count > max(MOST_STANDING, MOST_COPIES * filmed):
         hours, minutes = divmod(round(count / rate / 60), 60)
         raise KeypointError(
-            f"expected pictures that follow each other; {counted(filmed, 'picture')} shown for {hours} h {minutes} min "
+            f"expected images that follow each other; {counted(filmed, 'image')} shown for {hours} h {minutes} min "
             f"would make {count} frames at {float(rate):.4g} per second. Choose a part of the clip or a lower rate, or "
             "keep the clip's own times (--fps keep)."
         )

@@ -49,7 +49,7 @@ class Backbone(nn.Module):
             )
         if min(image.shape[-2:]) < self.smallest_side:
             raise TrainingError(
-                f"expected pictures of at least {self.smallest_side} pixels at every scale of the perceptual loss; "
+                f"expected images of at least {self.smallest_side} pixels at every scale of the perceptual loss; "
                 f"got {image.shape[-1]}x{image.shape[-2]} (width x height). Train larger, or with fewer scales."
             )
         features = [(image - self.mean) / self.std]

@@ -98,7 +98,7 @@ def latest_strip(folder: RunFolder) -> Pixels:
     """The newest of a run's pictures, uint8 [H, W, 3]. Raises TrainingError where there is none."""
     pictures = sorted((folder.path / "strips").glob("step-*.png"))
     if not pictures:
-        raise TrainingError(f"expected a run that has drawn pictures; '{folder.path}' holds none.")
+        raise TrainingError(f"expected a run that has drawn images; '{folder.path}' holds none.")
     return read_image(pictures[-1])
 
 

@@ -39,7 +39,7 @@ def strip(
     """
     count = len(driving) if rows is None else min(rows, len(driving))
     if count < 1:
-        raise ImageError(f"expected at least one row of pictures; got {count} of {len(driving)}.")
+        raise ImageError(f"expected at least one row of images; got {count} of {len(driving)}.")
     source, driving, result = (_first(pictures, count) for pictures in (source, driving, frames.images))
     height, width = result.shape[-2:]
     black = torch.zeros_like(result)

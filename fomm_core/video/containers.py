@@ -163,9 +163,9 @@ class ContainerFrames:
         stream = container.streams.best("video")
         cover = stream is not None and bool(stream.disposition & type(stream.disposition).attached_pic)
         if not isinstance(stream, VideoStream) or cover:
-            found = "sound" if container.streams.audio else "neither images nor sound"
+            found = "audio" if container.streams.audio else "neither images nor audio"
             raise ImageError(
-                f"expected a video; {self._media.name} holds {found}{' and a cover picture' if cover else ''} only, "
+                f"expected a video; {self._media.name} holds {found}{' and a cover image' if cover else ''} only, "
                 "or is cut off before its index is complete. Try to play it."
             )
         if stream.codec_context is None:

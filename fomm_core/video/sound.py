@@ -141,7 +141,7 @@ def read_sound(
             origin = sound_origin(container, stream) + start
             if first.sample_rate > HIGHEST_RATE:
                 raise ImageError(
-                    f"expected sound of at most {HIGHEST_RATE:,} samples a second; {media.name} states "
+                    f"expected audio of at most {HIGHEST_RATE:,} samples a second; {media.name} states "
                     f"{first.sample_rate:,}. It is damaged."
                 )
             layout = known_layout(first.layout)
@@ -166,7 +166,7 @@ def _tracks(container: InputContainer, name: str) -> list[AudioStream]:
     known = [track for track in container.streams.audio if track.codec_context is not None]
     if not known:
         raise ImageError(
-            f"expected sound in a codec that FFmpeg knows; that of {name} is unknown. Convert it to AAC first."
+            f"expected audio in a codec that FFmpeg knows; that of {name} is unknown. Convert it to AAC first."
         )
     return sorted(known, key=lambda track: not track.disposition & type(track.disposition).default)
 

@@ -98,7 +98,7 @@ class Timeline:
         self._silence_left -= max(0, count) * self._channels
         if self._silence_left < 0:
             raise ImageError(
-                f"expected sound that goes on; between its parts lie {count / self.rate:.0f} seconds and more, so "
+                f"expected audio that goes on; between its parts lie {count / self.rate:.0f} seconds and more, so "
                 "their times are damaged. Convert it to another format."
             )
         while count > 0:

@@ -148,7 +148,7 @@ def test_one_picture_or_one_frame_serves_all() -> None:
     assert torch.equal(drawn[2:], view.draw_keypoints(image, keypoints[2]))
     images = torch.rand(3, 3, 32, 32)
     assert torch.equal(view.draw_keypoints(images, keypoints[0])[1:2], view.draw_keypoints(images[1:2], keypoints[0]))
-    with pytest.raises(ImageError, match="2 pictures, 3 frames of keypoints"):
+    with pytest.raises(ImageError, match="2 images, 3 frames of keypoints"):
         view.draw_keypoints(images[:2], keypoints)
 
 

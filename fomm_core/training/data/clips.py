@@ -144,7 +144,7 @@ class StillsClip(Clip):
             try:
                 yield _fitted(read_image(path), size)
             except ImageError as problem:
-                log.warning("a picture of %s was left out: %s", self.name, problem)
+                log.warning("an image of %s was left out: %s", self.name, problem)
 
 
 @dataclass(frozen=True, eq=False)
@@ -275,7 +275,7 @@ def gathered(opened: Iterable[Clip | LeftOut], *, place: str, fewest: int = FEWE
         first = f" The first: {problems[0].name}: {problems[0].reason}" if problems else ""
         raise DataError(
             f"expected at least one usable clip in {place}; got none, {len(problems)} were left out.{first} "
-            f"A clip is a video, an animation or a folder of pictures, of {fewest} frames or more."
+            f"A clip is a video, an animation or a folder of images, of {fewest} frames or more."
         )
     return ClipSet(tuple(clips), tuple(problems))
 

@@ -140,7 +140,7 @@ def test_pictures_of_an_uneven_clip_are_those_shown() -> None:
 
 @pytest.mark.parametrize("keypoints", [line(edges(0.04, 16000.0)), line(edges(0.04, 1e9)), line(count=2)])
 def test_two_pictures_held_for_hours_are_refused_before_they_take_memory(keypoints) -> None:
-    with pytest.raises(KeypointError, match=r"2 pictures shown for \d+ h \d+ min .* at 25 per second"):
+    with pytest.raises(KeypointError, match=r"2 images shown for \d+ h \d+ min .* at 25 per second"):
         resample(keypoints, Fraction(1, 3600), Fraction(25))
 
 

@@ -215,7 +215,7 @@ def test_sound_that_nothing_decodes_is_a_warning(tmp_path):
     assert len(writer.warnings) == 1
     assert "audio of v.mov was left out" in writer.warnings[0]
     assert not VideoReader(tmp_path / "out.mp4").info.has_audio
-    with pytest.raises(ImageError, match=r"sound in a codec that FFmpeg knows; that of v\.mov"):
+    with pytest.raises(ImageError, match=r"audio in a codec that FFmpeg knows; that of v\.mov"):
         read_sound(source)
 
 

@@ -177,7 +177,7 @@ def test_what_is_not_there_is_refused(tmp_path):
 
 
 def test_sound_alone_is_refused(tmp_path, tone):
-    with pytest.raises(ImageError, match="holds sound only"):
+    with pytest.raises(ImageError, match="holds audio only"):
         VideoReader(tone(tmp_path / "a.mp4", 0.5))
 
 

@@ -153,7 +153,7 @@ def test_no_sound(tmp_path, host, nothing):
     save_video(FramesVideo(torch.rand(2, 32, 32, 3), Fraction(25), nothing), tmp_path / "a.mp4", Encoding(), {}, allow)
     assert measure(tmp_path / "a.mp4").sound is None
     assert RUN["TrimAudioDuration"](host, nothing, 0.0, 1.0) == (nothing,)
-    with pytest.raises(ImageError, match="expected sound to save; got none"):
+    with pytest.raises(ImageError, match="expected audio to save; got none"):
         RUN["SaveAudio"](host, nothing)
 
 

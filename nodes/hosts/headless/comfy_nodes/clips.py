@@ -124,7 +124,7 @@ OPUS = replace(VIDEO_OPUS, rates=(48_000, 24_000, 16_000, 12_000, 8_000))
 def _saving(suffix: str, rules: AudioRules, *, preview: bool = False) -> Any:
     def save(host: HeadlessHost, audio: Sound, filename_prefix: str = "audio", quality: str = "") -> Any:
         if not (found := sounds(audio)):
-            raise ImageError("expected sound to save; got none. The video that it is from may have no audio track.")
+            raise ImageError("expected audio to save; got none. The video that it is from may have no audio track.")
         variable = quality == "V0"
         bit_rate = int(quality.removesuffix("k")) * 1000 if quality and not variable else None
         for sound in found:
