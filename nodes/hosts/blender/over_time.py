@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .blocks import blocks
+from .blocks import blocks, with_defaults
 
 PORT = "strength"
 BLOCKS = frozenset({"FOMM_Animate", "FOMM_AnimateVideo", "FOMM_TransferMotion"})
@@ -46,7 +46,7 @@ def with_strength(graph: Mapping[str, Any], name: str, values: Sequence[float]) 
     made, title = dict(graph), node["_meta"]["title"]
 
     def add(step: str, kind: str, **ports: Any) -> str:
-        made[f"{name}:{step}"] = {"class_type": kind, "inputs": ports, "_meta": {"title": title}}
+        made[f"{name}:{step}"] = {"class_type": kind, "inputs": with_defaults(kind, ports), "_meta": {"title": title}}
         return f"{name}:{step}"
 
     keypoints, fps, rate = inputs["driving"], inputs.get("frame_rate") or PLAYED, 0.0
@@ -64,7 +64,8 @@ def with_strength(graph: Mapping[str, Any], name: str, values: Sequence[float]) 
             if inputs.get("keep_sound") and "audio" not in inputs:  # keypoints bring none
                 inputs["audio"] = [add("sound", "GetVideoComponents", video=inputs["driving"]), 1]
     anchor = inputs.get("anchor_frame", 0) if inputs["anchor"] == "number" else 0
-    edit = add("strength", "FOMM_EditPerformance", **_edits(keypoints, fps, rate, curve_text(values), anchor))
+    edits = {"keypoints": keypoints, "fps": fps, "frame_rate": rate, PORT: curve_text(values), "anchor_frame": anchor}
+    edit = add("strength", "FOMM_EditPerformance", **edits)
     inputs |= {"driving": [edit, 0], PORT: 1.0}
     if "frame_rate" in blocks()[node["class_type"]].ports:
         inputs["frame_rate"] = [edit, 1]
@@ -87,12 +88,6 @@ def _kind(graph: Mapping[str, Any], wire: Sequence[Any]) -> str:
     """The type of what comes through a wire."""
     block = blocks().get(graph[wire[0]]["class_type"])
     return block.outputs[wire[1]].type if block is not None and wire[1] < len(block.outputs) else "VIDEO"
-
-
-def _edits(keypoints: Any, fps: Any, rate: Any, curve: str, anchor: Any) -> dict[str, Any]:
-    ports = blocks()["FOMM_EditPerformance"].widgets
-    known = {port.name: port.default for port in ports}
-    return {**known, "keypoints": keypoints, "fps": fps, "frame_rate": rate, PORT: curve, "anchor_frame": anchor}
 
 
 def _with_inputs(graph: Mapping[str, Any], name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ....graph.canvas_nodes import CANVAS_ONLY
-from . import model_choice, progress, setting_up
+from . import model_choice, progress, setting_up, templates
 from .classes import KEPT
 from .nodes import TREE, ForeignNode
 from .operators import edited_tree
@@ -55,7 +55,7 @@ class RunPanel(_Panel):
         row.operator("fomm.run", icon="PLAY")
         progress.draw_progress(self, context)
         column = layout.column(align=True)
-        column.operator("fomm.open_example")
+        templates.draw(column, context)
         column.operator("fomm.import_graph")
         column.operator("fomm.export_graph")
         column.operator("fomm.make_group")

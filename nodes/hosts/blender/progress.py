@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from . import strip_preview
 from .client import Client, Failure, Handle, Progress, Result
 from .results import remove_preview, show_preview
 from .session import client
@@ -173,6 +174,7 @@ class RunsGraph:
             return self._say_no(str(problem))
         self._timer = context.window_manager.event_timer_add(LOOK_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)
+        strip_preview.begin()
         _redraw(context)
         return {"RUNNING_MODAL"}
 
@@ -206,6 +208,7 @@ class RunsGraph:
             show_preview(told.preview, context)
 
     def _leave(self, context: Any) -> None:
+        strip_preview.end()
         remove_preview()
         context.window_manager.event_timer_remove(self._timer)
         if self._run in _running:
@@ -289,6 +292,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Take them away again."""
+    strip_preview.end()
     for name in HEADERS:
         getattr(bpy.types, name).remove(draw_progress)
     bpy.utils.unregister_class(FOMM_OT_cancel)
