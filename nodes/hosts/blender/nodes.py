@@ -12,7 +12,7 @@ from ....graph.canvas_nodes import NOTES
 from .blocks import VERSION, Block, Port, blocks, number_of, single
 from .choices import choices_of
 from .options import FIXED, RELATIVE
-from .over_time import BLOCKS, PORT
+from .over_time import FOLLOWED
 from .sockets import socket_idname
 from .values import FommValue
 
@@ -200,7 +200,7 @@ def find_socket(sockets: Any, name: str) -> Any:
 
 def _property(block: Block, port: Port) -> Any:
     words = {"name": port.title, "description": port.tooltip, **FIXED}
-    if port.name == PORT and block.name in BLOCKS:  # whose keyframes are followed
+    if FOLLOWED.get(block.name) == port.name:  # its keyframes are followed
         del words["options"]
     low, high = port.limits
     if port.choices:
