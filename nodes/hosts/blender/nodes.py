@@ -142,7 +142,7 @@ class ForeignNode(ValuedNode, bpy.types.Node):
     """A node of another pack, or a note: it keeps what it came with, and runs on a ComfyUI server only."""
 
     bl_idname = "FommForeignNode"
-    bl_label = "Other node"
+    bl_label = "Other Node"
     __annotations__ = {
         **ValuedNode.__annotations__,
         "w_class": bpy.props.StringProperty(name="Class"),
@@ -156,7 +156,7 @@ class ForeignNode(ValuedNode, bpy.types.Node):
             for line in wrapped(self.w_text, max(16, int(self.width / 6.5))):
                 column.label(text=line)
         else:
-            layout.label(text="needs a ComfyUI server", icon="INFO")
+            layout.label(text="Needs a ComfyUI server", icon="INFO")
             self.draw_values(layout)
 
     def draw_label(self: Any) -> str:

@@ -1,6 +1,6 @@
 """Settings that change over time. Strength: the driver's keypoints are made stronger or weaker frame by frame before
-they move the source; in relative mode that is the same as another strength for each frame. Weight of Blend Keypoints: as
-the block's own curve. No bpy: graphs as they are run.
+they move the source; in relative mode that is the same as another strength for each frame. Weight of Blend Keypoints:
+as the block's own curve. No bpy: graphs as they are run.
 """
 
 from __future__ import annotations

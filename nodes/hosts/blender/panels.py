@@ -17,8 +17,8 @@ from .results import result_of
 FIRST_STEPS = (
     "1. Press Set Up Worker, once.",
     "2. Open Example, then Run. The result appears on Save Video and in an Image Editor.",
-    "3. Your own pictures: put Load Image and Load Video in place of Load Example.",
-    "4. Better pictures: press Get vox, then choose vox-cpk.pth.tar in Load Motion Model.",
+    "3. Your own images: put Load Image and Load Video in place of Load Example.",
+    "4. Better results: press Get Model, choose vox, then vox-cpk.pth.tar in Load Motion Model.",
 )
 
 

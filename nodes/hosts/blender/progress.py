@@ -91,8 +91,10 @@ class Run:
 
     @property
     def short(self) -> str:
-        """The same in a few words: 12 of 46 frames, 8 s left; the percentage before frames are made."""
-        progress = self.handle.progress if self.handle else None
+        """The same in a few words: 12 of 46 frames, 8 s left; the percentage before frames are made; nothing without
+        steps.
+        """
+        progress = self.handle.progress if self.handle and self.handle.cancelled_at is None else None
         if progress is None or not progress.total:
             return ""
         frame = frame_of(progress, self.frames)
@@ -255,7 +257,7 @@ def draw_progress(header: Any, context: Any) -> None:
         return
     row = header.layout.row(align=True)
     narrow = context.region is not None and context.region.width < NARROW * context.preferences.system.ui_scale
-    text = run.short or "..." if narrow else f"{run.title}: {run.words}"
+    text = (run.short or run.words) if narrow else f"{run.title}: {run.words}"
     if hasattr(row, "progress"):  # Blender 4
         row.ui_units_x = 9 if narrow else 20
         row.progress(factor=run.share, text=text)
