@@ -160,7 +160,7 @@ class ForeignNode(ValuedNode, bpy.types.Node):
             self.draw_values(layout)
 
     def draw_label(self: Any) -> str:
-        return str(self.w_class)
+        return "Note" if self.w_class in NOTES else str(self.w_class)
 
 
 def wrapped(text: str, width: int) -> list[str]:
