@@ -405,7 +405,7 @@ def check_examples_have_pictures():
     made = templates._choices(None, None)
     assert len({icon for *_, icon, _ in made}) == len(made) == len(templates.names()), "each has its own"
     assert 0 not in {icon for *_, icon, _ in made}
-    assert [title for _, title, *_ in made][0] == "Animate"
+    assert made[0][:2] == ("animate", "Animate")
     bpy.context.window_manager.fomm_template = "two-faces"
     name = bpy.context.window_manager.fomm_template
     assert bpy.ops.fomm.open_example(name=name) == {"FINISHED"}
