@@ -155,9 +155,10 @@ def run(stage: Stage, area: Any, name: str, *, cancel: bool) -> Steps:
     progress = part("progress")
     with stage.within(area):
         stage.bpy.ops.fomm.animate_strips("INVOKE_DEFAULT")
-    while (work := progress.running()) is not None and work.share < 0.5:
+    while (work := progress.running()) is not None and work.share < 0.4:
         yield 0.1
     if not cancel:
+        yield 0.5  # until it is seen
         stage.shoot(name)
     else:
         work = progress.running()

@@ -23,10 +23,11 @@ from ..engine import (
     WorkerLostError,
 )
 from ..inspector import Inspector
+from ..outputs import publish
 from .client import LARGEST_FILE, ComfyClient, Events, RefusedError
 from .http import AnswerError, ServerError
 from .process import START_SECONDS, STOP_SECONDS, Checkout, ComfyProcess
-from .prompt import Prompt, WrongFileError, failure, fetch, refusal
+from .prompt import Prompt, Publish, WrongFileError, failure, fetch, refusal
 
 log = logging.getLogger("fomm.render")
 
@@ -109,10 +110,12 @@ class ComfyUIEngine:
         answer_seconds: float = 10.0,
         start_seconds: float = START_SECONDS,
         largest: int = LARGEST_FILE,
+        publish: Publish = publish,
     ) -> None:
         """Use the servers at these addresses, and one of each checkout, which starts with the first job.
 
-        largest: bytes that one job may bring from a server, so that none fills the disk.
+        largest: bytes that one job may bring from a server, so that none fills the disk. publish: gives files their
+        names.
 
         Raises:
             FommError: No server at all; an address that is none; a checkout that is none.
@@ -129,6 +132,7 @@ class ComfyUIEngine:
             self._servers.append(_Server(client_of(process.url), process))
         self._patience = PATIENCE if patience is None else patience
         self._start_seconds = start_seconds
+        self._publish = publish
         self._inspector = Inspector()
         self._choosing = threading.Lock()
         self._turn = 0
@@ -269,7 +273,7 @@ class ComfyUIEngine:
         if trouble is not None:
             raise trouble
         try:
-            files, frames = fetch(job, entry, server.client, self._inspector, tell)
+            files, frames = fetch(job, entry, server.client, self._inspector, tell, self._publish)
         except ServerError as error:
             if job.id in server.broken:
                 raise WrongFileError(f"a file of the job does not come through: {error}") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -20,6 +20,8 @@ from .http import AnswerError
 ENDINGS = {"execution_success", "execution_error", "execution_interrupted"}
 STARTS = ENDINGS | {"execution_start", "execution_cached", "executing", "progress"}
 Tick = Callable[..., None]
+Publish = Callable[[Job, Sequence[Made]], tuple[Path, ...]]
+"""Gives a job's files their names; returns them."""
 
 OURS = "FOMM_"
 """How the classes of our own blocks begin."""
@@ -190,7 +192,12 @@ def failure(job: Job, entry: Mapping[str, Any], server: str) -> JobError | None:
 
 
 def fetch(
-    job: Job, entry: Mapping[str, Any], client: ComfyClient, inspector: Inspector, tick: Tick
+    job: Job,
+    entry: Mapping[str, Any],
+    client: ComfyClient,
+    inspector: Inspector,
+    tick: Tick,
+    publish: Publish = publish,
 ) -> tuple[tuple[Path, ...], int]:
     """Bring what a prompt made here, under its final names; returns the files, and how many pictures they hold.
 
@@ -215,7 +222,8 @@ def fetch(
                     raise WrongFileError(
                         f"{client.name} does not give “{remote.name}”, which it has just made: {error}"
                     ) from None
-                made.append(Made(words.get(node) or title(job, node), path, preview=remote.kind == "temp"))
+                label = words.get(node) or title(job, node)
+                made.append(Made(label, path, remote.kind == "temp", node.split(".")[0]))
             return publish(job, made), frames
     except OSError as error:
         raise JobError(f"cannot write to {job.output.parent}: {error.strerror or error}") from None

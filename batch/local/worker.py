@@ -180,6 +180,8 @@ def _order(line: bytes) -> dict[str, Any] | None:
 def _as_job_error(problem: Exception) -> JobError:
     if isinstance(problem, JobError):
         return problem
+    if isinstance(problem, FommError):
+        return JobError(str(problem))
     return JobError(f"{type(problem).__name__}: {problem}", details=traceback.format_exc())
 
 

@@ -28,7 +28,8 @@ def blend(
     Args:
         first: T frames, or one frame that is held.
         second: T frames, or one frame that is held.
-        weight: 0..1, the share of `second`; one number, or one for each of the K keypoints.
+        weight: 0..1, the share of `second`; one number, one for each of the K keypoints, or, as [T, 1] or [T, K], one
+            for each frame.
         select: one bool for each of the K keypoints; where False, that keypoint stays as in `first`.
         turning: 0..1, the share of the second's jacobians where it is another than that of its positions.
 
@@ -57,30 +58,36 @@ def blend(
             f"expected jacobians in both performances or in neither; got them only in the {having}: "
             "use without_jacobian() on it, or detect both with the same model"
         )
-    share = _shares(weight, select, first)
+    share = _shares(weight, select, first, frames)
     first, second = first.expand(frames), second.expand(frames)
     times = second.times if first.times is None else first.times
     jacobian, covariance, confidence = None, None, None
     if first.jacobian is not None and second.jacobian is not None:
-        turned = share if turning is None else _shares(turning, select, first)
+        turned = share if turning is None else _shares(turning, select, first, frames)
         mixed = second.jacobian if first.covariance is None else like_signs(second.jacobian, first.jacobian)
-        jacobian = torch.lerp(first.jacobian, mixed, turned[:, None, None])
+        jacobian = torch.lerp(first.jacobian, mixed, turned[..., None, None])
     if first.confidence is not None and second.confidence is not None:
         confidence = torch.lerp(first.confidence, second.confidence, share)
     if first.covariance is not None and second.covariance is not None:
-        covariance = torch.lerp(first.covariance, second.covariance, share[:, None, None])
-    position = torch.lerp(first.position, second.position, share[:, None])
+        covariance = torch.lerp(first.covariance, second.covariance, share[..., None, None])
+    position = torch.lerp(first.position, second.position, share[..., None])
     return Keypoints(position, jacobian, times, confidence, covariance)
 
 
-def _shares(weight: float | Sequence[float] | Tensor, select: Sequence[bool] | None, like: Keypoints) -> Tensor:
-    """The share of the second performance for each keypoint, [K]."""
+def _shares(
+    weight: float | Sequence[float] | Tensor, select: Sequence[bool] | None, like: Keypoints, frames: int
+) -> Tensor:
+    """The share of the second performance for each keypoint, [K] or [T, K]."""
     share = torch.as_tensor(weight).to(like.position)
-    if share.ndim and tuple(share.shape) != (like.count,):
-        raise KeypointError(f"expected one weight, or one for each of {like.count} keypoints; got {list(share.shape)}")
+    if tuple(share.shape) not in {(), (like.count,), (frames, 1), (frames, like.count)}:
+        raise KeypointError(
+            f"expected one weight, one for each of {like.count} keypoints, or one for each of {frames} frames as "
+            f"[{frames}, 1]; got {list(share.shape)}"
+        )
     if not ((share >= 0) & (share <= 1)).all():
-        raise KeypointError(f"expected weights of 0 to 1; got {share.tolist()}")
-    share = share.expand(like.count)
+        wrong = share[~((share >= 0) & (share <= 1))].flatten()
+        raise KeypointError(f"expected weights of 0 to 1; got {wrong[0].item():g}")
+    share = share.expand(*share.shape[:-1], like.count)
     if select is None:
         return share
     chosen = torch.as_tensor(select, device=share.device)

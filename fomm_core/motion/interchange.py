@@ -22,7 +22,7 @@ from ..errors import PerformanceError
 
 JSON_SUFFIX = ".json"
 LARGEST_FILE = 1 << 28
-_DIMENSIONS = {"position": 3, "jacobian": 4, "times": 1, "confidence": 2}
+_DIMENSIONS = {"position": 3, "jacobian": 4, "times": 1, "confidence": 2, "covariance": 4}
 
 
 def as_json(tensors: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from ...fomm_core.errors import KeypointError
 from ...fomm_core.geometry import Keypoints
 from ...fomm_core.motion import (
     BETA,
     MIN_CUTOFF,
     blend,
+    curve_values,
     matched,
+    parse_curve,
     parse_groups,
     parse_weights,
     smooth_gaussian,
@@ -53,22 +59,39 @@ def _smooth(
         smoothed = smooth_gaussian(keypoints, sigma=sigma)
     else:
         smoothed = smooth_one_euro(keypoints, fps=fps, min_cutoff=calmness, beta=quickness)
-    return (_mixed(keypoints, smoothed, 1.0, only_keypoints, groups),)
+    return (_mixed(keypoints, smoothed, _over_time("", len(keypoints), 1.0), only_keypoints, groups),)
 
 
 def _blend(
-    host: Host, first: Keypoints, second: Keypoints, weight: float, only_keypoints: str, lengths: str, groups: str
+    host: Host,
+    first: Keypoints,
+    second: Keypoints,
+    weight: float,
+    only_keypoints: str,
+    lengths: str,
+    groups: str,
+    over_time: str,
 ) -> tuple[Any, ...]:
     first, second = matched(first, second, "stop" if lengths == "equal" else lengths)  # type: ignore[arg-type]
-    return (_mixed(first, second, weight, only_keypoints, groups),)
+    return (_mixed(first, second, _over_time(over_time, max(len(first), len(second)), weight), only_keypoints, groups),)
 
 
-def _mixed(first: Keypoints, second: Keypoints, weight: float, only_keypoints: str, groups: str) -> Keypoints:
-    """`weight` of the second, of all keypoints or of those that are named."""
-    weights = parse_weights(only_keypoints, parse_groups(groups, first.count), first.count, weight)
+def _over_time(curve: str, frames: int, weight: float) -> Tensor:
+    """The weight of each frame, [T, 1]."""
+    if "s" in curve:
+        raise KeypointError(f"expected a curve over frames, such as 0: 0, 25: 1; got seconds in {curve[:80]!r}")
+    points = parse_curve(curve, STILL_FPS)
+    values = curve_values(points, frames) if points else torch.full((frames,), weight, dtype=torch.float64)
+    return values[:, None]
+
+
+def _mixed(first: Keypoints, second: Keypoints, weight: Tensor, only_keypoints: str, groups: str) -> Keypoints:
+    """`weight` of the second in each frame, of all keypoints or of those that are named."""
+    weights = parse_weights(only_keypoints, parse_groups(groups, first.count), first.count)
     if weights is None:
         return blend(first, second, weight)
-    return blend(first, second, weights[0], turning=weights[1])
+    shares, turning = (torch.tensor(one, dtype=torch.float64) * weight for one in weights)
+    return blend(first, second, shares, turning=turning)
 
 
 SMOOTH_KEYPOINTS = NodeSpec(
@@ -166,6 +189,15 @@ BLEND_KEYPOINTS = NodeSpec(
             advanced=True,
         ),
         GROUPS_IN,
+        text(
+            "over_time",
+            "weight over time",
+            (
+                "The weight at some frames, straight between them: 0: 0, 25: 1 fades from the first to the second "
+                "over 25 frames. Used instead of weight, unless it is empty."
+            ),
+            advanced=True,
+        ),
     ),
     outputs=(socket("keypoints", KEYPOINTS, "keypoints", "The mix."),),
     run=_blend,

@@ -21,8 +21,8 @@ def write_wheel(folder: Path, source: str = "answer = 42\n") -> None:
 
 def quick_maker(folder: Path) -> str:
     """A Python whose environments see the pip of ours, which spares the minute that copying one takes."""
-    link = "import sys, sysconfig, pathlib; site = next(pathlib.Path(sys.argv[1]).glob('lib/*/site-packages'))"
-    link += "; (site / 'ours.pth').write_text(sysconfig.get_path('purelib'))"
+    link = "import sys, pip, pathlib; site = next(pathlib.Path(sys.argv[1]).glob('lib/*/site-packages'))"
+    link += "; (site / 'ours.pth').write_text(str(pathlib.Path(pip.__file__).parents[1]))"
     script = folder / "quick-python"
     python = f'"{sys.executable}"'
     script.write_text(f'#!/bin/sh\n{python} "$1" "$2" --without-pip "$3" "$4" && {python} -c "{link}" "$4"\n')

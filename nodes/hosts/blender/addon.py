@@ -24,6 +24,7 @@ from . import (
     setting_up,
     sockets,
     sources,
+    templates,
     to_sequencer,
     tree,
     values,
@@ -53,6 +54,7 @@ def register() -> None:
         bpy.utils.register_class(one)
         _CLASSES.append(one)
     tree.add_menu()
+    templates.register()
     progress.register()
     sequencer.register()
     performance_curves.register()
@@ -80,6 +82,7 @@ def unregister() -> None:
     performance_curves.unregister()
     sequencer.unregister()
     progress.unregister()
+    templates.unregister()
     tree.remove_menu()
     while _CLASSES:
         bpy.utils.unregister_class(_CLASSES.pop())

@@ -16,7 +16,7 @@ from .classes import known_to, was_wire
 from .keyframes import values_of
 from .nodes import BlockNode, saved_entry
 from .numbering import class_of
-from .over_time import BLOCKS, PORT, with_strength
+from .over_time import FOLLOWED, followed
 from .results import node_of
 from .values import with_values
 
@@ -49,15 +49,12 @@ def _over_time(tree: Any, graph: dict[str, Any]) -> dict[str, Any]:
     scene = bpy.context.scene
     frames = range(scene.frame_start, scene.frame_end + 1)
     for name, entry in list(graph.items()):
-        node = node_of(tree, name)
-        if (
-            entry["class_type"] in BLOCKS
-            and isinstance(node, BlockNode)
-            and not isinstance(entry["inputs"].get(PORT), list)
-        ):
-            values = values_of(node, node.block.ports[PORT].attribute, frames)
-            if values is not None and "driving" in entry["inputs"]:
-                graph = with_strength(graph, name, values)
+        node, port = node_of(tree, name), FOLLOWED.get(entry["class_type"])
+        if port is None or not isinstance(node, BlockNode) or isinstance(entry["inputs"].get(port), list):
+            continue
+        values = values_of(node, node.block.ports[port].attribute, frames)
+        if values is not None and ("driving" in entry["inputs"] or "first" in entry["inputs"]):
+            graph = followed(graph, name, values)
     return graph
 
 

@@ -46,6 +46,11 @@ class Port:
         return f"w_{self.name}"
 
     @property
+    def start(self) -> Any:
+        """Its value in a new node."""
+        return self.choices[0] if self.default is None and self.choices else self.default
+
+    @property
     def limits(self) -> tuple[float, float]:
         """Of a number."""
         low, high = (WHOLE[0], WHOLE[1]) if self.type == "INT" else (-3.4e38, 3.4e38)
@@ -123,6 +128,13 @@ def table() -> dict[str, Any]:
 def blocks() -> dict[str, Block]:
     """By class name, in the order of the menu; without those whose inputs depend on their own values."""
     return {name: _block(name, entry) for name, entry in table().items() if entry["inputs"] or "now" not in entry}
+
+
+def with_defaults(name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """A node's inputs with what they leave out at its default: a ComfyUI server refuses graphs that leave any out."""
+    block = blocks().get(name)
+    left = [port for port in block.widgets if port.name not in inputs and not port.optional] if block else ()
+    return {**inputs, **{port.name: port.start for port in left}}
 
 
 def _block(name: str, entry: Mapping[str, Any]) -> Block:

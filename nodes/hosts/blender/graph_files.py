@@ -14,8 +14,7 @@ from . import api_export, canvas_export, canvas_import, classes
 from .nodes import TREE
 from .operators import NodeProblem, TreeOperator, check_classes, point_at, server_address, whole_tree
 from .sources import write_sources
-
-WORKFLOWS = Path(__file__).resolve().parents[3] / "workflows"
+from .templates import FIRST, WORKFLOWS
 
 
 class ImportGraph(bpy.types.Operator):
@@ -85,7 +84,7 @@ class OpenExample(ImportGraph):
 
     bl_idname = "fomm.open_example"
     bl_label = "Open Example"
-    __annotations__ = {**ImportGraph.__annotations__, "name": bpy.props.StringProperty(default="animate")}
+    __annotations__ = {**ImportGraph.__annotations__, "name": bpy.props.StringProperty(default=FIRST)}
 
     def invoke(self: Any, context: Any, event: Any) -> set[str]:
         return self.execute(context)

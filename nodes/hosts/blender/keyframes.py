@@ -17,7 +17,8 @@ def values_of(owner: Any, name: str, frames: Iterable[int]) -> list[float] | Non
         return None
     where = owner.path_from_id(name)
     if any(curve.data_path == where for curve in animation.drivers):
-        raise ValueError("Strength has a driver, which can't be followed. Bake it to keyframes, or remove it.")
+        title = owner.bl_rna.properties[name].name
+        raise ValueError(f"{title} has a driver, which can't be followed. Bake it to keyframes, or remove it.")
     curve = next((curve for curve in curves_of(animation) if curve.data_path == where), None)
     if curve is None:
         return None

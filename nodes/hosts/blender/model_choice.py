@@ -144,7 +144,7 @@ def draw(layout: Any) -> None:
     """The two buttons, and the download at work."""
     row = layout.row(align=True)
     row.operator(OpenModels.bl_idname, text="Folder", icon="FILE_FOLDER")
-    row.operator_menu_enum(GetModel.bl_idname, "name", text="Get vox, taichi, ...", icon="IMPORT")
+    row.operator_menu_enum(GetModel.bl_idname, "name", text="Get Model", icon="IMPORT")
     at_work = download()
     if at_work is None or at_work.code == 0:
         return

@@ -12,7 +12,7 @@ from ....graph.canvas_nodes import NOTES
 from .blocks import VERSION, Block, Port, blocks, number_of, single
 from .choices import choices_of
 from .options import FIXED, RELATIVE
-from .over_time import BLOCKS, PORT
+from .over_time import FOLLOWED
 from .sockets import socket_idname
 from .values import FommValue
 
@@ -142,7 +142,7 @@ class ForeignNode(ValuedNode, bpy.types.Node):
     """A node of another pack, or a note: it keeps what it came with, and runs on a ComfyUI server only."""
 
     bl_idname = "FommForeignNode"
-    bl_label = "Other node"
+    bl_label = "Other Node"
     __annotations__ = {
         **ValuedNode.__annotations__,
         "w_class": bpy.props.StringProperty(name="Class"),
@@ -156,11 +156,11 @@ class ForeignNode(ValuedNode, bpy.types.Node):
             for line in wrapped(self.w_text, max(16, int(self.width / 6.5))):
                 column.label(text=line)
         else:
-            layout.label(text="needs a ComfyUI server", icon="INFO")
+            layout.label(text="Needs a ComfyUI server", icon="INFO")
             self.draw_values(layout)
 
     def draw_label(self: Any) -> str:
-        return str(self.w_class)
+        return "Note" if self.w_class in NOTES else str(self.w_class)
 
 
 def wrapped(text: str, width: int) -> list[str]:
@@ -200,7 +200,7 @@ def find_socket(sockets: Any, name: str) -> Any:
 
 def _property(block: Block, port: Port) -> Any:
     words = {"name": port.title, "description": port.tooltip, **FIXED}
-    if port.name == PORT and block.name in BLOCKS:  # whose keyframes are followed
+    if FOLLOWED.get(block.name) == port.name:  # its keyframes are followed
         del words["options"]
     low, high = port.limits
     if port.choices:

@@ -8,7 +8,7 @@ WORDS = (
     (r"\n*Right-click a block and choose \*Node Info\* \(or press the \*\*\?\*\*\) for its help page\.",
      "\n\nPoint at a setting for its help."),
     (r"copy a published checkpoint such as \*vox-cpk\.pth\.tar\* into \*models/fomm\*, press \*\*R\*\*, and choose it",
-     "press *Get vox* in the sidebar (N), then choose it"),
+     "press *Get Model* in the sidebar (N), choose vox, then choose it"),
     (r"press \*\*R\*\*, (and |)", r"\1"),
     (r"\*\*Ctrl\+M\*\* to unmute", "**M** to unmute"),
     (r"ComfyUI's \*input\* folder", "the input folder of the add-on's preferences"),

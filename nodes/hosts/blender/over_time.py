@@ -1,5 +1,6 @@
-"""A strength that changes over time: the driver's keypoints are made stronger or weaker frame by frame before they move
-the source. In relative mode that is the same as another strength for each frame. No bpy: graphs as they are run.
+"""Settings that change over time. Strength: the driver's keypoints are made stronger or weaker frame by frame before
+they move the source; in relative mode that is the same as another strength for each frame. Weight of Blend Keypoints:
+as the block's own curve. No bpy: graphs as they are run.
 """
 
 from __future__ import annotations
@@ -7,11 +8,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .blocks import blocks
+from .blocks import blocks, with_defaults
 
 PORT = "strength"
-BLOCKS = frozenset({"FOMM_Animate", "FOMM_AnimateVideo", "FOMM_TransferMotion"})
-"""Whose strength may have keyframes."""
+CURVE = "over_time"
+"""The port for the weight over time."""
+
+FOLLOWED = {
+    "FOMM_Animate": PORT,
+    "FOMM_AnimateVideo": PORT,
+    "FOMM_TransferMotion": PORT,
+    "FOMM_BlendKeypoints": "weight",
+}
+"""Which setting of a block may have keyframes. What smoothing does to a frame depends on its neighbours."""
 
 MOST_POINTS = 10_000
 """Of a curve of Edit Performance."""
@@ -28,12 +37,27 @@ def curve_text(values: Sequence[float]) -> str:
         if not 0 < place < len(values) - 1 or not values[place - 1] == value == values[place + 1]
     ]
     if len(kept) > MOST_POINTS:
-        raise ValueError(f"Strength changes in {len(kept)} frames; at most {MOST_POINTS} are followed.")
+        raise ValueError(f"The keyframes change a value in {len(kept)} frames; at most {MOST_POINTS} are followed.")
     return ", ".join(f"{place}: {values[place]:.6f}" for place in kept)
 
 
+def followed(graph: Mapping[str, Any], name: str, values: Sequence[float]) -> dict[str, Any]:
+    """A graph in which the followed setting of the node `name` has another value in each frame.
+
+    Raises:
+        ValueError: the node's other settings do not allow that, with what to do.
+    """
+    node = graph[name]
+    if FOLLOWED[node["class_type"]] == PORT:
+        return with_strength(graph, name, values)
+    if node["inputs"].get(CURVE):
+        title = node["_meta"]["title"]
+        raise ValueError(f"“{title}”: Weight has keyframes, and Weight over Time is set too. Clear one of them.")
+    return _with_inputs(graph, name, {CURVE: curve_text(values)})
+
+
 def with_strength(graph: Mapping[str, Any], name: str, values: Sequence[float]) -> dict[str, Any]:
-    """A graph in which the node `name`, one of BLOCKS, has another strength in each frame of its driver.
+    """A graph in which the node `name` has another strength in each frame of its driver.
 
     Raises:
         ValueError: its other settings do not allow that, with what to do.
@@ -46,7 +70,7 @@ def with_strength(graph: Mapping[str, Any], name: str, values: Sequence[float]) 
     made, title = dict(graph), node["_meta"]["title"]
 
     def add(step: str, kind: str, **ports: Any) -> str:
-        made[f"{name}:{step}"] = {"class_type": kind, "inputs": ports, "_meta": {"title": title}}
+        made[f"{name}:{step}"] = {"class_type": kind, "inputs": with_defaults(kind, ports), "_meta": {"title": title}}
         return f"{name}:{step}"
 
     keypoints, fps, rate = inputs["driving"], inputs.get("frame_rate") or PLAYED, 0.0
@@ -64,7 +88,8 @@ def with_strength(graph: Mapping[str, Any], name: str, values: Sequence[float]) 
             if inputs.get("keep_sound") and "audio" not in inputs:  # keypoints bring none
                 inputs["audio"] = [add("sound", "GetVideoComponents", video=inputs["driving"]), 1]
     anchor = inputs.get("anchor_frame", 0) if inputs["anchor"] == "number" else 0
-    edit = add("strength", "FOMM_EditPerformance", **_edits(keypoints, fps, rate, curve_text(values), anchor))
+    edits = {"keypoints": keypoints, "fps": fps, "frame_rate": rate, PORT: curve_text(values), "anchor_frame": anchor}
+    edit = add("strength", "FOMM_EditPerformance", **edits)
     inputs |= {"driving": [edit, 0], PORT: 1.0}
     if "frame_rate" in blocks()[node["class_type"]].ports:
         inputs["frame_rate"] = [edit, 1]
@@ -87,12 +112,6 @@ def _kind(graph: Mapping[str, Any], wire: Sequence[Any]) -> str:
     """The type of what comes through a wire."""
     block = blocks().get(graph[wire[0]]["class_type"])
     return block.outputs[wire[1]].type if block is not None and wire[1] < len(block.outputs) else "VIDEO"
-
-
-def _edits(keypoints: Any, fps: Any, rate: Any, curve: str, anchor: Any) -> dict[str, Any]:
-    ports = blocks()["FOMM_EditPerformance"].widgets
-    known = {port.name: port.default for port in ports}
-    return {**known, "keypoints": keypoints, "fps": fps, "frame_rate": rate, PORT: curve, "anchor_frame": anchor}
 
 
 def _with_inputs(graph: Mapping[str, Any], name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import bpy
 
 from ....graph.canvas_nodes import CANVAS_ONLY
-from . import model_choice, progress, setting_up
+from . import model_choice, progress, setting_up, templates
 from .classes import KEPT
 from .nodes import TREE, ForeignNode
 from .operators import edited_tree
@@ -17,8 +17,8 @@ from .results import result_of
 FIRST_STEPS = (
     "1. Press Set Up Worker, once.",
     "2. Open Example, then Run. The result appears on Save Video and in an Image Editor.",
-    "3. Your own pictures: put Load Image and Load Video in place of Load Example.",
-    "4. Better pictures: press Get vox, then choose vox-cpk.pth.tar in Load Motion Model.",
+    "3. Your own images: put Load Image and Load Video in place of Load Example.",
+    "4. Better results: press Get Model, choose vox, then vox-cpk.pth.tar in Load Motion Model.",
 )
 
 
@@ -55,7 +55,7 @@ class RunPanel(_Panel):
         row.operator("fomm.run", icon="PLAY")
         progress.draw_progress(self, context)
         column = layout.column(align=True)
-        column.operator("fomm.open_example")
+        templates.draw(column, context)
         column.operator("fomm.import_graph")
         column.operator("fomm.export_graph")
         column.operator("fomm.make_group")

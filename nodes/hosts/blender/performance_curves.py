@@ -11,7 +11,7 @@ from typing import Any
 
 import bpy
 
-from . import performance_file
+from . import performance_file, performance_json
 from .keyframes import curves_of
 from .nodes import TREE
 from .performance_file import PerformanceError, Stored
@@ -46,7 +46,7 @@ class LoadPerformance(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
     __annotations__ = {
         "filepath": bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE"}),
-        "filter_glob": bpy.props.StringProperty(default=f"*{SUFFIX}", options={"HIDDEN"}),
+        "filter_glob": bpy.props.StringProperty(default=f"*{SUFFIX};*{performance_json.SUFFIX}", options={"HIDDEN"}),
     }
 
     def invoke(self: Any, context: Any, event: Any) -> set[str]:
@@ -57,6 +57,8 @@ class LoadPerformance(bpy.types.Operator):
         path = Path(bpy.path.abspath(self.filepath))
         try:
             data = performance_file.read(path)
+            if path.suffix.lower() == performance_json.SUFFIX:
+                data = performance_file.bytes_of(performance_json.parse(data))
             stored = performance_file.parse(data)
         except PerformanceError as problem:
             self.report({"ERROR"}, str(problem))

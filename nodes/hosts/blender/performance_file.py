@@ -51,7 +51,7 @@ class Stored:
 
     def shape(self, name: str) -> list[int]:
         """The sides of one of `numbers`."""
-        return _shape(name, self.frames, self.keypoints)
+        return sides_of(name, self.frames, self.keypoints)
 
     def changed(self, **numbers: array[float]) -> Stored:
         """With other numbers of the same names and lengths.
@@ -60,11 +60,12 @@ class Stored:
             PerformanceError: one of them is NaN or infinite.
         """
         for name, values in numbers.items():
-            _check_finite(name, values, self.frames)
+            check_finite(name, values, self.frames)
         return replace(self, numbers={**self.numbers, **numbers})
 
 
-def _shape(name: str, frames: int, keypoints: int) -> list[int]:
+def sides_of(name: str, frames: int, keypoints: int) -> list[int]:
+    """The sides of what a file holds under a name."""
     return [frames + 1] if name == "times" else [frames, keypoints, *SHAPES[name]]
 
 
@@ -72,13 +73,8 @@ def read(path: Path) -> bytes:
     """A file's bytes.
 
     Raises:
-        PerformanceError: there is none, or it is no performance in safetensors.
+        PerformanceError: there is none, or it is too large.
     """
-    if path.suffix.lower() == ".json":
-        raise PerformanceError(
-            f"{path.name} is JSON. Turn it into safetensors first: fomm performance {path.name} -o "
-            f"{path.stem}.safetensors"
-        )
     try:
         size = path.stat().st_size
         if size > LARGEST_FILE:
@@ -100,7 +96,7 @@ def parse(data: bytes) -> Stored:
     notes = header.pop("__metadata__", {})
     if not isinstance(notes, dict) or not all(isinstance(value, str) for value in notes.values()):
         raise _damaged("its notes are no text")
-    _check_format(notes)
+    check_format(notes)
     frames, keypoints = _sides(header)
     numbers: dict[str, array[float]] = {}
     end = 0
@@ -112,7 +108,7 @@ def parse(data: bytes) -> Stored:
     if end != len(body):
         raise _damaged(f"expected {end} bytes of numbers; got {len(body)}")
     for name, values in numbers.items():
-        _check_finite(name, values, frames)
+        check_finite(name, values, frames)
     stored = Stored(notes, numbers, frames, keypoints)
     if (notes.get("frames"), notes.get("keypoints")) != (str(frames), str(keypoints)):
         raise _damaged(f"it holds {frames} frames of {keypoints} keypoints, which is not what its notes say")
@@ -171,7 +167,8 @@ def _parts(data: bytes) -> tuple[dict[str, Any], bytes]:
     return header, data[8 + length :]
 
 
-def _check_format(notes: dict[str, str]) -> None:
+def check_format(notes: dict[str, str]) -> None:
+    """Raise PerformanceError for other files, and newer ones."""
     if notes.get("format") != FORMAT:
         raise PerformanceError("Expected a performance as Save Keypoints writes it; this file is something else.")
     version = notes.get("format_version", "")
@@ -199,7 +196,7 @@ def _places(header: dict[str, Any], frames: int, keypoints: int) -> list[tuple[s
     """Names, and where their numbers begin and end."""
     found = []
     for name, entry in header.items():
-        shape, dtype = _shape(name, frames, keypoints), _dtype(name)
+        shape, dtype = sides_of(name, frames, keypoints), _dtype(name)
         if not isinstance(entry, dict) or entry.get("dtype") != dtype or entry.get("shape") != shape:
             raise _damaged(f"expected {name} as {dtype} of the sides {shape}")
         place, size = entry.get("data_offsets"), math.prod(shape) * (8 if dtype == "F64" else 4)
@@ -238,7 +235,8 @@ def _swapped(values: array[float]) -> array[float]:
     return values
 
 
-def _check_finite(name: str, values: array[float], frames: int) -> None:
+def check_finite(name: str, values: array[float], frames: int) -> None:
+    """Raise PerformanceError for NaN or infinity, with the frame."""
     for place, value in enumerate(values):
         if not math.isfinite(value):
             frame = place if name == "times" else place // (len(values) // frames)

@@ -28,7 +28,7 @@ class FommPreferences(bpy.types.AddonPreferences):
             "`fomm models` lists",
         ),
         "inputs": bpy.props.StringProperty(
-            name="Input folder",
+            name="Input Folder",
             subtype="DIR_PATH",
             description="Where graphs look for files that they name without a folder, as ComfyUI's input folder",
         ),
@@ -36,9 +36,9 @@ class FommPreferences(bpy.types.AddonPreferences):
             name="Device", default="auto", description="auto, cpu, cuda, cuda:1, mps: where the networks run"
         ),
         "server": bpy.props.StringProperty(
-            name="ComfyUI server",
-            description="Address of a ComfyUI that runs the graphs instead, such as http://127.0.0.1:8188. Needs "
-            'pip install "fomm-nodes[farm]" in the Python above',
+            name="ComfyUI Server",
+            description="Address of a ComfyUI that runs the graphs instead, such as http://127.0.0.1:8188. It needs "
+            "fomm-nodes among its custom nodes",
         ),
         "setup_device": bpy.props.EnumProperty(
             name="For",

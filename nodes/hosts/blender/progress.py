@@ -12,6 +12,7 @@ from typing import Any
 
 import bpy
 
+from . import strip_preview
 from .client import Client, Failure, Handle, Progress, Result
 from .results import remove_preview, show_preview
 from .session import client
@@ -90,8 +91,10 @@ class Run:
 
     @property
     def short(self) -> str:
-        """The same in a few words: 12 of 46 frames, 8 s left; the percentage before frames are made."""
-        progress = self.handle.progress if self.handle else None
+        """The same in a few words: 12 of 46 frames, 8 s left; the percentage before frames are made; nothing without
+        steps.
+        """
+        progress = self.handle.progress if self.handle and self.handle.cancelled_at is None else None
         if progress is None or not progress.total:
             return ""
         frame = frame_of(progress, self.frames)
@@ -173,6 +176,7 @@ class RunsGraph:
             return self._say_no(str(problem))
         self._timer = context.window_manager.event_timer_add(LOOK_SECONDS, window=context.window)
         context.window_manager.modal_handler_add(self)
+        strip_preview.begin()
         _redraw(context)
         return {"RUNNING_MODAL"}
 
@@ -206,6 +210,7 @@ class RunsGraph:
             show_preview(told.preview, context)
 
     def _leave(self, context: Any) -> None:
+        strip_preview.end()
         remove_preview()
         context.window_manager.event_timer_remove(self._timer)
         if self._run in _running:
@@ -252,7 +257,7 @@ def draw_progress(header: Any, context: Any) -> None:
         return
     row = header.layout.row(align=True)
     narrow = context.region is not None and context.region.width < NARROW * context.preferences.system.ui_scale
-    text = run.short or "..." if narrow else f"{run.title}: {run.words}"
+    text = (run.short or run.words) if narrow else f"{run.title}: {run.words}"
     if hasattr(row, "progress"):  # Blender 4
         row.ui_units_x = 9 if narrow else 20
         row.progress(factor=run.share, text=text)
@@ -289,6 +294,7 @@ def register() -> None:
 
 def unregister() -> None:
     """Take them away again."""
+    strip_preview.end()
     for name in HEADERS:
         getattr(bpy.types, name).remove(draw_progress)
     bpy.utils.unregister_class(FOMM_OT_cancel)

@@ -45,7 +45,7 @@ class SourceNode(FommNode, bpy.types.Node):
 
     bl_idname = "FommSourceNode"
     bl_label = "From Blender"
-    bl_description = "An image, a camera's or a viewport's picture, or a strip of this file"
+    bl_description = "An image of this file, what a camera or the viewport shows, or a strip"
     __annotations__ = {
         "w_kind": bpy.props.EnumProperty(name="Source", items=KINDS, update=_changed, **FIXED),
         "w_image": bpy.props.PointerProperty(name="Image", type=bpy.types.Image),

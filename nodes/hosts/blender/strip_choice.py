@@ -68,7 +68,7 @@ def pairs(scene: Any) -> list[tuple[Any, Any]]:
 def _editor(scene: Any) -> Any:
     editor = scene.sequence_editor
     if editor is None:
-        raise StripError("This scene has no strips yet. Add a picture and a movie first.")
+        raise StripError("This scene has no strips yet. Add an image and a movie first.")
     if len(editor.meta_stack):
         raise StripError("You are inside a meta strip. Leave it first (Tab).")
     return editor

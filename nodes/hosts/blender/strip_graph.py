@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .blocks import with_defaults
 from .span import Clip, StripError
 
 SIZES = ("auto", "model", "picture", "custom")
@@ -238,4 +239,4 @@ def _inputs(source: Path, driving: Path, clip: Clip, fps: float, look: Look) -> 
 
 
 def _node(kind: str, title: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    return {"class_type": kind, "inputs": dict(inputs), "_meta": {"title": title}}
+    return {"class_type": kind, "inputs": with_defaults(kind, inputs), "_meta": {"title": title}}

@@ -94,7 +94,7 @@ def _sequence(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
     count = len(strip.elements)
     if count < 2:
         raise StripError(
-            f"“{strip.name}” is a single picture, which moves nothing. Choose a movie or an image sequence as the "
+            f"“{strip.name}” is a single image, which does not move. Choose a movie or an image sequence as the "
             "driving strip, and this one as the source."
         )
     offset = int(get(strip, "content_trim_start"))

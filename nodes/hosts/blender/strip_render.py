@@ -40,7 +40,7 @@ def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
         return _camera(strip, frame, folder)
     raise StripError(
         f"“{strip.name}” can't be the source: it has to be an image, a movie (its frame at the playhead), or a scene "
-        "strip (its camera's picture)."
+        "strip (what its camera sees)."
     )
 
 
@@ -57,7 +57,7 @@ def looked_at(path: Path) -> Still:
     finally:
         bpy.data.images.remove(image)
     if not width:
-        raise StripError(f"{path.name} is no picture that Blender can read.")
+        raise StripError(f"{path.name} is not an image that Blender can read.")
     return Still(path, width, height, alpha)
 
 

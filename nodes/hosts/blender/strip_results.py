@@ -211,7 +211,7 @@ def _add_sound(strips: Any, scene: Any, place: Place, channel: int) -> None:
     begin = place.clip.start - place.sound_start * fps
     try:
         strip = strips.new_sound(
-            name=f"{place.driving} (sound)",
+            name=f"{place.driving} (audio)",
             filepath=_relative(place.sound),
             channel=_free_channel(strips, channel + 1, place.span),
             frame_start=round(begin),

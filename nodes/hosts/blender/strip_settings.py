@@ -15,8 +15,12 @@ from .strip_lying import STILL
 RENDER = "render"
 
 
+TITLES = {"picture": "Still"}
+"""Of choices that are not called what they are."""
+
+
 def _choices(**words: str) -> list[tuple[str, str, str]]:
-    return [(name, name.capitalize(), text) for name, text in words.items()]
+    return [(name, TITLES.get(name, name.capitalize()), text) for name, text in words.items()]
 
 
 def _share(name: str, description: str, default: float) -> Any:
@@ -85,7 +89,7 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
         "fit": bpy.props.EnumProperty(
             **FIXED,
             name="Fit",
-            description="What to do with pictures of another shape",
+            description="What to do if the shapes differ",
             items=_choices(crop="Cut the sides off", pad="Add borders", stretch="Squeeze"),
         ),
         "mode": bpy.props.EnumProperty(
@@ -123,20 +127,20 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
         "place": bpy.props.EnumProperty(
             **FIXED,
             name="Place",
-            description="How the new strip fills the picture",
+            description="How the new strip fills the frame",
             default=STILL,
             items=[
                 (STILL, "Over the Still", "Each pixel on that of the still, under the still's own transform", 4),
                 ("FIT", "Fit", "All of it is seen", 0),
-                ("FILL", "Fill", "It fills the picture; sides may be cut off", 1),
-                ("STRETCH", "Stretch", "It is squeezed to the picture's shape", 2),
+                ("FILL", "Fill", "It fills the frame; sides may be cut off", 1),
+                ("STRETCH", "Stretch", "It is squeezed to the frame's shape", 2),
                 ("ORIGINAL", "Original", "Pixel by pixel", 3),
             ],
         ),
         "sound": bpy.props.BoolProperty(
             **FIXED,
-            name="Sound",
-            description="Add the driving movie's sound where the timeline does not have it yet",
+            name="Audio",
+            description="Add the driving movie's audio, unless the timeline has it already",
             default=True,
         ),
         "occlusion": bpy.props.BoolProperty(
@@ -147,7 +151,7 @@ class FOMM_PG_strips(bpy.types.PropertyGroup):
         "flow": bpy.props.BoolProperty(
             **FIXED,
             name="Flow",
-            description="Also make OpenEXR pictures for the compositor's Map UV: where in the still each pixel is from",
+            description="Also make OpenEXR images for the compositor's Map UV: where in the still each pixel is from",
         ),
         "folder": bpy.props.StringProperty(
             name="Folder",

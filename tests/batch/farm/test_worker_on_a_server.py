@@ -22,6 +22,48 @@ def finish(client: Client, ended) -> None:
         time.sleep(0.02)
 
 
+def test_each_file_comes_with_the_node_that_made_it(comfy, tmp_path: Path) -> None:
+    """Those that are only for looking at too, though others are kept; with the same title, and inside a group."""
+    server = comfy()
+    Image.new("RGB", (8, 6), "red").save(tmp_path / "face.png")
+    saved = {"images": ["1", 0], "filename_prefix": "x"}
+    graph = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "face.png"}},
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "Look"}},
+        "2": {"class_type": "SaveImage", "inputs": saved},
+        "9:4": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "Look"}},
+    }
+    client = Client(Settings(sys.executable, inputs=(tmp_path,), device="cpu", server=server.url))
+    done, failed = [], []
+    try:
+        client.submit(graph, output=tmp_path / "out" / "anna", on_done=done.append, on_error=failed.append)
+        finish(client, lambda: done or failed)
+        assert failed == []
+        assert {(made.node, made.shown) for made in done[0].files} == {("2", False), ("3", True), ("9:4", True)}
+        assert [made.path.name for made in done[0].files if not made.shown] == ["anna.png"]
+        assert all(made.path.is_file() for made in done[0].files)
+    finally:
+        client.close()
+
+
+def test_what_goes_wrong_is_told_without_names_of_classes(comfy, tmp_path: Path) -> None:
+    server = comfy()
+    graph = {"1": {"class_type": "LoadImage", "inputs": {"image": "gone.png"}}}
+    client = Client(Settings(sys.executable, inputs=(tmp_path,), device="cpu", server=server.url))
+    failed = []
+    try:
+        client.submit(graph, on_done=failed.append, on_error=failed.append)
+        finish(client, lambda: failed)
+        server.die()
+        client.submit({"1": {"class_type": "Slow", "inputs": {}}}, on_done=failed.append, on_error=failed.append)
+        finish(client, lambda: len(failed) == 2)
+        assert "'gone.png' is not there" in failed[0].message
+        assert "no server answers" in failed[1].message
+        assert all("Error:" not in failure.message for failure in failed)
+    finally:
+        client.close()
+
+
 def test_jobs_go_to_the_server_and_can_be_cancelled_there(comfy, tmp_path: Path) -> None:
     server = comfy()
     Image.new("RGB", (8, 6), "red").save(tmp_path / "face.png")

@@ -90,3 +90,19 @@ def test_weights_and_masks_of_another_size_are_refused() -> None:
         blend(clip(2), clip(2), select=[True, False])
     with pytest.raises(KeypointError, match="of int64"):
         blend(clip(2), clip(2), select=[1, 0, 2, 3])
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (5, 4)])
+def test_a_weight_for_each_frame(shape: tuple[int, int]) -> None:
+    first, second, weights = clip(5), clip(5), torch.rand(shape)
+    got = blend(first, second, weights)
+    for frame in range(5):
+        alone = blend(first[frame : frame + 1], second[frame : frame + 1], weights[frame].expand(4))
+        near(got.position[frame], alone.position[0])
+        near(got.jacobian[frame], alone.jacobian[0])
+
+
+@pytest.mark.parametrize("weights", [torch.zeros(4, 1), torch.zeros(5, 3), torch.zeros(1, 5, 4)])
+def test_weights_for_other_frames_are_refused(weights: torch.Tensor) -> None:
+    with pytest.raises(KeypointError, match=r"5 frames as \[5, 1\]"):
+        blend(clip(5), clip(5), weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -37,6 +38,14 @@ def test_all_comes_back_to_the_bit(tmp_path: Path, ending: str, times: bool, jac
     assert (got.fps, got.family, got.source_size) == (Fraction(30000, 1001), "fomm", (480, 640))
     assert got.groups == {"mouth": (1, 2), "head": (0, 3)}
     assert got.metadata == {"who": "é ☺"}
+
+
+@pytest.mark.parametrize("ending", ["safetensors", "json"])
+def test_covariances_come_back_to_the_bit(tmp_path: Path, ending: str) -> None:
+    given = performance(7, 4)
+    given = replace(given, covariance=given.jacobian @ given.jacobian.mT)
+    got = load_keypoints(save_keypoints(tmp_path / f"talk.{ending}", given, family="mraa"))
+    assert torch.equal(got.keypoints.covariance, given.covariance)
 
 
 def test_old_files_load_and_old_readers_are_thought_of(tmp_path: Path) -> None:

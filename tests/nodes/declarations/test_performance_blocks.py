@@ -82,6 +82,23 @@ def test_smoothing_and_blending_by_groups(run: Run) -> None:
         run("BlendKeypoints", first=first, second=first, only_keypoints="mouth")
 
 
+def test_blending_by_a_curve(run: Run) -> None:
+    first, second = performance(20, 10), performance(20, 10, seed=1)
+    given = {"first": first, "second": second, "weight": 0.3, "over_time": "4: 0, 8: 1, 12: 0.5"}
+    mixed = run("BlendKeypoints", **given)["keypoints"]
+    assert torch.equal(mixed.position[:5], first.position[:5])
+    assert torch.equal(mixed.position[8], second.position[8])
+    for frame, weight in ((6, 0.5), (10, 0.75), (19, 0.5)):
+        alone = run("BlendKeypoints", **{**given, "weight": weight, "over_time": ""})["keypoints"]
+        near(mixed.position[frame], alone.position[frame])
+    some = run("BlendKeypoints", **given, only_keypoints="3 0.5")["keypoints"]
+    assert torch.equal(some.position[:, :3], first.position[:, :3])
+    near(some.position[8, 3], (first.position[8, 3] + second.position[8, 3]) / 2)
+    for wrong, words in (("0: 0, 1s: 1", "seconds"), ("0: 0, 5: 2", "0 to 1"), ("a", "curve")):
+        with pytest.raises(KeypointError, match=words):
+            run("BlendKeypoints", **{**given, "over_time": wrong})
+
+
 def test_groups_and_json_travel_in_files(run: Run, host: Any) -> None:
     given = performance(4, 10)
     for kind in ("safetensors", "json"):

@@ -12,6 +12,7 @@ import os
 import sys
 import time
 import traceback
+import warnings
 from pathlib import Path
 
 ROOT, WORKER, FOLDER = Path(sys.argv[-3]), sys.argv[-2], Path(sys.argv[-1])
@@ -397,7 +398,28 @@ def check_the_add_on_can_be_switched_off_and_on():
     assert is_known()
 
 
+def check_examples_have_pictures():
+    templates = part("templates")
+    assert templates.names()[0] == "animate"
+    assert {path.stem for path in templates.PICTURES.iterdir()} == set(templates.names())
+    made = templates._choices(None, None)
+    assert len({icon for *_, icon, _ in made}) == len(made) == len(templates.names()), "each has its own"
+    assert 0 not in {icon for *_, icon, _ in made}
+    assert made[0][:2] == ("animate", "Animate")
+    bpy.context.window_manager.fomm_template = "two-faces"
+    name = bpy.context.window_manager.fomm_template
+    assert bpy.ops.fomm.open_example(name=name) == {"FINISHED"}
+    assert "two-faces" in bpy.data.node_groups
+
+
+def check_a_preview_fits_into_its_corner():
+    inset = part("strip_preview").inset
+    assert inset((1000, 500), (256, 256)) == (16, 16, 225, 225)
+    assert inset((200, 500), (320, 160)) == (16, 16, 90, 45)
+
+
 def main():
+    warnings.filterwarnings("error", category=DeprecationWarning, module=r"fomm_nodes\.")
     pack.register()
     part("session").SESSION.settings = part("client").Settings(WORKER, device="cpu", shown=FOLDER)
     for name, check in list(globals().items()):

@@ -1,4 +1,4 @@
-"""Keyframes on the strength, in a real Blender: `FOMM_BPY_PYTHON` is a Python that has `bpy`."""
+"""Keyframes on strengths and weights, in a real Blender: `FOMM_BPY_PYTHON` is a Python that has `bpy`."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from fomm_nodes.fomm_core.motion import load_keypoints
 from fomm_nodes.fomm_core.video import VideoReader, VideoWriter
-from fomm_nodes.nodes.hosts.blender.over_time import curve_text, with_strength
+from fomm_nodes.nodes.hosts.blender.over_time import curve_text, followed, with_strength
 from inside_blender import checks_of, run_inside
+from nearness import near
 
 INSIDE = Path(__file__).with_name("inside") / "keyframing.py"
 STEPS, SHOWN = 5, 2
@@ -46,6 +48,18 @@ def test_each_frame_has_the_strength_of_its_time(name: str, inside: dict[str, di
             assert apart[strength] == min(apart.values()), apart
 
 
+def test_each_frame_is_mixed_by_the_weight_of_its_time(inside: dict[str, dict[str, Any]]) -> None:
+    told = inside["check_weights_of_a_blend"]["told"]
+    first, second, rising = (
+        load_keypoints(told["made"][name]).keypoints.position.double() for name in ("0", "1", "rising")
+    )
+    assert len(first) == len(rising)
+    for frame in range(len(rising)):
+        weight = min(1.0, frame / STEPS)
+        near(rising[frame], (1 - weight) * first[frame] + weight * second[frame])
+    assert "Clear one of them" in told["said"]
+
+
 def test_what_cannot_be_followed_is_told(inside: dict[str, dict[str, Any]]) -> None:
     absolute, best, driver = inside["check_what_cannot_be_followed_is_refused"]["told"]["said"]
     assert "Relative" in absolute
@@ -74,3 +88,10 @@ def test_keypoints_are_edited_where_they_are() -> None:
     edit = made["4:strength"]["inputs"]
     assert (edit["keypoints"], edit["strength"], edit["anchor_frame"]) == (["3", 0], "0: 0.000000, 1: 1.000000", 7)
     assert made["4"]["inputs"] == {**inputs, "anchor_frame": 7, "driving": ["4:strength", 0]}
+
+
+def test_weights_become_the_blocks_own_curve() -> None:
+    node = {"class_type": "FOMM_BlendKeypoints", "inputs": {"weight": 0.5, "over_time": ""}, "_meta": {"title": "b"}}
+    made = followed({"1": node}, "1", [0.0, 0.5, 1.0])["1"]["inputs"]
+    assert made == {"weight": 0.5, "over_time": "0: 0.000000, 1: 0.500000, 2: 1.000000"}
+    assert followed({"1": node}, "1", [0.25] * 3)["1"]["inputs"]["over_time"] == "0: 0.250000, 2: 0.250000"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -15,6 +16,7 @@ from inside_blender import checks_of, run_inside
 
 INSIDE = Path(__file__).with_name("inside") / "performance_curves.py"
 FRAMES, COUNT = 6, 3
+KINDS = (".safetensors", ".json")
 KEYPOINT, FRAME, VALUE = 1, 3, 0.3125
 """As inside: what is edited."""
 
@@ -50,12 +52,14 @@ def save(path: Path, one: Performance) -> None:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("curves")
     for name, one in performances().items():
-        save(folder / f"kept-{name}.safetensors", one)
+        for kind in KINDS:
+            save(folder / f"kept-{name}{kind}", one)
     whole = (folder / "kept-all.safetensors").read_bytes()
     (folder / "bad-cut.safetensors").write_bytes(whole[:-4])
     (folder / "bad-text.safetensors").write_text("keypoints", encoding="utf-8")
     (folder / "bad-flipped.safetensors").write_bytes(whole[:-2] + bytes([whole[-2] ^ 1]) + whole[-1:])
-    save(folder / "bad-talk.json", performances()["flat"])
+    bad = {"format": "fomm-keypoints", "format_version": "1", "position": [[[0, 1]], [[0]]]}
+    (folder / "bad-talk.json").write_text(json.dumps(bad), encoding="utf-8")
     return folder
 
 
@@ -76,10 +80,14 @@ def test_inside_blender(name: str, inside: dict[str, dict[str, Any]]) -> None:
     assert not inside[name]["error"], inside[name]["error"]
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("name", list(performances()))
-def test_unedited_curves_give_the_same_bits(name: str, folder: Path, inside: dict[str, dict[str, Any]]) -> None:
-    made = inside["check_unedited"]["told"][f"kept-{name}.safetensors"]
+def test_unedited_curves_give_the_same_bits(
+    name: str, kind: str, folder: Path, inside: dict[str, dict[str, Any]]
+) -> None:
+    made = inside["check_unedited"]["told"][f"kept-{name}{kind}"]
     assert made.startswith(f"kept-{name}_00")
+    assert made.endswith(".safetensors")
     assert bits(load_keypoints(folder / made)) == bits(load_keypoints(folder / f"kept-{name}.safetensors"))
 
 
@@ -117,7 +125,7 @@ def test_curves_have_the_names_of_what_they_are(inside: dict[str, dict[str, Any]
         ("bad-cut.safetensors", "damaged"),
         ("bad-text.safetensors", "no safetensors file"),
         ("bad-flipped.safetensors", "checksum"),
-        ("bad-talk.json", "fomm performance bad-talk.json -o bad-talk.safetensors"),
+        ("bad-talk.json", "sides [2, 1, 2]"),
         ("empty", "Performance to Curves"),
         ("folder", "Choose another"),
         ("infinite", "NaN or infinity in the position of frame 0"),

@@ -111,6 +111,40 @@ def check_a_tree() -> dict[str, Any]:
     return made
 
 
+def check_weights_of_a_blend() -> dict[str, Any]:
+    """Held at the first, then crossfaded: a keyframe is what the same number is in that frame."""
+    tree = bpy.data.node_groups.new("Fading", "FommTree")
+    tree.w_output = str(FILES / "trees")
+    names = ("FOMM_LoadExample", "FOMM_LoadModel", "FOMM_DetectKeypoints", "FOMM_EditPerformance")
+    example, model, detect, edit = (tree.nodes.new(f"FommNode_{name}") for name in names)
+    blend, keep = (tree.nodes.new(f"FommNode_{name}") for name in ("FOMM_BlendKeypoints", "FOMM_SaveKeypoints"))
+    edit.w_mirror = True
+    detect.w_size = "model"
+    find = addon("nodes").find_socket
+    for output, node, port in (
+        (model.outputs[0], detect, "model"),
+        (example.outputs[1], detect, "images"),
+        (detect.outputs[0], edit, "keypoints"),
+        (detect.outputs[0], blend, "first"),
+        (edit.outputs[0], blend, "second"),
+        (blend.outputs[0], keep, "keypoints"),
+    ):
+        tree.links.new(output, find(node.inputs, port))
+    bpy.context.scene.frame_start = 3
+    made = {}
+    for weight in (0.0, 1.0, None):
+        if weight is None:
+            rising(blend, "w_weight", 3)
+        else:
+            blend.w_weight = weight
+        made["rising" if weight is None else f"{weight:g}"] = str(
+            addon("operators").output_of(tree).with_suffix(".safetensors")
+        )
+        assert bpy.ops.fomm.run(tree=tree.name) == {"FINISHED"}
+    blend.w_over_time = "0: 1"
+    return {"made": made, "said": refusal(bpy.ops.fomm.run, tree=tree.name)}
+
+
 def check_what_cannot_be_followed_is_refused() -> dict[str, Any]:
     strips_with("driving.mp4")
     scene, said = bpy.context.scene, []
@@ -140,13 +174,13 @@ def check_another_length_is_told() -> None:
 
 def check_other_settings_take_no_keyframes() -> None:
     tree = bpy.data.node_groups.new("Tree", "FommTree")
-    followed = addon("over_time").BLOCKS
+    followed = addon("over_time").FOLLOWED
     moving = set()
     for block in addon("blocks").blocks().values():
         node = tree.nodes.new(block.idname)
         properties = node.bl_rna.properties
         moving |= {(block.name, port.name) for port in block.widgets if properties[port.attribute].is_animatable}
-    assert moving == {(name, "strength") for name in followed}
+    assert moving == set(followed.items())
     strips = bpy.context.scene.fomm_strips
     own = {one.identifier for one in strips.bl_rna.properties if one.is_animatable} - {"rna_type", "name"}
     assert own == {"strength"}

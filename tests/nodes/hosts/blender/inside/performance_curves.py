@@ -42,7 +42,7 @@ def curve_of(owner: Any, name: str) -> Any:
 
 
 def check_unedited() -> dict[str, Any]:
-    return {path.name: saved(loaded(path.name)) for path in sorted(FILES.glob("kept-*.safetensors"))}
+    return {path.name: saved(loaded(path.name)) for path in sorted(FILES.glob("kept-*"))}
 
 
 def check_one_key_edited() -> dict[str, Any]:
