@@ -6,6 +6,8 @@ import functools
 import logging
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 
 import torch
@@ -80,10 +82,10 @@ def times_float32(dtype: torch.dtype) -> float:
     """How long a convolution in `dtype` takes on this processor, as a share of what it takes in float32.
 
     AMX takes a fourth, AVX512_BF16 of an AMD half, and of an Intel half as long again: too far apart for a busy moment
-    to change what follows from it.
+    to change what follows from it. Of one thread: of several, each waits for the others, whichever the format.
     """
     least = dict.fromkeys((torch.float32, dtype), float("inf"))
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         sizes = (1, 128, 32, 32), (128, 128, 3, 3)
         layers = {
             kind: [torch.zeros(size, dtype=kind).contiguous(memory_format=torch.channels_last) for size in sizes]
@@ -95,6 +97,16 @@ def times_float32(dtype: torch.dtype) -> float:
                 torch.nn.functional.conv2d(maps, weight, padding=1)
                 least[kind] = min(least[kind], time.thread_time() - began)
     return least[dtype] / max(least[torch.float32], TICK)  # a coarse clock, as on Windows, believes the flags
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _is_x86() -> bool:

@@ -49,6 +49,20 @@ def test_both_formats_are_timed() -> None:
     assert 0 <= share < 100  # AMX a fifth, nothing but AVX-512 four times
 
 
+def test_formats_are_timed_on_one_thread(monkeypatch) -> None:
+    """Several wait for each other, which tells nothing about the format."""
+    seen: list[int] = []
+    monkeypatch.setattr(torch.nn.functional, "conv2d", lambda *given, **more: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        precision.times_float32.__wrapped__(torch.bfloat16)
+        assert torch.get_num_threads() == 2, "the threads that there were are there again"
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
 def test_arm_is_judged_by_onednn(monkeypatch) -> None:
     monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
     for supported in (True, False):
