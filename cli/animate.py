@@ -19,6 +19,8 @@ from .times import rate_or_keep
 if TYPE_CHECKING:
     from ..fomm_core.pipeline import FileOptions, Report
 
+ENCODERS = ("auto", "av1", "nvenc", "qsv", "amf", "videotoolbox")
+
 EPILOG = """\
 examples:
   fomm animate --example
@@ -134,6 +136,13 @@ def _add_output_arguments(group: Any) -> None:
     )
     group.add_argument("--no-audio", action="store_true", help="leave out the driving clip's audio")
     group.add_argument("--quality", type=int, default=80, metavar="0..100", help="video quality (default: 80)")
+    group.add_argument(
+        "--encoder",
+        choices=ENCODERS,
+        default="auto",
+        help="auto: x264 for H.264; av1: files a third smaller, by SVT-AV1; the others: H.264 by an NVIDIA, Intel, AMD "
+        "or Apple GPU, or x264 with a warning if this machine has none (default: auto)",
+    )
     group.add_argument("--compare", action="store_true", help="show source | driving | result side by side")
     group.add_argument(
         "--preview",
@@ -157,7 +166,10 @@ def add_computing_arguments(group: Any) -> None:
     group.add_argument(
         "--device", default="auto", metavar="auto|cpu|cuda|mps", help="also cuda:1 and so on (default: auto)"
     )
-    add_precision_argument(group, "auto: float16 on CUDA, otherwise float32; keypoints and flow are always float32")
+    add_precision_argument(
+        group,
+        "auto: float16 on CUDA, bfloat16 on a CPU with AMX, otherwise float32; keypoints and flow are always float32",
+    )
     group.add_argument(
         "--chunk", type=positive, metavar="N", help="frames computed at once (default: 1 on a CPU, otherwise 16)"
     )
@@ -270,6 +282,7 @@ def _options(arguments: argparse.Namespace) -> FileOptions:
         keypoints=arguments.save_keypoints,
         anchor_picture=arguments.anchor_picture,
         overwrite=arguments.overwrite,
+        encoder=arguments.encoder,
     )
 
 

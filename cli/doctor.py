@@ -147,12 +147,13 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _devices(problems: list[str]) -> list[dict[str, Any]]:
     import torch
 
-    from ..fomm_core.precision import is_fast
+    from ..fomm_core.precision import AUTO, choose_precision, is_fast
 
     cpu, halves = torch.device("cpu"), ("bfloat16", "float16")
     fast = ["float32", *(name for name in halves if is_fast(getattr(torch, name), cpu))]
+    formats = {"precisions": fast, "auto": choose_precision(AUTO, cpu)}
     devices: list[dict[str, Any]] = [
-        {"device": "cpu", "name": _cpu_name(), "threads": torch.get_num_threads(), "precisions": fast}
+        {"device": "cpu", "name": _cpu_name(), "threads": torch.get_num_threads(), **formats}
     ]
     if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
         devices[0]["memory_bytes"] = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
@@ -291,7 +292,7 @@ def _device_text(device: dict[str, Any]) -> str:
     parts = [f"{device['device']:<7} {device['name']}"]
     if "threads" in device:
         parts.append(counted(device["threads"], "thread"))
-        parts.append(f"fast in {', '.join(device['precisions'])}")
+        parts.append(f"fast in {', '.join(device['precisions'])}, animates in {device['auto']}")
     if "memory_bytes" in device:
         free = f" ({device['free_bytes'] / 2**30:.1f} free)" if "free_bytes" in device else ""
         parts.append(f"{device['memory_bytes'] / 2**30:.1f} GiB{free}")

@@ -49,6 +49,12 @@ def to_uint8(images: Tensor) -> np.ndarray:
         >>> int(to_uint8(torch.ones(1, 3, 2, 2)).max())
         255
     """
+    if images.device.type == "cpu":
+        # numpy asks for no second thread: those of torch render the next frames, and would be waited for
+        numbers = np.multiply(images.detach().float().numpy(), np.float32(255))
+        np.clip(np.rint(numbers, out=numbers), 0, 255, out=numbers)
+        with np.errstate(invalid="ignore"):  # NaN is black
+            return np.ascontiguousarray(rearrange(numbers.astype(np.uint8), "b c h w -> b h w c"))
     scaled = (images.detach().float() * 255).round_().clamp_(0, 255).to(torch.uint8)
     return rearrange(scaled, "b c h w -> b h w c").contiguous().cpu().numpy()
 

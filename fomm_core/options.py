@@ -15,6 +15,7 @@ from .errors import FommError
 from .files import check_new
 from .fitting import FitMode
 from .video import Seconds
+from .video.codecs import check_encoder
 from .video.pixels import Colour
 from .whole import Crop, CropOptions
 
@@ -51,6 +52,7 @@ class FileOptions:
         anchor_picture: An image of the driver in the source's pose: the anchor of relative mode, in place of a frame
             of the clip.
         overwrite: Replace files that exist; otherwise they are an error, raised before any work is done.
+        encoder: Of the result: "auto", "av1", "nvenc", "qsv", "amf" or "videotoolbox"; see `VideoWriter`.
 
     Example:
         >>> from fomm_nodes.fomm_core.options import FileOptions
@@ -75,6 +77,7 @@ class FileOptions:
     keypoints: PathLike | None = None
     anchor_picture: PathLike | None = None
     overwrite: bool = False
+    encoder: str = "auto"
 
     @property
     def cropping(self) -> CropOptions:
@@ -119,8 +122,9 @@ OnProgress = Callable[[Progress], None]
 
 def check_files(inputs: Iterable[PathLike | None], output: PathLike, options: FileOptions) -> None:
     """Raise FommError, before any work is done, where a file would be lost: written while it is read, written twice,
-    or there already and not to be overwritten.
+    or there already and not to be overwritten; or where it cannot hold what the encoder makes.
     """
+    check_encoder(options.encoder, Path(output).suffix.lower())
     read = {Path(path).resolve() for path in inputs if path is not None}
     written: set[Path] = set()
     for path in (Path(name) for name in (output, options.occlusion, options.keypoints) if name is not None):

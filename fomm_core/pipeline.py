@@ -146,9 +146,10 @@ class Animator:
             canvas, clear = canvas_of(still, output, options, warn)
             heard = next((clip for clip in clips if options.audio and clip.info.has_audio), None)
             audio = None if heard is None else heard.path
-            writers = [
-                stack.enter_context(VideoWriter(output, fps=UNTIMED_RATE, quality=options.quality, audio_from=audio))
-            ]
+            kept = VideoWriter(
+                output, fps=UNTIMED_RATE, quality=options.quality, audio_from=audio, encoder=options.encoder
+            )
+            writers = [stack.enter_context(kept)]
             if options.occlusion is not None:
                 mask = VideoWriter(options.occlusion, fps=UNTIMED_RATE, quality=options.quality)
                 writers.append(stack.enter_context(mask))

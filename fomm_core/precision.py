@@ -6,6 +6,8 @@ import functools
 import logging
 import platform
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final, Literal
 
 import torch
@@ -26,8 +28,9 @@ TICK: Final = 1e-6
 def choose_precision(precision: str, device: torch.device, use: Use = "animation") -> str:
     """One of PRECISIONS, for one of them or "auto".
 
-    "auto" animates in float32 but on CUDA, where it takes float16 from compute capability 7.0 on (tensor cores). It
-    trains in bfloat16, whose range needs no scaling of losses, where GPU or processor has it (see `is_fast`).
+    "auto" animates in float16 on CUDA from compute capability 7.0 on (tensor cores), in bfloat16 on a processor with
+    AMX that is fast at it, and otherwise in float32. It trains in bfloat16, whose range needs no scaling of losses,
+    where GPU or processor has it (see `is_fast`). The same machine always gets the same answer.
 
     Raises:
         FommError: for any other name.
@@ -35,8 +38,9 @@ def choose_precision(precision: str, device: torch.device, use: Use = "animation
     if precision == AUTO:
         if use == "training":
             return "bfloat16" if _trains_fast_in_bfloat16(device) else "float32"
-        fast = device.type == "cuda" and torch.cuda.get_device_capability(device) >= (7, 0)
-        return "float16" if fast else "float32"
+        if device.type == "cuda":
+            return "float16" if torch.cuda.get_device_capability(device) >= (7, 0) else "float32"
+        return "bfloat16" if device.type == "cpu" and _has_amx() and is_fast(torch.bfloat16, device) else "float32"
     if precision not in PRECISIONS:
         raise FommError(f"expected a precision of {AUTO}, {', '.join(PRECISIONS)}; got {precision!r}.")
     return precision
@@ -78,10 +82,10 @@ def times_float32(dtype: torch.dtype) -> float:
     """How long a convolution in `dtype` takes on this processor, as a share of what it takes in float32.
 
     AMX takes a fourth, AVX512_BF16 of an AMD half, and of an Intel half as long again: too far apart for a busy moment
-    to change what follows from it.
+    to change what follows from it. Of one thread: of several, each waits for the others, whichever the format.
     """
     least = dict.fromkeys((torch.float32, dtype), float("inf"))
-    with torch.inference_mode():
+    with torch.inference_mode(), _one_thread():
         sizes = (1, 128, 32, 32), (128, 128, 3, 3)
         layers = {
             kind: [torch.zeros(size, dtype=kind).contiguous(memory_format=torch.channels_last) for size in sizes]
@@ -95,6 +99,16 @@ def times_float32(dtype: torch.dtype) -> float:
     return least[dtype] / max(least[torch.float32], TICK)  # a coarse clock, as on Windows, believes the flags
 
 
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
 def _is_x86() -> bool:
     return platform.machine().lower() in ("x86_64", "amd64")
 
@@ -103,6 +117,15 @@ def _has_bfloat16() -> bool:
     """Of an x86 processor; older versions of torch, which do not tell, are believed."""
     asked = [getattr(torch.cpu, f"_is_{name}_supported", None) for name in ("avx512_bf16", "amx_tile")]
     return any(ask is None or ask() for ask in asked)
+
+
+def _has_amx() -> bool:
+    """Whether the flags tell of AMX, which multiplies in bfloat16 several times as fast as in float32.
+
+    AVX512_BF16 alone is not worth the difference from float32, and so close to it that a timing could go either way.
+    """
+    ask = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return ask is not None and bool(ask())
 
 
 def fast_dtype(dtype: torch.dtype, device: torch.device) -> torch.dtype:

@@ -16,6 +16,7 @@ from ..model import MotionModel
 from ..networks import DownBlock, Hourglass, KeypointDetector, ResidualBlock, ThinPlateMotionNetwork, UpBlock
 from .few_pixels import FewPixelsConv2d
 from .folding import fold_normalisation, fold_upsampling, four_at_once, transposed_kernel, wide_kernel
+from .memory import let_go, trim
 from .residual import ResidualBlocks, WinogradResidualBlock
 from .scratch import Scratch
 from .upsampling import UpsampledConv2d
@@ -59,7 +60,9 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     and all positions and flows, stay float32 in any `dtype`; for the rest see `cast`.
     """
     fast = plain_copy(model)
-    fold_normalisation(fast)
+    for plain, part in zip(model.children(), fast.children(), strict=True):
+        fold_normalisation(part)
+        let_go(plain)
     on_cpu = torch.device(device).type == "cpu"
     if on_cpu:
         with_winograd(fast, decoder=dtype.itemsize >= 4, dense_motion=dtype != torch.float16)
@@ -73,7 +76,10 @@ def lower(model: MotionModel, *, dtype: torch.dtype = torch.float32, device: tor
     for block in fast.modules():
         if isinstance(block, nn.ReLU):
             block.inplace = True  # what a convolution made is read by nobody else
-    return cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    fast = cast(fast, dtype).to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    let_go(model)
+    trim()
+    return fast
 
 
 def plain_copy(model: MotionModel) -> MotionModel:

@@ -117,8 +117,8 @@ class Encoder(Protocol):
 
 
 class ContainerEncoder:
-    """H.264 or VP9 with sound, or AV1 as an animated AVIF. 8-bit 4:2:0, BT.709, limited range, left-sited chroma, and
-    tagged so.
+    """H.264, VP9 or AV1 with sound, or AV1 as an animated AVIF. 8-bit 4:2:0, BT.709, limited range, left-sited chroma,
+    and tagged so.
 
     H.264 takes even sides only: an odd picture gets its last column or row once more, and `warn` hears of it.
     Frames with alpha become VP9 with alpha, or ProRes 4444.
@@ -184,10 +184,12 @@ class ContainerEncoder:
         self._mux(self._stream.encode(picture))
 
     def _converted(self, frame: Pixels, changed: Box | None) -> VideoFrame:
-        if self._pixels == "yuv420p":
+        if self._pixels in ("yuv420p", "nv12"):
             if self._size == frame.shape[:2]:
-                return self._opaque.frame(frame, changed)
-            return self._opaque.frame(np.pad(frame, self._padding, mode="edge"))
+                picture = self._opaque.frame(frame, changed)
+            else:
+                picture = self._opaque.frame(np.pad(frame, self._padding, mode="edge"))
+            return picture if self._pixels == "yuv420p" else self._reformatter.reformat(picture, format="nv12")
         frame = bled(frame)
         if self._pixels == "yuva420p":
             return yuva420_frame(yuv420_frame(np.ascontiguousarray(frame[..., :3])), frame[..., 3])

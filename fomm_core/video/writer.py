@@ -19,6 +19,7 @@ from ..errors import ImageError
 from ..files import atomic_path
 from ..wording import did_you_mean
 from .audio import AudioTrack
+from .codecs import AUTO, check_encoder, rules_of
 from .encoders import CONTAINERS, WITH_ALPHA, ContainerEncoder, Encoder, StillsEncoder
 from .gif import GifEncoder
 from .images import WRITE_OPTIONS
@@ -59,10 +60,13 @@ class VideoWriter:
             audio; `warnings` and the logger "fomm.video" say so.
         audio_start: Seconds of that file's video before the audio begins (`VideoReader.start_seconds`).
         uneven: Each frame gets the time that `write` is told. Stills hold no times; see `holds_times`.
+        encoder: "auto", as above; "av1" (SVT-AV1) makes files a third smaller; "nvenc", "qsv", "amf" and "videotoolbox"
+            are H.264 encoders of graphics cards and processors. Where the machine lacks one, "auto" is used, and
+            `warnings` says so.
 
     Raises:
-        ImageError: The suffix, rate or quality is not supported, a frame has another shape, type or size than the
-            first, or no frame was written.
+        ImageError: The suffix, rate, quality or encoder is not supported, a frame has another shape, type or size than
+            the first, or no frame was written.
 
     Example:
         >>> import numpy as np
@@ -82,6 +86,7 @@ class VideoWriter:
         audio_from: PathLike | BinaryIO | None = None,
         audio_start: Fraction | float = 0,
         uneven: bool = False,
+        encoder: str = AUTO,
     ) -> None:
         self.path = Path(path)
         self.frame_count = 0
@@ -90,6 +95,8 @@ class VideoWriter:
             raise ImageError(f"expected a quality of 0 to 100; got {quality}.")
         self._quality = quality
         self._kind = _kind(self.path)
+        check_encoder(encoder, self.path.suffix.lower() if self._kind in CONTAINERS else "")
+        self._encoder_name = encoder
         self._channels = (3, 4) if holds_alpha(self.path) else (3,)
         self._audio_from = _sound_source(audio_from)
         self._until = Fraction(0)
@@ -216,8 +223,15 @@ class VideoWriter:
         elif self._kind == ".gif":
             encoder = GifEncoder(temporary, (height, width), self.fps)
         else:
-            rules = (CONTAINERS if channels == 3 else WITH_ALPHA)[self._kind]
             size = (height, width)
+            if channels == 3:
+                rules = rules_of(self._encoder_name, self._kind, size, self.fps, self._quality, self._warn)
+            else:
+                rules = WITH_ALPHA[self._kind]
+                if self._encoder_name != AUTO:
+                    self._warn(
+                        f"the encoder {self._encoder_name} holds no transparency: {rules.codec} is used instead."
+                    )
             encoder = ContainerEncoder(
                 temporary, rules, size, self.fps, self._quality, audio, self._warn, uneven=self._uneven
             )

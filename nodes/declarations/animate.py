@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...fomm_core.background import write_behind
+from ...fomm_core.background import one_core, write_behind
 from ...fomm_core.fitting import to_uint8
 from ...fomm_core.geometry import Keypoints
 from ...fomm_core.video import VideoWriter
@@ -66,8 +66,9 @@ def _animate(
         canvas = ClipBuffer(len(job), job.size)
         hidden = torch.zeros(len(job), *job.size)
         for rendered in job.frames:
-            if (alpha := rendered.alpha) is not None:
-                hidden[canvas.done : canvas.done + len(rendered)] = 1 - alpha[:, 0].cpu()
+            with one_core():
+                if (alpha := rendered.alpha) is not None:
+                    hidden[canvas.done : canvas.done + len(rendered)] = 1 - alpha[:, 0].cpu()
             canvas.add(rendered)
             job.report_progress(host, canvas.done, rendered.images[-1])
         heard = None if sound is None else host.read_sound(sound)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ...fomm_core.animation import fitted, shown_at
+from ...fomm_core.background import one_core
 from ...fomm_core.errors import ImageError
 from ...fomm_core.fitting import FitMode
 from ...fomm_core.fitting import fit as fit_images
@@ -95,8 +96,9 @@ class ClipBuffer:
     def add(self, rendered: Rendered) -> None:
         """Put a chunk behind those that are there."""
         span = slice(self.done, self.done + len(rendered))
-        self.images[span] = images_to_graph(rendered.transparent[:, :3]).cpu()
-        self.masks[span] = repaint_mask(rendered.occlusion, rendered.images).cpu()
+        with one_core():
+            self.images[span] = images_to_graph(rendered.transparent[:, :3]).cpu()
+            self.masks[span] = repaint_mask(rendered.occlusion, rendered.images).cpu()
         self.done = span.stop
 
 

@@ -154,7 +154,8 @@ def test_motion_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) -> No
         assert text in err
 
 
-def test_computing_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("amx", [True, False])
+def test_computing_options_arrive(amx: bool, fomm: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     import argparse
 
     import torch
@@ -162,6 +163,7 @@ def test_computing_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) ->
     from fomm_nodes.fomm_core import precision
 
     monkeypatch.setattr(precision, "is_fast", lambda dtype, device: True)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
     given = {"device": "cpu", "precision": "bfloat16", "chunk": 3, "exact": True, "compile": True, "model": None}
     given |= {"preset": None, "config": None, "align_corners": False}
     session = open_session(argparse.Namespace(**given))
@@ -169,7 +171,7 @@ def test_computing_options_arrive(fomm: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert session.compile
     assert session.config.align_corners is False
     session = open_session(argparse.Namespace(**given | {"precision": "auto", "align_corners": None}))
-    assert (session.dtype, session.config.align_corners) == (torch.float32, True)
+    assert (session.dtype, session.config.align_corners) == (torch.bfloat16 if amx else torch.float32, True)
 
 
 def test_comparison_mask_and_performance(fomm: Run) -> None:

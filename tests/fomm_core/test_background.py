@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from fomm_nodes.fomm_core.background import read_ahead, write_behind
+from fomm_nodes.fomm_core.background import one_core, read_ahead, write_behind
 
 
 def test_read_ahead_keeps_order_and_its_distance() -> None:
@@ -38,6 +38,18 @@ def test_helpers_take_one_core_and_leave_the_networks_theirs() -> None:
         submit()
     assert seen == [1, 1]
     assert torch.get_num_threads() == 2
+
+
+def test_what_is_done_between_frames_takes_one_core_of_this_thread_alone() -> None:
+    torch.set_num_threads(2)
+    elsewhere: list[int] = []
+    with one_core():
+        assert torch.get_num_threads() == 1
+        other = threading.Thread(target=lambda: elsewhere.append(torch.get_num_threads()))
+        other.start()
+        other.join()
+    assert torch.get_num_threads() == 2
+    assert elsewhere == [2]
 
 
 def test_read_ahead_raises_what_the_producer_raises() -> None:

@@ -115,6 +115,24 @@ def test_bytes_round_trip() -> None:
     assert from_uint8(frames[0]).shape == (1, 3, 5, 7)
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_floats_become_the_bytes_that_torch_rounds_them_to(layout: torch.memory_format, dtype: torch.dtype) -> None:
+    halves = (torch.arange(-20, 532) / 510).reshape(1, 1, 12, 46)  # every byte, what lies between, and what is cut off
+    images = torch.cat((halves, halves.flip(2), torch.rand_like(halves)), 1).to(dtype).contiguous(memory_format=layout)
+    expected = (images.float() * 255).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1).numpy()
+    got = to_uint8(images)
+    assert got.flags.c_contiguous
+    assert np.array_equal(got, expected)
+
+
+def test_bytes_are_made_without_threads_of_torch(monkeypatch) -> None:
+    """They render the next frames meanwhile, and would be waited for."""
+    for name in ("__mul__", "round_", "clamp_"):
+        monkeypatch.setattr(torch.Tensor, name, None, raising=False)
+    assert np.array_equal(to_uint8(torch.ones(1, 3, 1, 1)), np.full((1, 1, 1, 3), 255))
+
+
 @pytest.mark.parametrize("mode", FIT_MODES)
 @pytest.mark.parametrize("size", [(5, 7), (4, 4), (9, 20), (20, 9)])
 def test_bytes_are_fitted_as_their_floats_are(mode, size) -> None:

@@ -49,6 +49,20 @@ def test_both_formats_are_timed() -> None:
     assert 0 <= share < 100  # AMX a fifth, nothing but AVX-512 four times
 
 
+def test_formats_are_timed_on_one_thread(monkeypatch) -> None:
+    """Several wait for each other, which tells nothing about the format."""
+    seen: list[int] = []
+    monkeypatch.setattr(torch.nn.functional, "conv2d", lambda *given, **more: seen.append(torch.get_num_threads()))
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        precision.times_float32.__wrapped__(torch.bfloat16)
+        assert torch.get_num_threads() == 2, "the threads that there were are there again"
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
 def test_arm_is_judged_by_onednn(monkeypatch) -> None:
     monkeypatch.setattr(precision.platform, "machine", lambda: "aarch64")
     for supported in (True, False):
@@ -79,23 +93,33 @@ def test_without_onednn_no_half_is_fast(monkeypatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("device", "capability", "has_bfloat16", "animation", "training"),
+    ("device", "capability", "has_amx", "has_bfloat16", "animation", "training"),
     [
-        ("cpu", (9, 0), True, "float32", "bfloat16"),
-        ("cpu", (9, 0), False, "float32", "float32"),
-        ("mps", (9, 0), True, "float32", "float32"),
-        ("cuda", (9, 0), True, "float16", "bfloat16"),
-        ("cuda", (7, 0), False, "float16", "float32"),
-        ("cuda", (6, 1), False, "float32", "float32"),
+        ("cpu", (9, 0), True, True, "bfloat16", "bfloat16"),
+        ("cpu", (9, 0), True, False, "float32", "float32"),
+        ("cpu", (9, 0), False, True, "float32", "bfloat16"),
+        ("mps", (9, 0), True, True, "float32", "float32"),
+        ("cuda", (9, 0), False, True, "float16", "bfloat16"),
+        ("cuda", (7, 0), False, False, "float16", "float32"),
+        ("cuda", (6, 1), True, False, "float32", "float32"),
     ],
 )
-def test_auto_is_a_matter_of_device_and_use(device, capability, has_bfloat16, animation, training, monkeypatch) -> None:
+def test_auto_is_a_matter_of_device_and_use(
+    device, capability, has_amx, has_bfloat16, animation, training, monkeypatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: has_amx, raising=False)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: capability)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: has_bfloat16)
     monkeypatch.setattr(precision, "is_fast", lambda dtype, device: has_bfloat16)
     assert precision.choose_precision("auto", torch.device(device)) == animation
     assert precision.choose_precision("auto", torch.device(device), "training") == training
     assert precision.dtype_of("auto", torch.device(device)) == getattr(torch, animation)
+
+
+def test_auto_takes_no_format_that_an_older_torch_cannot_tell(monkeypatch) -> None:
+    monkeypatch.delattr(torch.cpu, "_is_amx_tile_supported", raising=False)
+    monkeypatch.setattr(precision, "is_fast", lambda dtype, device: True)
+    assert precision.choose_precision("auto", CPU) == "float32"
 
 
 @pytest.mark.parametrize("name", precision.PRECISIONS)
