@@ -139,7 +139,7 @@ def test_training_the_motion_again_leaves_it_out() -> None:
 
 
 def test_a_first_order_model_s_network_begins_with_the_driver(tmp_path: Path) -> None:
-    """Its perceptrons correct a linear map of both; untrained, it is absolute motion. Files keep it, of either layout."""
+    """Its perceptrons correct a linear map of both; untrained, it is absolute motion. Files keep it."""
     config = with_avd(replace(MODEL, discriminator=None))
     assert config.avd is not None
     assert config.avd.straight
