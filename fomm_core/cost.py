@@ -140,7 +140,8 @@ def _perceptron(*widths: int) -> int:
 def _avd(config: AvdConfig, motion_size: int) -> int:
     sizes = (config.id_bottle_size, config.pose_bottle_size)
     encoders = sum(_perceptron(motion_size, 256, 512, 1024, bottle) for bottle in sizes)
-    return encoders + _perceptron(sum(sizes), 1024, 512, 256, motion_size)
+    straight = motion_size * (2 * motion_size + 1) if config.straight else 0
+    return encoders + _perceptron(sum(sizes), 1024, 512, 256, motion_size) + straight
 
 
 def _background(config: BackgroundConfig, channels: int) -> int:

@@ -14,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import KeypointError
+from .errors import ImageError, KeypointError
 from .faces import Face
+from .fitting import resize
 from .motion import Groups
 from .prepared import PreparedSource
 from .session import AnimationSession
@@ -65,19 +66,43 @@ def group_keypoints(session: AnimationSession, source: PreparedSource, face: Fac
     Raises KeypointError for a model without dense motion.
     """
     parts = moved_parts(session, source)
-    strongest = parts.flatten(1).amax(1)
-    moving = [number for number in range(len(parts)) if strongest[number] >= IDLE]
-    groups: dict[str, list[int]] = {}
     if face is None:
-        groups = {f"part {place}": [number] for place, number in enumerate(moving)}
-    else:
-        areas = face_areas(face, *parts.shape[1:])
-        for name in areas:
-            groups[name] = []
-        for number in moving:
-            groups[_name_of(parts[number], areas)].append(number)
-    if len(moving) < len(parts):
-        groups[IDLE_NAME] = [number for number in range(len(parts)) if number not in moving]
+        moving = _moving(parts)
+        return _named(parts, {f"part {place}": [number] for place, number in enumerate(moving)})
+    areas = face_areas(face, *parts.shape[1:])
+    groups: dict[str, list[int]] = {name: [] for name in areas}
+    for number in _moving(parts):
+        groups[_name_of(parts[number], areas)].append(number)
+    return _named(parts, groups)
+
+
+def group_by_masks(session: AnimationSession, source: PreparedSource, masks: Tensor) -> KeypointGroups:
+    """Find what each keypoint of a source moves, and name it by the mask that holds most of that: part 0, part 1, ...
+
+    masks: [P, H, W] in 0..1, over the same picture in any size, such as the segments of a part swap model.
+
+    Raises ImageError for other masks, KeypointError for a model without dense motion.
+    """
+    if masks.ndim != 3 or 0 in masks.shape or not bool(torch.isfinite(masks).all()):
+        raise ImageError(f"expected masks [P, H, W] of finite numbers; got {list(masks.shape)}.")
+    parts = moved_parts(session, source)
+    areas = resize(masks[:, None].float().cpu().clamp(0, 1), parts.shape[1], parts.shape[2])[:, 0]
+    shares = parts.flatten(1) @ areas.flatten(1).T  # [K, P]
+    groups: dict[str, list[int]] = {f"part {place}": [] for place in range(len(masks))}
+    for number in _moving(parts):
+        groups[f"part {int(shares[number].argmax())}"].append(number)
+    return _named(parts, groups)
+
+
+def _moving(parts: Tensor) -> list[int]:
+    """The keypoints that move something."""
+    return (parts.flatten(1).amax(1) >= IDLE).nonzero()[:, 0].tolist()
+
+
+def _named(parts: Tensor, groups: dict[str, list[int]]) -> KeypointGroups:
+    """Groups that have keypoints, and the rest as idle."""
+    moving = {number for numbers in groups.values() for number in numbers}
+    groups[IDLE_NAME] = [number for number in range(len(parts)) if number not in moving]
     return KeypointGroups({name: tuple(numbers) for name, numbers in groups.items() if numbers}, parts)
 
 

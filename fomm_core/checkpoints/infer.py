@@ -147,7 +147,7 @@ def infer_avd(state: Mapping[str, Tensor]) -> AvdConfig | None:
         f"{name}_bottle_size": state[key].shape[0] if (key := f"avd.{name}_encoder.9.weight") in state else 0
         for name in ("id", "pose")
     }
-    return AvdConfig(**sizes)
+    return AvdConfig(**sizes, straight="avd.straight.weight" in state)
 
 
 def infer_background(state: Mapping[str, Tensor]) -> BackgroundConfig | None:

@@ -163,14 +163,17 @@ class DiscriminatorConfig:
 @dataclass(frozen=True, kw_only=True)
 class AvdConfig:
     """The network of the mode "avd" (animation via disentanglement): numbers that are left of the source's shape and of
-    the driver's pose.
+    the driver's pose. straight: its perceptrons correct a linear map of both, which begins as the driver's keypoints;
+    the published ones (False) have to make the keypoints anew.
     """
 
     id_bottle_size: int
     pose_bottle_size: int
+    straight: bool = field(default=False, metadata=LATER)
 
     def __post_init__(self) -> None:
-        check_fields("the avd", self, {"id_bottle_size": whole(1, 4096), "pose_bottle_size": whole(1, 4096)})
+        sizes: Bounds = {"id_bottle_size": whole(1, 4096), "pose_bottle_size": whole(1, 4096)}
+        check_fields("the avd", self, {**sizes, "straight": Flag()})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,11 @@ class AvdNetwork(nn.Module):
         self.pose_encoder = perceptron(motion_size, *WIDTHS, config.pose_bottle_size)
         bottle = config.pose_bottle_size + config.id_bottle_size
         self.decoder = perceptron(bottle, *reversed(WIDTHS), motion_size)
+        self.straight = nn.Linear(2 * motion_size, motion_size) if config.straight else None
+        if self.straight is not None:  # before it has learned anything, the driver's keypoints come out as they are
+            for values in (*self.straight.parameters(), *self.decoder[-1].parameters()):
+                nn.init.zeros_(values)
+            self.straight.weight.data[:, motion_size:].fill_diagonal_(1)
 
     def forward(self, source: Keypoints, driving: Keypoints) -> Keypoints:
         source = source.expand(len(driving))
@@ -42,9 +47,11 @@ class AvdNetwork(nn.Module):
         if self.revert_axes and jacobian is not None:
             first = (jacobian @ local_inverse(driving))[..., :1, :1]
             jacobian = torch.where(first < 0, -jacobian, jacobian)
-        shape = self.id_encoder(_numbers(source.position, jacobian))
-        pose = self.pose_encoder(_numbers(driving.position, driving.jacobian))
-        made = rearrange(self.decoder(torch.cat([pose, shape], dim=1)), "t (k n) -> t k n", k=source.count)
+        still, moving = _numbers(source.position, jacobian), _numbers(driving.position, driving.jacobian)
+        numbers = self.decoder(torch.cat([self.pose_encoder(moving), self.id_encoder(still)], dim=1))
+        if self.straight is not None:
+            numbers = numbers + self.straight(torch.cat([still, moving], dim=1))
+        made = rearrange(numbers, "t (k n) -> t k n", k=source.count)
         if jacobian is None:
             return Keypoints(made, times=driving.times)
         position, local = unpack(made, [[2], [2, 2]], "t k *")

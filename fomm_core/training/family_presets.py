@@ -124,7 +124,10 @@ AVD_BOTTLES = {"tps": 128, "mraa": 64, "fomm": 64}
 
 
 def with_avd(config: MotionModelConfig) -> MotionModelConfig:
-    """The same model with a network of the mode "avd". Raises TrainingError where it could have none."""
+    """The same model with a network of the mode "avd", as published for TPS and MRAA.
+
+    Raises TrainingError where it could have none.
+    """
     if config.family not in AVD_BOTTLES:
         raise TrainingError(
             "expected a model that animates for the phase 'avd'; got one of part swap, whose motion keypoints alone "
@@ -132,8 +135,8 @@ def with_avd(config: MotionModelConfig) -> MotionModelConfig:
         )
     if config.avd is not None:
         return config
-    bottle = AVD_BOTTLES[config.family]
-    return replace(config, avd=AvdConfig(id_bottle_size=bottle, pose_bottle_size=bottle))
+    bottle, straight = AVD_BOTTLES[config.family], config.family == "fomm"
+    return replace(config, avd=AvdConfig(id_bottle_size=bottle, pose_bottle_size=bottle, straight=straight))
 
 
 def avd_training(steps: int = AVD_STEPS) -> TrainingConfig:

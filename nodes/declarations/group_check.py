@@ -13,12 +13,12 @@ from ...fomm_core.checking import check_drive
 from ...fomm_core.faces import FaceFinder
 from ...fomm_core.fitting import FitMode, resize, to_uint8
 from ...fomm_core.geometry import Keypoints
-from ...fomm_core.grouping import IDLE_NAME, group_keypoints
+from ...fomm_core.grouping import IDLE_NAME, group_by_masks, group_keypoints
 from ...fomm_core.motion import TransferOptions, format_groups
 from ...fomm_core.plots import check_sheet, draw_parts
 from ...fomm_core.video.shots import ShotFinder
 from ...fomm_core.whole import framing_of
-from ..spec import FLOAT, IMAGE, INT, KEYPOINTS, STRING, VIDEO, Host, NodeSpec, category, choice, socket
+from ..spec import FLOAT, IMAGE, INT, KEYPOINTS, MASK, STRING, VIDEO, Host, NodeSpec, category, choice, socket
 from .border import (
     ANCHOR_FRAME_IN,
     ANCHOR_IN,
@@ -43,16 +43,28 @@ FACE_SIDE = 192
 
 
 def _group(
-    host: Host, model: Any, source: Tensor, names: str, size: str, width: int, height: int, fit: FitMode, precision: str
+    host: Host,
+    model: Any,
+    source: Tensor,
+    names: str,
+    size: str,
+    width: int,
+    height: int,
+    fit: FitMode,
+    precision: str,
+    parts: Tensor | None = None,
 ) -> tuple[Any, ...]:
     picture = one_image(source)
     image = Sizing(size, width, height, fit).apply(model.model.config, picture)
     session = host.session(model, precision=precision, size=(image.shape[-2], image.shape[-1]))
     prepared = session.prepare(image)
-    face = FaceFinder().largest(prepared.image) if names == "face" else None
-    found = group_keypoints(session, prepared, face)
-    parts = {name: found.part(name) for name in found.groups if name != IDLE_NAME}
-    return format_groups(found.groups), images_to_graph(draw_parts(prepared.image.cpu(), parts)), prepared.keypoints
+    if parts is not None:
+        found = group_by_masks(session, prepared, parts)
+    else:
+        face = FaceFinder().largest(prepared.image) if names == "face" else None
+        found = group_keypoints(session, prepared, face)
+    shown = {name: found.part(name) for name in found.groups if name != IDLE_NAME}
+    return format_groups(found.groups), images_to_graph(draw_parts(prepared.image.cpu(), shown)), prepared.keypoints
 
 
 def _check(
@@ -142,6 +154,14 @@ GROUP_KEYPOINTS = NodeSpec(
         HEIGHT_IN,
         FIT_IN,
         PRECISION_IN,
+        socket(
+            "parts",
+            MASK,
+            "parts",
+            "Masks over the image, such as “each part” of Detect Parts: groups are then named part 0, part 1, ... in "
+            "the order of the masks, by what the keypoints move. Nothing connected: see “names”.",
+            optional=True,
+        ),
     ),
     outputs=(
         socket("groups", STRING, "groups", "Such as mouth: 8; head: 1-3, 5. Keypoints in idle move nothing."),

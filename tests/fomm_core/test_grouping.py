@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from fomm_nodes.fomm_core import AnimationSession, load_builtin, prepare_source
-from fomm_nodes.fomm_core.errors import KeypointError
+from fomm_nodes.fomm_core.errors import ImageError, KeypointError
 from fomm_nodes.fomm_core.faces import Face, FaceFinder
 from fomm_nodes.fomm_core.fitting import from_uint8, to_uint8
 from fomm_nodes.fomm_core.geometry import Keypoints, resize_maps
@@ -20,6 +20,7 @@ from fomm_nodes.fomm_core.grouping import (
     UNDER_NOSE,
     KeypointGroups,
     face_areas,
+    group_by_masks,
     group_keypoints,
 )
 from fomm_nodes.fomm_core.plots import draw_parts
@@ -131,3 +132,25 @@ def test_without_a_face_there_are_numbers(session: AnimationSession) -> None:
     assert next(name for name in found.groups if name != "idle") == "part 0"
     assert found.parts.shape[0] == 10
     assert ((found.parts >= 0) & (found.parts <= 1)).all()
+
+
+def test_masks_name_what_moves_in_them(session: AnimationSession) -> None:
+    """Where a keypoint's part lies, its mask is: the halves of a picture, in another size than the networks'."""
+    source = prepare_source(session, read_image(ASSETS / "source.png"), size=128)
+    left = torch.zeros(2, 50, 70)
+    left[0, :, :35], left[1, :, 35:] = 1, 1
+    found = group_by_masks(session, source, left)
+    width = found.parts.shape[-1]
+    for name, half in (("part 0", slice(0, width // 2)), ("part 1", slice(width // 2, width))):
+        for number in found.groups[name]:
+            part = found.parts[number]
+            assert part[:, half].sum() > 0.5 * part.sum()
+    numbers = sorted(number for group in found.groups.values() for number in group)
+    assert numbers == list(range(len(found.parts)))
+
+
+@pytest.mark.parametrize("masks", [torch.zeros(4, 4), torch.zeros(0, 4, 4), torch.full((1, 4, 4), torch.nan)])
+def test_masks_that_are_none(session: AnimationSession, masks: Tensor) -> None:
+    source = prepare_source(session, read_image(ASSETS / "source.png"), size=128)
+    with pytest.raises(ImageError, match=r"expected masks \[P, H, W\]"):
+        group_by_masks(session, source, masks)

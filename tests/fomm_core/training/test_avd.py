@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from family_models import small_family_config, small_family_model
-from fomm_nodes.fomm_core.checkpoints import load_model
+from fomm_nodes.fomm_core.checkpoints import convert, load_model, save_model
 from fomm_nodes.fomm_core.errors import TrainingError
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.model import MotionModel
 from fomm_nodes.fomm_core.training.avd import PoseSource, stretched
 from fomm_nodes.fomm_core.training.data import PairSource, find_clips
+from fomm_nodes.fomm_core.training.family_presets import with_avd
 from fomm_nodes.fomm_core.training.hardware import Hardware
 from fomm_nodes.fomm_core.training.loop import RunOptions, Trainer
 from fomm_nodes.fomm_core.training.plan import Overrides
@@ -135,3 +136,27 @@ def test_training_the_motion_again_leaves_it_out() -> None:
     wishes = Overrides(preset="mraa-vox-256", backbone="none")
     assert wishes.plan(5, start)[0].avd is None
     assert replace(wishes, freeze_detector=True).plan(5, start)[0].avd == small_family_config("mraa").avd
+
+
+def test_a_first_order_model_s_network_begins_with_the_driver(tmp_path: Path) -> None:
+    """Its perceptrons correct a linear map of both; untrained, it is absolute motion. Files keep it."""
+    config = with_avd(replace(MODEL, discriminator=None))
+    assert config.avd is not None
+    assert config.avd.straight
+    assert not with_avd(small_family_config("mraa")).avd.straight  # published ones are as published
+    torch.manual_seed(0)
+    model = MotionModel(config).eval()
+    driving = model.detect(torch.rand(3, 3, *config.frame_size))
+    source = model.detect(torch.rand(1, 3, *config.frame_size))
+    made = model.disentangle(source, driving)
+    near(made.position, driving.position)
+    near(made.jacobian, driving.jacobian)
+    for parameter in model.avd.parameters():
+        parameter.data += 0.01
+    made = model.disentangle(source, driving)
+    save_model(model, tmp_path / "model.safetensors")
+    convert(tmp_path / "model.safetensors", tmp_path / "model.pth.tar")
+    for name in ("model.safetensors", "model.pth.tar"):
+        again = load_model(tmp_path / name, config=config if name.endswith("tar") else None)
+        assert again.config.avd == config.avd
+        assert torch.equal(again.disentangle(source, driving).position, made.position)

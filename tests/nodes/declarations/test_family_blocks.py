@@ -98,3 +98,37 @@ def test_parts(run: Run, host: Any, portrait: Tensor, clip: Tensor) -> None:
 def test_parts_need_their_model(run: Run, held: Any, portrait: Tensor) -> None:
     with pytest.raises(KeypointError, match="expected a model of part swap"):
         run("DetectParts", model=held, images=portrait)
+
+
+def test_masks_of_parts_serve_other_blocks(run: Run, host: Any, portrait: Tensor, clip: Tensor) -> None:
+    """A part swap model says what is what; another one moves it, part by part, and holds still what is chosen."""
+    seen = run("DetectParts", model=host.hold(small_family_model("partswap")), images=portrait, size="model")
+    moves = host.hold(small_family_model("mraa"))
+    made = run("GroupKeypoints", model=moves, source=portrait, size="model", parts=seen["each"])
+    names = [group.split(":")[0] for group in made["groups"].split("; ")]
+    assert set(names) <= {f"part {number}" for number in range(5)} | {"idle"}
+    assert made["image"].shape == (1, 64, 64, 3)
+    driving = run("DetectKeypoints", model=moves, images=clip, size="model")["keypoints"]
+    moved = run("TransferMotion", source=made["keypoints"], driving=driving)["keypoints"]
+    chosen = next(name for name in names if name != "idle")
+    mixed = run(
+        "BlendKeypoints",
+        first=made["keypoints"],
+        second=moved,
+        weight=1.0,
+        lengths="repeat",
+        only_keypoints=chosen,
+        groups=made["groups"],
+    )["keypoints"]
+    others = [n for n in range(4) if not torch.equal(mixed.position[-1, n], moved.position[-1, n])]
+    still = made["keypoints"].position[0]
+    assert len(others) < 4
+    near(mixed.position[-1, others], still[others])
+    motion = run("DenseMotion", model=moves, source=portrait, keypoints=moved, size="model")["motion"]
+    held = run("Hold", motion=motion, mask=seen["mask"])["held"]
+    whole = run("Hold", motion=motion, mask=torch.ones(1, 64, 64), softness=0.0)["held"]
+    frames = [run("WarpImage", motion=one, image=portrait)["moved_image"] for one in (motion, held, whole)]
+    change = [(frame - frames[2]).abs().mean() for frame in frames]
+    assert change[1] < change[0], "what is held stays nearer to where it was"
+    pasted = portrait * (1 - seen["mask"][..., None]) + frames[0][:1] * seen["mask"][..., None]
+    assert pasted.shape == portrait.shape, "a mask of the picture's size, as inpainting wants it"
