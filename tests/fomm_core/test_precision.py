@@ -6,7 +6,7 @@ import logging
 
 import pytest
 import torch
-from fomm_nodes.cli import animate
+from fomm_nodes.cli import arguments
 from fomm_nodes.fomm_core import precision
 from fomm_nodes.fomm_core.errors import FommError
 from fomm_nodes.fomm_core.session import AnimationSession
@@ -133,5 +133,5 @@ def test_a_precision_that_is_none() -> None:
 
 
 def test_the_command_and_the_blocks_offer_the_same() -> None:
-    assert animate.DTYPES == precision.PRECISIONS
+    assert arguments.PRECISIONS == precision.PRECISIONS
     assert (precision.AUTO, *precision.PRECISIONS) == border.PRECISIONS_OFFERED
