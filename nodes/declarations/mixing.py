@@ -191,7 +191,7 @@ BLEND_KEYPOINTS = NodeSpec(
         GROUPS_IN,
         text(
             "over_time",
-            "weight over time",
+            "over time",
             (
                 "The weight at some frames, straight between them: 0: 0, 25: 1 fades from the first to the second "
                 "over 25 frames. Used instead of weight, unless it is empty."

@@ -52,7 +52,7 @@ def followed(graph: Mapping[str, Any], name: str, values: Sequence[float]) -> di
         return with_strength(graph, name, values)
     if node["inputs"].get(CURVE):
         title = node["_meta"]["title"]
-        raise ValueError(f"“{title}”: Weight has keyframes, and Weight over Time is set too. Clear one of them.")
+        raise ValueError(f"“{title}”: Weight has keyframes, and Over Time is set too. Clear one of them.")
     return _with_inputs(graph, name, {CURVE: curve_text(values)})
 
 
