@@ -70,7 +70,7 @@ CORE: dict[str, set[str]] = {
     "persons": {"faces", "shipped", "video"},
     "video": {"files", "wording"},
     "view": {"geometry"},
-    "grouping": {"faces", "motion", "prepared", "session"},
+    "grouping": {"faces", "fitting", "motion", "prepared", "session"},
     "checking": {"animation", "faces", "geometry", "motion", "prepared", "session", "whole"},
     "plots": {"checking", "geometry", "view"},
     "background": set(),

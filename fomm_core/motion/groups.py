@@ -72,7 +72,7 @@ def parse_weights(text: str, groups: Groups, count: int, weight: float = 1.0) ->
         return None
     position, turning = [0.0] * count, [0.0] * count
     for part in (part.strip() for part in text.replace(";", ",").split(",") if part.strip()):
-        found = _WEIGHTED.fullmatch(part)
+        found = _WEIGHTED.fullmatch(f"{part} 1" if part in groups else part)  # the 4 of "part 4" is no share
         if found is None:
             raise KeypointError(
                 f"expected names or numbers such as mouth, head 0.5, eyes 1/0.2, 3-5; got {part[:80]!r}"

@@ -136,7 +136,7 @@ def test_without_a_face_there_are_numbers(session: AnimationSession) -> None:
 
 def test_masks_name_what_moves_in_them(session: AnimationSession) -> None:
     """Where a keypoint's part lies, its mask is: the halves of a picture, in another size than the networks'."""
-    source = prepare_source(session, read_image(ASSETS / "source.png"), size=128)
+    source = prepare_source(session, from_uint8(read_image(ASSETS / "source.png")), size=128)
     left = torch.zeros(2, 50, 70)
     left[0, :, :35], left[1, :, 35:] = 1, 1
     found = group_by_masks(session, source, left)
@@ -151,6 +151,6 @@ def test_masks_name_what_moves_in_them(session: AnimationSession) -> None:
 
 @pytest.mark.parametrize("masks", [torch.zeros(4, 4), torch.zeros(0, 4, 4), torch.full((1, 4, 4), torch.nan)])
 def test_masks_that_are_none(session: AnimationSession, masks: Tensor) -> None:
-    source = prepare_source(session, read_image(ASSETS / "source.png"), size=128)
+    source = prepare_source(session, from_uint8(read_image(ASSETS / "source.png")), size=128)
     with pytest.raises(ImageError, match=r"expected masks \[P, H, W\]"):
         group_by_masks(session, source, masks)

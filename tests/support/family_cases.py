@@ -23,8 +23,9 @@ PART_SWAP = "partswap-small"
 EXACT = 1e-6
 """In float64, of the greatest value of each array, or of 1: the arrays are rounded to float32, and two libraries' sums
 of float64 agree to 6e-8 of it."""
-OF_NOISE = 3
-"""In float32: how many times what four runs of the published code differ."""
+OF_NOISE = 4
+"""In float32: how many times what four runs of the published code differ, on one processor with AVX-512: there 2.94
+times were seen (spline weights in relative mode), with AVX2's other sums 3.57 (one feature of 16384, moved by them)."""
 
 
 MODES = {

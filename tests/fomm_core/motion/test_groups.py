@@ -64,3 +64,9 @@ def test_the_mouth_of_one_on_the_head_of_another() -> None:
     assert torch.equal(got.jacobian[:, others], head.jacobian[:, others])
     assert torch.equal(got.position[:, 7:9], talk.position[:, 7:9])
     near(got.jacobian[:, 7:9], 0.75 * head.jacobian[:, 7:9] + 0.25 * talk.jacobian[:, 7:9])
+
+
+def test_a_name_that_ends_in_a_number_is_no_share() -> None:
+    groups = {"part 0": (0,), "part 4": (1, 2)}
+    assert parse_weights("part 4", groups, 3) == ([0.0, 1.0, 1.0], [0.0, 1.0, 1.0])
+    assert parse_weights("part 4 0.5, part 0", groups, 3) == ([1.0, 0.5, 0.5], [1.0, 0.5, 0.5])
