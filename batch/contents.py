@@ -37,9 +37,9 @@ class ContentError(FommError):
 
 
 def check(path: Path) -> int:
-    """How many pictures a file holds; 0 where it is of another kind. Its suffix says what it has to be.
+    """How many images a file holds; 0 where it is of another kind. Its suffix says what it has to be.
 
-    Pictures are decoded; of clips, the first picture, and every packet has to be there.
+    Images are decoded; of clips, the first image, and every packet has to be there.
 
     Raises:
         ContentError: It is empty, cut, or of another kind; the message says which.

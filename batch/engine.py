@@ -36,7 +36,7 @@ class Job:
 
     id: unique in its batch, in the order of the table: "00001".
     graph: ComfyUI's API format: {node id: {"class_type": ..., "inputs": {...}, "_meta": {"title": ...}}}.
-    inputs: the files that the graph names (pictures, videos, sounds).
+    inputs: the files that the graph names (images, videos, sounds).
     output: folder and stem of what the job makes; suffixes come with the files (see `outputs.publish`).
     key: hash of the graph, the content of its inputs and of its models: the same key means the same result.
     settings: what makes this job differ from its neighbours, for tables and reports: {"Load Image.image": "a.png"}.
@@ -65,7 +65,7 @@ class JobProgress:
 class Outcome:
     """What a job gave: its files, complete and under their final names.
 
-    frames: pictures that were written, over all files.
+    frames: images that were written, over all files.
     reused: nodes whose result was still there from an earlier job.
     """
 

@@ -125,7 +125,7 @@ def main() -> None:
         else:
             try:
                 strip = strip_of([Path(name) for name in question["strip"]])
-            except Exception:  # a report without a picture is still one
+            except Exception:  # a report without an image is still one
                 strip = b""
             answer = {"strip": base64.b64encode(strip).decode()}
         replies.write(json.dumps(answer) + "\n")

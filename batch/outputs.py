@@ -18,7 +18,7 @@ class Made:
     """A file that an output node made, complete, in a folder on the same disk as the job's output.
 
     title: the node's label (see `labels`); tells the files of several output nodes apart.
-    preview: the node only shows its pictures (PreviewImage); kept where a job makes nothing else. node: its id, where
+    preview: the node only shows its images (PreviewImage); kept where a job makes nothing else. node: its id, where
     that is known.
     """
 

@@ -19,7 +19,7 @@ PICTURES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 def strip_of(files: Sequence[Path]) -> bytes:
-    """A JPEG of a few frames, side by side, of the first clip among the files, or of their pictures; empty where
+    """A JPEG of a few frames, side by side, of the first clip among the files, or of their images; empty where
     there is nothing to see.
     """
     try:

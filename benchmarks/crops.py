@@ -1,12 +1,12 @@
 """Automatic crops against crops by hand: what the model makes of both.
 
-A JSON file names, for each clip and picture, the face's box by hand: its middle and side, [x, y, side] in pixels (of a
+A JSON file names, for each clip and image, the face's box by hand: its middle and side, [x, y, side] in pixels (of a
 clip: the one box that serves all of its frames). From the forehead to the chin, as `FRAMINGS` means it: the chin lies
 at its lower edge, the eyes a third below its upper one. Squares by hand are as the model expects them, automatic ones
 `room` times as large, as `fomm animate` has them where it pastes the result.
 
 - Clips move their own first frame. L1 to their true frames, where both squares are, by automatic and by hand crop.
-- Pictures are moved by the example clip. L1 between both results, laid back into the picture, over the part that either
+- Images are moved by the example clip. L1 between both results, laid back into the image, over the part that either
   square covers, in parts of white; and how far apart the source's keypoints lie, in parts of the face's side.
 """
 

@@ -1,7 +1,7 @@
 """Which cuts are found, in sequences that are made from real clips of talking heads.
 
 Three kinds, PIECE frames on either side: a jump within one clip (half a second to two are left out), a punch-in (the
-picture goes on, PUNCH times as large), and a change to another clip. Each is looked for by the frames' differences
+image goes on, PUNCH times as large), and a change to another clip. Each is looked for by the frames' differences
 alone (`find_shots`), and by them with the face as second witness, as `fomm animate` does it. A find is right at the
 cut's very frame; any other is false, and so is any within the clips as they are.
 """

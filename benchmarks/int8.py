@@ -1,7 +1,7 @@
 """Eight-bit integers in the decoder, against bfloat16: why the session does not offer them.
 
 Static quantisation by torch (one scale for each channel of a kernel, activations calibrated on the clip's first
-frames) of everything from the moved features to the picture. Random weights of vox-256 size on the example clip, ways
+frames) of everything from the moved features to the image. Random weights of vox-256 size on the example clip, ways
 in turn, medians of process CPU time.
 """
 
@@ -26,7 +26,7 @@ CALIBRATION = 8
 
 
 class Decoder(nn.Module):
-    """From moved features to a picture, in a form that torch's quantisation can trace."""
+    """From moved features to an image, in a form that torch's quantisation can trace."""
 
     def __init__(self, generator: OcclusionAwareGenerator) -> None:
         super().__init__()

@@ -79,13 +79,13 @@ def peak_work(dtype: torch.dtype) -> Callable[[Tensor], Tensor]:
 
 
 def example(size: int, *, trained: bool, preset: str = "vox-256") -> tuple[MotionModel, Tensor, list[Tensor]]:
-    """The built-in model, or random weights of the published size; the example picture; its clip, frame by frame."""
+    """The built-in model, or random weights of the published size; the example image; its clip, frame by frame."""
     source = fit_uint8(read_image(ASSETS / "source.png"), size, size)
     with VideoReader(ASSETS / "driving.mp4") as reader:
         clip = [fit_uint8(frame, size, size) for frame in reader]
     if trained:
         return load_builtin(), source, clip
-    usual = min(size, PRESETS[preset].frame_size[0])  # ten pictures of 1024x1024 at once would take all memory
+    usual = min(size, PRESETS[preset].frame_size[0])  # ten images of 1024x1024 at once would take all memory
     return lively_model(resize(torch.cat([source, *clip[::6]]), usual, usual), preset), source, clip
 
 

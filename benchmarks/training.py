@@ -1,6 +1,6 @@
 """Training steps per CPU second: ours against a plain step that is written as the published one is.
 
-Plain: the detector runs three times; pictures are filtered at full size and then thinned out; the discriminator sees
+Plain: the detector runs three times; images are filtered at full size and then thinned out; the discriminator sees
 the real frames twice and learns nothing from half of what it computes; the transform's jacobian comes from autograd;
 one Adam for each network. Both start from the same random weights and see the same frames and transforms. They take
 turns, so that a machine whose speed drifts slows both alike; the figures are medians of process CPU time.
@@ -48,7 +48,7 @@ Step = Callable[[Tensor, Tensor, RandomTransform], dict[str, Tensor]]
 
 
 class FilterThenThin(nn.Module):
-    """A picture at `scale`: every pixel is filtered, most are dropped."""
+    """A image at `scale`: every pixel is filtered, most are dropped."""
 
     kernel: Tensor
 

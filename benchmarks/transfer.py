@@ -2,7 +2,7 @@
 
 Shape: the distance of the result's face from the source's, by the identity embedding (AED), and of the mesh's firm
 points once they are laid over each other. Motion: the angle between the result's head and the driver's, in degrees, how
-far apart they are, as a share of the picture, and the mouth's opening against the driver's, its difference and its
+far apart they are, as a share of the image, and the mouth's opening against the driver's, its difference and its
 correlation over each clip.
 """
 
@@ -33,7 +33,7 @@ FIRM = (
 )
 """Points of the mesh that neither speech nor eyes move: the oval without the chin, nose, corners of the eyes."""
 SHOWN = 4
-"""Frames of a pair in its picture."""
+"""Frames of a pair in its image."""
 
 
 def pairs_of(clips: list[Clip], most: int) -> list[tuple[Clip, Clip]]:

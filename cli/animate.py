@@ -1,4 +1,4 @@
-"""`fomm animate`: a picture and a driving video in, a video out."""
+"""`fomm animate`: an image and a driving video in, a video out."""
 
 from __future__ import annotations
 
@@ -234,7 +234,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _inputs(arguments: argparse.Namespace) -> Inputs:
-    """The pictures and clips; usage errors end the program."""
+    """The images and clips; usage errors end the program."""
     source, driving, performance = arguments.source, arguments.driving, arguments.keypoints is not None
     if arguments.example:
         if source is not None or performance:
@@ -250,7 +250,7 @@ def _inputs(arguments: argparse.Namespace) -> Inputs:
 
 
 def _is_one(inputs: Inputs, arguments: argparse.Namespace) -> bool:
-    """Whether there is one result: one clip moves one picture, or each face of a picture has a clip of its own."""
+    """Whether there is one result: one clip moves one image, or each face of an image has a clip of its own."""
     if len(inputs.sources) == 1 and (len(inputs.clips) < 2 or arguments.face == "all"):
         return True
     if len(inputs.clips) > 1 and arguments.face == "all":

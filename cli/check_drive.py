@@ -1,4 +1,4 @@
-"""`fomm check-drive`: will this clip move this picture well?"""
+"""`fomm check-drive`: will this clip move this image well?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`fomm crop`: the square of a picture or a clip."""
+"""`fomm crop`: the square of an image or a clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options that say which squares of a picture and a clip are meant."""
+"""Options that say which squares of an image and a clip are meant."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SQUARES = "auto|off|face|person|X,Y,SIDE[,ANGLE]|FILE"
 
 
 def add_crop_arguments(group: Any) -> None:
-    """Of the picture, and of the clip."""
+    """Of the image, and of the clip."""
     add_square_arguments(group, "of the image")
     group.add_argument(
         "--crop-driving",
@@ -33,7 +33,7 @@ def add_crop_arguments(group: Any) -> None:
 
 
 def add_square_arguments(group: Any, what: str) -> None:
-    """Of one picture or clip."""
+    """Of one image or clip."""
     group.add_argument(
         "--crop",
         type=crop,

@@ -92,7 +92,7 @@ def picture_and_clip(source: str, driving: str | None) -> tuple[Path, Path | Non
 
 
 def why_no_picture(picture: Path, clip: Path | None) -> FommError | None:
-    """What is wrong where a video stands in the place of a picture; None where none does."""
+    """What is wrong where a video stands in the place of an image; None where none does."""
     from ..fomm_core.errors import ImageError
 
     if not (picture.is_file() and _is_clip(picture)):
@@ -128,7 +128,7 @@ def none_fits(name: str) -> FommError:
 
 
 def given_file(name: str) -> Path:
-    """The picture or clip that `fomm crop` was given; raises ImageError for something else."""
+    """The image or clip that `fomm crop` was given; raises ImageError for something else."""
     from ..fomm_core.errors import ImageError
 
     path = _one_of(name, "image or clip", stills=True)
@@ -168,7 +168,7 @@ def _of_another_kind(path: Path) -> str | None:
 
 
 def _is_clip(path: Path) -> bool:
-    """A video; animations that are pictures too are left to the reader, which takes their first frame."""
+    """A video; animations that are images too are left to the reader, which takes their first frame."""
     from ..fomm_core.video.source import MediaSource, kind_of
 
     if path.stat().st_size == 0:
@@ -180,7 +180,7 @@ def _is_clip(path: Path) -> bool:
 
 
 def is_still(path: Path) -> bool:
-    """Whether a file is one picture, by what is in it."""
+    """Whether a file is one image, by what is in it."""
     from ..fomm_core.video.source import MediaSource, kind_of
 
     return path.stat().st_size > 0 and kind_of(MediaSource(path)) == "still"

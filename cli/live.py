@@ -1,4 +1,4 @@
-"""`fomm live`: a picture that follows your camera, in a page on this machine."""
+"""`fomm live`: an image that follows your camera, in a page on this machine."""
 
 from __future__ import annotations
 

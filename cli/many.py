@@ -1,4 +1,4 @@
-"""`fomm animate` with several pictures or clips: which are meant, what the results are called, one after the other."""
+"""`fomm animate` with several images or clips: which are meant, what the results are called, one after the other."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ class Inputs:
 
 
 def given_inputs(names: Sequence[str], *, performance: bool) -> Inputs:
-    """What the names and patterns mean: pictures come first, then clips; without a saved performance the last name is a
-    clip, or a pattern of them. A pattern of pictures alone is one clip there, as a folder of pictures is.
+    """What the names and patterns mean: images come first, then clips; without a saved performance the last name is a
+    clip, or a pattern of them. A pattern of images alone is one clip there, as a folder of images is.
 
-    Raises ImageError where a name or pattern stands for nothing, or a clip stands where a picture should.
+    Raises ImageError where a name or pattern stands for nothing, or a clip stands where an image should.
     """
     first_clip = next((place for place, name in enumerate(names) if place > 0 and not _shows_stills(name)), len(names))
     first_clip = first_clip if performance else min(first_clip, len(names) - 1)
@@ -109,7 +109,7 @@ def animate_many(
     performance: Performance | None,
     summary: Any,
 ) -> int:
-    """Each picture moved by each clip. One that fails does not end the others, a full disk does; returns the exit
+    """Each image moved by each clip. One that fails does not end the others, a full disk does; returns the exit
     code.
     """
     from ..fomm_core.errors import FommError
@@ -219,10 +219,10 @@ def _files(name: str) -> list[Path]:
 
 
 def _shows_stills(name: str) -> bool:
-    """Whether a name or pattern is of pictures alone."""
+    """Whether a name or pattern is of images alone."""
     return all(path.is_file() and is_still(path) for path in _files(name))
 
 
 def _is_one_clip(name: str) -> bool:
-    """Whether a pattern or folder is of pictures, which are the frames of one clip."""
+    """Whether a pattern or folder is of images, which are the frames of one clip."""
     return Path(name).is_dir() or (glob.has_magic(name) and not Path(name).exists() and _shows_stills(name))

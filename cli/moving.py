@@ -1,4 +1,4 @@
-"""Options that say how a clip moves a picture."""
+"""Options that say how a clip moves an image."""
 
 from __future__ import annotations
 

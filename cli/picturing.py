@@ -1,4 +1,4 @@
-"""Options that say how a picture is taken, and what of it is kept."""
+"""Options that say how an image is taken, and what of it is kept."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ The shortest use:
 
     model = load_model("vox")                                # a name, or a file; or load_builtin()
     session = AnimationSession(model, device="cuda")
-    source = prepare_source(session, picture)                # [1, 3, H, W] in 0..1
+    source = prepare_source(session, image)                # [1, 3, H, W] in 0..1
     driving = session.detect(frames)                         # [T, 3, H, W], or batches of them
     for rendered in session.render(source, drive(source.keypoints, driving, AnimationOptions())):
         rendered.images                                      # [n, 3, h, w]

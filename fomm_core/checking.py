@@ -150,7 +150,7 @@ def _motion_of(
 
 
 def _scale(still: Keypoints, at: Keypoints) -> float:
-    """How much larger the source stands in its picture than the driver; 1 where that cannot be said."""
+    """How much larger the source stands in its image than the driver; 1 where that cannot be said."""
     try:
         return movement_scale(still, at)
     except KeypointError:
@@ -168,7 +168,7 @@ def _confidences(still: Keypoints, driving: Keypoints) -> dict[str, float]:
 
 
 def _movement(moved: Keypoints, still: Keypoints) -> dict[str, float]:
-    """How far keypoints go, what share of them leaves the picture, and how much their maps are bent."""
+    """How far keypoints go, what share of them leaves the image, and how much their maps are bent."""
     away = (moved.position - still.position).norm(dim=-1)  # [T, K]
     outside = (moved.position.abs() > 1).any(-1) & ~(still.position.abs() > 1).any(-1)
     found = {"movement": float(away.mean(1).quantile(0.95)), "outside": float(outside.float().mean(1).quantile(0.95))}
@@ -180,7 +180,7 @@ def _movement(moved: Keypoints, still: Keypoints) -> dict[str, float]:
 
 
 def _damage(motion: Motion | None) -> dict[str, float]:
-    """Of a few frames the worst: the share that must be invented, and where the flow folds the picture over."""
+    """Of a few frames the worst: the share that must be invented, and where the flow folds the image over."""
     if motion is None:
         return {}
     flow = torch.nan_to_num(motion.flow)

@@ -1,4 +1,4 @@
-"""The square of a picture or a clip as a file of its own, or as a region to use again."""
+"""The square of an image or a clip as a file of its own, or as a region to use again."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def crop_file(
     warn: Callable[[str], None] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Cropped:
-    """Write the square of a picture or of each frame of a clip, with its sound; to a name with .safetensors the region
+    """Write the square of an image or of each frame of a clip, with its sound; to a name with .safetensors the region
     alone, which `CropOptions` take again.
 
-    options: `source` says which square, of a clip too. `face` 'all' gives a file for each face of a picture, numbered
+    options: `source` says which square, of a clip too. `face` 'all' gives a file for each face of an image, numbered
     from the left. framing: how the face is to lie in the square. size: side of the crop; None is the square's own.
-    preview: write one picture of the whole with its square and the crops instead.
+    preview: write one image of the whole with its square and the crops instead.
 
     Raises ImageError, RegionError as finding and reading do, FommError where the output is what is read.
     """

@@ -32,7 +32,7 @@ def transfer_detail(
     Args:
         frames: [B, 3, h, w], as the model painted them.
         motion: the B frames' motion.
-        source: [1 or B, 3, H, W] in 0..1, the same picture as the model's source, larger.
+        source: [1 or B, 3, H, W] in 0..1, the same image as the model's source, larger.
         align_corners: of the warp, as the model's configuration says.
         mode: "transfer" takes the moved pixels as they are. "high-pass" takes only what the frame's size cannot hold,
             so that colours and light stay the frame's.

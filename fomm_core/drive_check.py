@@ -1,4 +1,4 @@
-"""Whether the driver in a file will move the picture in another well: `check_drive` from files to a picture."""
+"""Whether the driver in a file will move the image in another well: `check_drive` from files to an image."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def check_drive_files(
     *,
     on_progress: OnProgress | None = None,
 ) -> tuple[DriveCheck, Tensor]:
-    """What becomes of a picture that is moved by a clip or a performance, and that as a picture [1, 3, H, W].
+    """What becomes of an image that is moved by a clip or a performance, and that as an image [1, 3, H, W].
 
     Both are searched for faces and cropped as `animate_files` would do it; of several faces the first is meant.
 

@@ -1,4 +1,4 @@
-"""What moves pictures: clips, each followed and detected once however many pictures it moves, or saved performances."""
+"""What moves pictures: clips, each followed and detected once however many images it moves, or saved performances."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def pose_in(
     framing: Framing | None,
     finder: FaceFinder,
 ) -> Keypoints:
-    """Keypoints of a picture, cropped as a clip that drives would be, or where `crop` is None taken as it is."""
+    """Keypoints of an image, cropped as a clip that drives would be, or where `crop` is None taken as it is."""
     clip = Clip(picture, replace(options, start=0, frames=1))
     found, room = FoundDriving(), 1.0
     if crop is not None:

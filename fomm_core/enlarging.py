@@ -52,7 +52,7 @@ class Large:
 
 
 def large_source(picture: Tensor, source: PreparedSource, mode: FitMode, detail: DetailMode) -> Large | None:
-    """The picture [1, 3 or 4, H, W] that `source` was prepared from by `mode`, in its own resolution; None where it is
+    """The image [1, 3 or 4, H, W] that `source` was prepared from by `mode`, in its own resolution; None where it is
     no larger than the frames are without it.
     """
     size = own_size(picture.shape[-2], picture.shape[-1], source.size, mode)

@@ -45,7 +45,7 @@ class ImageError(FommError):
 
 
 class RegionError(FommError):
-    """A region of a picture is no region, lies outside, or does not fit the picture, clip or box it is used with."""
+    """A region of an image is no region, lies outside, or does not fit the image, clip or box it is used with."""
 
 
 class GraphError(FommError):

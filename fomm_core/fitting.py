@@ -1,4 +1,4 @@
-"""Bringing pictures of any kind and size into the form that the networks take."""
+"""Bringing images of any kind and size into the form that the networks take."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def fit(
 
 
 def own_size(height: int, width: int, shown: tuple[int, int], mode: FitMode) -> tuple[int, int]:
-    """The (height, width) at which a height x width picture, fitted as frames of the size `shown` were, keeps its own
+    """The (height, width) at which a height x width image, fitted as frames of the size `shown` were, keeps its own
     resolution.
     """
     if mode == "stretch":
@@ -150,9 +150,9 @@ def dimmed(images: Tensor) -> Tensor:
 
 
 def undimmed(colour: Tensor, opacity: Tensor, background: Tensor) -> Tensor:
-    """Straight colours and opacity, [B, C + 1, H, W] in 0..1, of pictures [B, C, H, W] that lie over a background.
+    """Straight colours and opacity, [B, C + 1, H, W] in 0..1, of images [B, C, H, W] that lie over a background.
 
-    What a picture shows at an edge is opacity * colour + (1 - opacity) * background; so no trace of it stays.
+    What an image shows at an edge is opacity * colour + (1 - opacity) * background; so no trace of it stays.
     opacity: [B, 1, H, W]. background: [C], of one colour.
     """
     seen = colour - (1 - opacity) * background.to(colour).reshape(1, -1, 1, 1)

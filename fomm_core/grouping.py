@@ -1,4 +1,4 @@
-"""Which keypoints move which part of a picture, found by moving them.
+"""Which keypoints move which part of an image, found by moving them.
 
 Where a keypoint lies says little: it was never told what it stands for. What it moves is what dense motion's mask gives
 it when it moves. The mask is looked at on the source, and the face's mesh names what lies there.
@@ -79,7 +79,7 @@ def group_keypoints(session: AnimationSession, source: PreparedSource, face: Fac
 def group_by_masks(session: AnimationSession, source: PreparedSource, masks: Tensor) -> KeypointGroups:
     """Find what each keypoint of a source moves, and name it by the mask that holds most of that: part 0, part 1, ...
 
-    masks: [P, H, W] in 0..1, over the same picture in any size, such as the segments of a part swap model.
+    masks: [P, H, W] in 0..1, over the same image in any size, such as the segments of a part swap model.
 
     Raises ImageError for other masks, KeypointError for a model without dense motion.
     """
@@ -127,7 +127,7 @@ def moved_parts(session: AnimationSession, source: PreparedSource) -> Tensor:
 
 def face_areas(face: Face, height: int, width: int) -> dict[str, Tensor]:
     """Where mouth (from under the nose to the chin), eyes (from the nose's ridge to the forehead), the rest of the
-    head, and the body below it are, each [height, width] bool over the same picture; no place is in two.
+    head, and the body below it are, each [height, width] bool over the same image; no place is in two.
     """
     scale = np.array([width / face.width, height / face.height])
     points = face.points[:, :2].double().numpy() * scale  # edge-aligned

@@ -1,4 +1,4 @@
-"""How each square of a picture moves, over the time that the result has."""
+"""How each square of an image moves, over the time that the result has."""
 
 from __future__ import annotations
 

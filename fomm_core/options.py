@@ -102,8 +102,8 @@ class Progress:
 @dataclass(frozen=True)
 class Report:
     """What was written. size: (height, width) of the frames. anchor: the driving frame taken as the source's pose;
-    None in absolute mode. warnings: what was wrong with the files and could be lived with. found: the faces in picture
-    and clip, in words; empty where none were looked for. pasted: whether the frames are the whole picture.
+    None in absolute mode. warnings: what was wrong with the files and could be lived with. found: the faces in image
+    and clip, in words; empty where none were looked for. pasted: whether the frames are the whole image.
     """
 
     output: Path

@@ -1,4 +1,4 @@
-"""Parts of people and faces: soft masks of them, and pictures whose parts come from another (part swap)."""
+"""Parts of people and faces: soft masks of them, and images whose parts come from another (part swap)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ HARD = 0.5
 
 @dataclass(frozen=True, eq=False)
 class Parts:
-    """The parts of T pictures. masks: [T, K + 1, h, w], summing to 1, the background first. keypoints: of each part."""
+    """The parts of T images. masks: [T, K + 1, h, w], summing to 1, the background first. keypoints: of each part."""
 
     keypoints: Keypoints
     masks: Tensor
@@ -36,7 +36,7 @@ class Parts:
 
 @dataclass(frozen=True, eq=False)
 class Swapped:
-    """n pictures [n, C, H, W] in 0..1, and what of them comes from the source, [n, 1, H, W]."""
+    """n images [n, C, H, W] in 0..1, and what of them comes from the source, [n, 1, H, W]."""
 
     images: Tensor
     mask: Tensor
@@ -67,9 +67,9 @@ def mask_of(masks: Tensor, parts: Sequence[int], *, hard: bool = False) -> Tenso
 
 
 def detect_parts(session: AnimationSession, frames: Tensor | Iterable[Tensor]) -> Parts:
-    """The parts of pictures [T, C, H, W] in 0..1 or of batches of them, at a size that the model takes; on the CPU.
+    """The parts of images [T, C, H, W] in 0..1 or of batches of them, at a size that the model takes; on the CPU.
 
-    Raises KeypointError for a model of another family, ImageError for no picture.
+    Raises KeypointError for a model of another family, ImageError for no image.
     """
     check_parts(session.model)
     found = [_parts(session, chunk) for batch in _batches(frames) for chunk in as_rgb(batch).split(session.chunk)]
@@ -92,7 +92,7 @@ def swap_parts(
 
     Args:
         source: [1, C, H, W] in 0..1, at a size that the model takes.
-        target: pictures of that size, [T, C, H, W], or batches of them.
+        target: images of that size, [T, C, H, W], or batches of them.
         parts: their numbers, 0 for the background.
         hard: mask edges black or white; otherwise as soft as the model finds them.
         of_source: the mask is where the source has the parts, moved; otherwise where the target has them.

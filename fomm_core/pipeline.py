@@ -1,4 +1,4 @@
-"""From files to files: a picture and a driving clip (or a saved performance) in, a video out, as a stream.
+"""From files to files: an image and a driving clip (or a saved performance) in, a video out, as a stream.
 
 Frames are never held: the driving clip is read once for its face where it has to be cropped, once for its keypoints,
 and again only where it is to be shown.
@@ -92,9 +92,9 @@ def animate_files(
 
 
 class Animator:
-    """Animates pictures by clips, with one model and one set of options.
+    """Animates images by clips, with one model and one set of options.
 
-    A clip is followed once, and its keypoints are found once, however many pictures it moves; the last picture is
+    A clip is followed once, and its keypoints are found once, however many images it moves; the last image is
     searched and encoded once, however many clips move it.
     """
 
@@ -201,7 +201,7 @@ class Animator:
         )
 
     def find(self, source: PathLike, driving: Sequence[PathLike], warn: Warn, report: OnProgress) -> Found:
-        """What is to move in a picture, and what in each clip moves it (without clips, only the first).
+        """What is to move in an image, and what in each clip moves it (without clips, only the first).
 
         Raises RegionError where there are several clips, but not one for each face that moves.
         """
@@ -236,7 +236,7 @@ class Animator:
         return Found(picture, in_picture, tuple(in_clips), alike.room)
 
     def _alike(self, found: FoundSource) -> CropOptions:
-        """How a clip is cropped for a picture in which that was found."""
+        """How a clip is cropped for an image in which that was found."""
         crop = self.options.cropping if self.options.crop.paste else self.options.cropping.close()
         return crop if found.regions else crop.close()
 
@@ -265,7 +265,7 @@ class Animator:
         return self._clips[key]
 
     def _prepared(self, source: PathLike, found: Found, warn: Warn) -> Still:
-        """The picture's sources; kept until another picture comes."""
+        """The picture's sources; kept until another image comes."""
         path = Path(source)
         if self._still is None or self._still[0] != path:
             self._still = None  # before the next one takes its room

@@ -64,11 +64,11 @@ def plot_curves(
         quantities: out of `QUANTITIES`.
         select: the numbers of the keypoints to draw; None draws all.
         marks: the anchor (yellow line), cuts (red, dashed) and lost frames (dark red).
-        width, height: of the picture in pixels.
+        width, height: of the image in pixels.
 
     Raises:
         KeypointError: no frame, quantities or keypoints that are not there.
-        ImageError: a picture of fewer than 160 x 120 pixels, or of too many.
+        ImageError: an image of fewer than 160 x 120 pixels, or of too many.
     """
     if len(keypoints) == 0:
         raise KeypointError("expected at least one frame of keypoints to plot; got none")
@@ -182,14 +182,14 @@ def _frame_numbers(canvas: Drawing, left: int, right: int, height: int, frames: 
 
 
 def draw_parts(picture: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
-    """A picture with areas laid over it in colours, outlined and named, [1, 3, H, W].
+    """A image with areas laid over it in colours, outlined and named, [1, 3, H, W].
 
     Args:
         picture: [1, 3, H, W] in 0..1.
         parts: by name, how much of each place belongs to it, [h, w] in 0..1, of any size.
 
     Raises:
-        ImageError: a picture of another shape.
+        ImageError: an image of another shape.
     """
     if picture.ndim != 4 or picture.shape[:2] != (1, 3):
         raise ImageError(f"expected one image [1, 3, H, W]; got {list(picture.shape)}")
@@ -227,7 +227,7 @@ def draw_parts(picture: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
 def check_sheet(
     source: Tensor, still: Keypoints, driving: Keypoints, check: DriveCheck, frames: Tensor | None = None
 ) -> Tensor:
-    """What a `DriveCheck` found as one picture, [1, 3, H, 4 H or so]: the source with its keypoints, the driver at the
+    """What a `DriveCheck` found as one image, [1, 3, H, 4 H or so]: the source with its keypoints, the driver at the
     anchor, what would have to be invented where it is most, and the verdict in words.
 
     source: [1, 3, H, W]. still, driving: their keypoints. frames: [n, 3, H, W] of the driver, the anchor first.

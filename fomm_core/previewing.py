@@ -1,4 +1,4 @@
-"""What an animation of files would do, as one picture, before hours of rendering."""
+"""What an animation of files would do, as one image, before hours of rendering."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def preview_files(
     performance: Performance | None = None,
     animator: Animator | None = None,
 ) -> str:
-    """Write one picture (or, with .html, a page) of the squares in picture and clips and of five frames of each clip
+    """Write one image (or, with .html, a page) of the squares in image and clips and of five frames of each clip
     that drive, as `animate_files` would take them, warnings below; returns what was found, in words.
 
     animator: of that session and these options, which may know some of the files already.

@@ -1,4 +1,4 @@
-"""Frames from networks to files, as a stream: laid into the whole picture, compared, encoded in a thread."""
+"""Frames from networks to files, as a stream: laid into the whole image, compared, encoded in a thread."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from .whole import Canvas
 
 @dataclass(frozen=True, eq=False)
 class Moving:
-    """One square of a picture, or all of it, and how it moves. large: the same in full resolution, for its detail."""
+    """One square of an image, or all of it, and how it moves. large: the same in full resolution, for its detail."""
 
     source: PreparedSource
     schedule: Schedule
@@ -46,7 +46,7 @@ class Moving:
         return to_uint8((1 - shown.clamp(0, 1)).expand(-1, 3, -1, -1))
 
     def still(self) -> Tensor:
-        """The picture as the frames show it, [1, 3, H, W]."""
+        """The image as the frames show it, [1, 3, H, W]."""
         return (self.source.picture if self.large is None else self.large.image).cpu()
 
 
@@ -63,7 +63,7 @@ def render(
 ) -> None:
     """Stream all frames into the writers: the frames, and, where there are two, what was invented of them.
 
-    canvas: the whole picture that they are laid into, one square of it for each of `moving`; None leaves the frames of
+    canvas: the whole image that they are laid into, one square of it for each of `moving`; None leaves the frames of
     the only one as they are. shown: the driving frames of each clip to compare with, [1, 3, H, W] each. clear: keep the
     alpha.
     """

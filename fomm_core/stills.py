@@ -1,4 +1,4 @@
-"""A picture that is to move: its squares, encoded, in full resolution where detail is carried over, and what holds."""
+"""A image that is to move: its squares, encoded, in full resolution where detail is carried over, and what holds."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from .whole import Canvas, FoundDriving, FoundSource
 PathLike = str | os.PathLike[str]
 
 SAME_SHAPE = 0.02
-"""How far the aspects of a picture and of its mask may be apart, as a share: roundings of a resized mask."""
+"""How far the aspects of an image and of its mask may be apart, as a share: roundings of a resized mask."""
 MARKED = 0.5
 """What counts as white in a mask."""
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What is to be animated: the picture uint8 [H, W, 3 or 4], and the squares that were found in it and in each clip.
+    """What is to be animated: the image uint8 [H, W, 3 or 4], and the squares that were found in it and in each clip.
 
     room: of the clips' squares, see `CropOptions`.
     """
@@ -52,7 +52,7 @@ class Found:
 
 @dataclass(frozen=True, eq=False)
 class Still:
-    """What moves of a picture uint8 [H, W, 3 or 4]: the sources for the model, one for each square that was found, or
+    """What moves of an image uint8 [H, W, 3 or 4]: the sources for the model, one for each square that was found, or
     one for all of it; and the same in full resolution, None where that is not asked for or brings nothing.
     """
 
@@ -74,7 +74,7 @@ def prepare_still(
     options: FileOptions,
     warn: Callable[[str], None],
 ) -> Still:
-    """Encode what was found in a picture. Raises ImageError for a mask that does not fit it."""
+    """Encode what was found in an image. Raises ImageError for a mask that does not fit it."""
     colour = tuple(value / 255 for value in options.background or WHITE)
     mask = None if options.hold is None else hold_mask(options.hold, picture.shape[0], picture.shape[1])
     regions: Sequence[Region | None] = found.regions or [None]
@@ -104,14 +104,14 @@ def prepare_still(
 
 
 def cropped(picture: Pixels, region: Region | None) -> Pixels:
-    """One square of a picture at its own resolution, or all of it."""
+    """One square of an image at its own resolution, or all of it."""
     return picture if region is None else crop_pixels(picture, region, round(float(region.side[0])))
 
 
 def hold_mask(path: PathLike, height: int, width: int) -> Pixels:
-    """A mask, white where a height x width picture shall stand still, uint8 [height, width, 1]. Transparent is black.
+    """A mask, white where a height x width image shall stand still, uint8 [height, width, 1]. Transparent is black.
 
-    Raises ImageError for a mask of another shape than the picture, or what `read_picture` does.
+    Raises ImageError for a mask of another shape than the image, or what `read_picture` does.
     """
     pixels = read_picture(path)
     if abs(pixels.shape[1] / pixels.shape[0] * height / width - 1) > SAME_SHAPE:
@@ -138,7 +138,7 @@ def _tell_of_mask(name: str, held: Sequence[Tensor | None], warn: Callable[[str]
 def canvas_of(
     still: Still, output: PathLike, options: FileOptions, warn: Callable[[str], None]
 ) -> tuple[Canvas | None, bool]:
-    """The whole picture that the squares are laid into, and whether frames keep their alpha."""
+    """The whole image that the squares are laid into, and whether frames keep their alpha."""
     picture, regions = still.picture, still.found.regions
     is_clear = picture.shape[-1] == 4
     clear = is_clear and _stays_transparent(output, options, warn)

@@ -1,6 +1,6 @@
-"""Pictures of what happens inside: keypoints, flow, occlusion, masks; and pictures side by side.
+"""Pictures of what happens inside: keypoints, flow, occlusion, masks; and images side by side.
 
-Every function takes any picture size and any batch, and returns float pictures [B, 3, H, W] RGB 0..1 on the device of
+Every function takes any image size and any batch, and returns float images [B, 3, H, W] RGB 0..1 on the device of
 its input. Keypoint k has the same colour everywhere (`keypoint_colours`).
 """
 
@@ -57,8 +57,8 @@ def draw_keypoints(
     """Keypoints as coloured discs upon `images` [B, 3, H, W].
 
     Args:
-        images: pictures; one is repeated for all frames of the keypoints.
-        keypoints: B frames, or one for all pictures. Those outside the picture or not finite are left out.
+        images: images; one is repeated for all frames of the keypoints.
+        keypoints: B frames, or one for all images. Those outside the image or not finite are left out.
         radius: of a disc, in pixels; None takes one that fits the picture's size.
         jacobians: also show where each local map sends a small circle and its two axes (x solid, y in white).
         numbers: also write each keypoint's index beside it.
@@ -109,8 +109,8 @@ def flow_colours(motion: Motion | Tensor, height: int, width: int, *, maximum: f
 
     Args:
         motion: motion, or its flow [B, h, w, 2].
-        height: of the pictures.
-        width: of the pictures.
+        height: of the images.
+        width: of the images.
         maximum: the distance of full saturation, in halves of the shorter side (the unit of -1..1 coordinates). None
             takes the largest in this batch; give a number to keep colours alike over several batches.
 
@@ -131,7 +131,7 @@ def flow_colours(motion: Motion | Tensor, height: int, width: int, *, maximum: f
 
 def displacement(flow: Tensor, height: int, width: int) -> Tensor:
     """How far each place of a flow [B, h, w, 2] is from where it points, in the same shape: (x, y) in halves of the
-    shorter side of a height x width picture.
+    shorter side of a height x width image.
     """
     extent = torch.tensor([width - 1, height - 1]).to(flow) / max(min(height, width) - 1, 1)
     return (flow - identity_flow(len(flow), *flow.shape[1:3], like=flow)) * extent
@@ -152,7 +152,7 @@ def occlusion_heat(occlusion: Tensor, height: int, width: int) -> Tensor:
 
 
 def warped_grid(flow: Motion | Tensor, height: int, width: int, *, align_corners: bool = True) -> Tensor:
-    """A chequered sheet moved as the source is, [B, 3, height, width]; black where the flow leaves the picture.
+    """A chequered sheet moved as the source is, [B, 3, height, width]; black where the flow leaves the image.
 
     Colours tell which part of the source a place comes from: left to right and top to bottom in the undistorted sheet.
     `flow` is [B, h, w, 2] or a Motion; `align_corners` as for `geometry.warp`.
@@ -178,11 +178,11 @@ def mask_colours(mask: Tensor, height: int, width: int) -> Tensor:
 def side_by_side(columns: Sequence[Tensor], labels: Sequence[str] | None = None) -> Tensor:
     """Pictures [B, 3, H, W] of one height in a row, [B, 3, H, sum of the widths].
 
-    A column of one picture is repeated for all. Labels are written small into the upper left corners; an empty one
+    A column of one image is repeated for all. Labels are written small into the upper left corners; an empty one
     leaves its column as it is.
 
     Raises:
-        ImageError: no columns, other shapes, different heights or numbers of pictures, or not one label per column.
+        ImageError: no columns, other shapes, different heights or numbers of images, or not one label per column.
     """
     if not columns:
         raise ImageError("expected at least one column of images; got none")
@@ -207,7 +207,7 @@ def _titled(images: Tensor, label: str) -> Tensor:
     wide = text_width(label, size)
     if wide > room > 0:
         size *= room / wide
-    if not label or size < 5 or height < 2 * size:  # too small to be read: leave the picture alone
+    if not label or size < 5 or height < 2 * size:  # too small to be read: leave the image alone
         return images
     bottom, right = math.ceil(size + 2 * margin), math.ceil(text_width(label, size) + 3 * margin)
 
@@ -257,7 +257,7 @@ def _draw_local_map(canvas: Drawing, centre: np.ndarray, shape: np.ndarray, colo
 
 
 def _fixed(canvas: Drawing, point: np.ndarray) -> tuple[int, int]:
-    """A point in the fixed-point units of the drawing functions, kept within reach of the picture."""
+    """A point in the fixed-point units of the drawing functions, kept within reach of the image."""
     reach = 4 * max(canvas.shape[:2]) + 64
     x, y = np.rint(np.clip(point, -reach, reach) * (1 << SUBPIXEL_BITS))
     return int(x), int(y)
@@ -288,7 +288,7 @@ def write_text(canvas: Drawing, text: str, corner: tuple[float, float], size: fl
 
 
 def _inside(canvas: Drawing, text: str, corner: np.ndarray, size: float) -> tuple[float, float]:
-    """`corner` moved so that the text does not leave the picture."""
+    """`corner` moved so that the text does not leave the image."""
     height, width = canvas.shape[:2]
     x = min(float(corner[0]), width - 1 - text_width(text, size))
     return max(x, 1.0), min(max(float(corner[1]), size + 1), height - 2.0)

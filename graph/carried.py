@@ -28,8 +28,8 @@ SOUNDS = (b"fLaC", b"OggS", b"ID3", b"\xff\xfb", b"\xff\xf3", b"\xff\xf2")
 
 
 def carrier(path: Path) -> Callable[[Path], Texts] | None:
-    """What reads the texts that a file carries: by its first bytes, else by its ending; None where it is neither a
-    picture, clip, sound nor model, but perhaps JSON.
+    """What reads the texts that a file carries: by its first bytes, else by its ending; None where it is neither an
+    image, clip, sound nor model, but perhaps JSON.
     """
     with path.open("rb") as file:
         head = file.read(1024)

@@ -1,4 +1,4 @@
-"""The texts in the headers of files that are no pictures to look at: latents and models, 3D, SVG, EXR."""
+"""The texts in the headers of files that are no images to look at: latents and models, 3D, SVG, EXR."""
 
 from __future__ import annotations
 

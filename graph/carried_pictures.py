@@ -1,4 +1,4 @@
-"""The texts that pictures carry: PNG's text chunks, and EXIF. Pictures themselves are not decoded."""
+"""The texts that images carry: PNG's text chunks, and EXIF. Images themselves are not decoded."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_TEXT = 64 << 20
 """Bytes of one text, unpacked. The largest graphs have a few million."""
 
 MOST_PICTURE = 512 << 20
-"""Bytes of a picture of a kind that is read as a whole."""
+"""Bytes of an image of a kind that is read as a whole."""
 
 KEYS = frozenset({b"prompt", b"workflow", b"comment", b"parameters"})
 CHUNKS = (b"tEXt", b"zTXt", b"iTXt", b"comf", b"eXIf")
@@ -46,7 +46,7 @@ def text_of(data: bytes) -> str:
 
 
 def png_texts(path: Path) -> Iterator[tuple[str, str]]:
-    """Of its text chunks, those of an animation (`comf`) and behind the picture among them, and of its EXIF."""
+    """Of its text chunks, those of an animation (`comf`) and behind the image among them, and of its EXIF."""
     with opened(path, "a PNG") as file:
         file.seek(8)
         while len(header := file.read(8)) == 8:

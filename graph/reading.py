@@ -30,7 +30,7 @@ def read_graph(path: str | Path, schemas: Schemas) -> Graph:
 
     Args:
         path: JSON as ComfyUI saves it ("API format" or the canvas), as it is posted to a server, or as a server tells
-            of it (/history, /queue); or what ComfyUI saved with its workflow inside: a picture, clip or sound, a latent
+            of it (/history, /queue); or what ComfyUI saved with its workflow inside: an image, clip or sound, a latent
             or model, a 3D model.
         schemas: of the classes in it; only a canvas needs them, whose values are saved by position.
 

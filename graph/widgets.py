@@ -163,7 +163,7 @@ class Widget:
     of: the input whose value it holds; None for what the canvas adds.
     sent: whether a server gets to see it.
     kept: whether its value is worth keeping; a player's place may be empty.
-    saved: whether it has a place at all; a comparison of pictures, which is sent, has none.
+    saved: whether it has a place at all; a comparison of images, which is sent, has none.
     control: whether it says how the value before it changes after each run.
     """
 

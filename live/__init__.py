@@ -1,1 +1,1 @@
-"""`fomm live` behind its command: a page on this machine that shows a picture following a camera or clip."""
+"""`fomm live` behind its command: a page on this machine that shows an image following a camera or clip."""

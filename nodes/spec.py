@@ -124,7 +124,7 @@ class Absent:
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a block's canvas in a front end shows: plain data, as JSON has it, and maybe a picture [3, H, W]."""
+    """What a block's canvas in a front end shows: plain data, as JSON has it, and maybe an image [3, H, W]."""
 
     data: Mapping[str, Any]
     picture: Tensor | None = None
@@ -135,7 +135,7 @@ class FrameStream(Protocol):
 
     timed: whether the clip has a frame rate of its own; `fps` is a guess otherwise.
     times: seconds of the clip, [T + 1], when each frame that the last whole run gave begins, and when the last ends;
-        None before, and for pictures, which have none.
+        None before, and for images, which have none.
     """
 
     fps: Fraction | float
@@ -170,7 +170,7 @@ class Host(Protocol):
     """
 
     def progress(self, done: int, total: int, preview: Tensor | None = None) -> None:
-        """Tell how far the work is, with a picture [3, H, W] if there is one. Raises where the user has cancelled."""
+        """Tell how far the work is, with an image [3, H, W] if there is one. Raises where the user has cancelled."""
 
     def options(self, name: str) -> tuple[str, ...]:
         """The choices of a dynamic list (see `LISTS`)."""

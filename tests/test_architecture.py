@@ -125,7 +125,7 @@ CORE: dict[str, set[str]] = {
     "pipeline": EVERYTHING,  # from files to files
     "cropping": EVERYTHING,  # a file to its square
     "drive_check": EVERYTHING,  # a pair of files, before they are animated
-    "previewing": EVERYTHING,  # the same, to one picture
+    "previewing": EVERYTHING,  # the same, to one image
     "training": EVERYTHING,  # above all of them but the pipeline
     "": EVERYTHING,  # fomm_core/__init__.py: the public names
 }
@@ -166,7 +166,7 @@ STDLIB_ONLY = {
 }
 HOSTS = {"bpy", "comfy", "comfy_api", "comfy_execution", "execution", "folder_paths", "server"}
 BESIDES = {
-    "graph": {"PIL", "av"},  # loaded where a picture or clip carries a graph, and nowhere else
+    "graph": {"PIL", "av"},  # loaded where an image or clip carries a graph, and nowhere else
     "nodes.hosts.blender": {"bpy", "bl_operators", "gpu", "gpu_extras", "nodeitems_utils"},
 }
 SCREEN = {"rich", "tqdm"}

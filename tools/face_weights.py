@@ -105,7 +105,7 @@ def filled(network: nn.Module, path: Path, values: Sequence[np.ndarray]) -> dict
 
 
 def litert(path: Path, picture: np.ndarray) -> list[np.ndarray]:
-    """What LiteRT gives for one picture, the largest output first."""
+    """What LiteRT gives for one image, the largest output first."""
     interpreter = Interpreter(model_path=str(path), num_threads=1)
     interpreter.allocate_tensors()
     interpreter.set_tensor(interpreter.get_input_details()[0]["index"], picture[None])

@@ -1,4 +1,4 @@
-"""The pictures on the help pages of the blocks of regions: each block is run on the built-in example.
+"""The images on the help pages of the blocks of regions: each block is run on the built-in example.
 
 python tools/help_pictures.py [web/docs]
 """
@@ -52,7 +52,7 @@ class Blocks:
 
 
 def image_of(picture: Image.Image) -> Tensor:
-    """IMAGE of one picture."""
+    """IMAGE of one image."""
     return torch.from_numpy(np.array(picture.convert("RGB"))).float()[None] / 255
 
 
@@ -72,7 +72,7 @@ def row(*images: Tensor) -> Image.Image:
 
 
 def photograph() -> Tensor:
-    """Two heads in a wide picture."""
+    """Two heads in a wide image."""
     ground = np.linspace((112, 104, 106), (206, 203, 200), 720)[None].repeat(400, 0)
     picture = Image.fromarray(ground.astype(np.uint8))
     for name, side, place in (("source-redhead.png", 220, (70, 180)), ("source.png", 240, (430, 160))):
@@ -82,7 +82,7 @@ def photograph() -> Tensor:
 
 
 def pictures(run: Blocks) -> dict[str, Image.Image]:
-    """The picture of each block."""
+    """The image of each block."""
     whole = photograph()
     model = run.host.hold(load_builtin())
     clip = FileVideo(ASSETS / "driving.mp4")

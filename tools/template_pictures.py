@@ -1,4 +1,4 @@
-"""Small pictures of the workflows, for Blender's list of templates, cut out of the pictures beside them.
+"""Small images of the workflows, for Blender's list of templates, cut out of the images beside them.
 
 python -m tools.template_pictures
 """
@@ -27,7 +27,7 @@ SQUARES = {
     "two-faces": (1150, 164, 130),
     "whole-frame": (1397, 186, 150),
 }
-"""What stands for a workflow: left, top and side in pixels of its picture."""
+"""What stands for a workflow: left, top and side in pixels of its image."""
 
 
 def main() -> None:

@@ -261,7 +261,7 @@ class Events:
         except (OSError, WebSocketException):
             self.close()
             return None
-        if not isinstance(message, str):  # a picture
+        if not isinstance(message, str):  # an image
             return {}
         try:
             event = json.loads(message) if len(message) <= LARGEST_NEWS else None

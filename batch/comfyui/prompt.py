@@ -199,7 +199,7 @@ def fetch(
     tick: Tick,
     publish: Publish = publish,
 ) -> tuple[tuple[Path, ...], int]:
-    """Bring what a prompt made here, under its final names; returns the files, and how many pictures they hold.
+    """Bring what a prompt made here, under its final names; returns the files, and how many images they hold.
 
     Raises:
         WrongFileError: A file does not come, or is none of its kind.

@@ -42,7 +42,7 @@ class LocalEngine:
     """An `Engine` in this process. Models, prepared sources and unchanged results stay from job to job."""
 
     def __init__(self, options: LocalOptions, show: Show | None = None) -> None:
-        """show: gets the pictures that blocks show while they work."""
+        """show: gets the images that blocks show while they work."""
         self.options, self.show = options, show
         self.device = choose_device(options.device)
         self.memo = Memo(options.memory)

@@ -1,4 +1,4 @@
-"""The picture at work, as a small file for a driver that wants to show it."""
+"""The image at work, as a small file for a driver that wants to show it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ...fomm_core.fitting import to_uint8
 
 LONGEST_SIDE = 512
 PAUSE = 0.2
-"""Seconds between two pictures, so that showing costs little."""
+"""Seconds between two images, so that showing costs little."""
 
 
 class PreviewFile:
@@ -36,6 +36,6 @@ class PreviewFile:
         self._last, self._fresh = time.monotonic(), True
 
     def newest(self) -> Path | None:
-        """The file where it holds a picture that nobody was told of yet."""
+        """The file where it holds an image that nobody was told of yet."""
         fresh, self._fresh = self._fresh, False
         return self.path if fresh else None

@@ -5,7 +5,7 @@ Lines in: {"options": ...} once, then {"job": ..., "folder": ...} or {"describe"
 for each question {"described": ...}. Where the options do not fit this machine, {"refused": why} is all that comes.
 What libraries print goes to standard error.
 
-The first line may ask for more: "beat": n, a {"beat": ...} every n seconds; "previews": a folder, where the picture at
+The first line may ask for more: "beat": n, a {"beat": ...} every n seconds; "previews": a folder, where the image at
 work is shown as a file, named in {"progress": ..., "preview": path}; "server": the address of a ComfyUI that runs the
 jobs instead.
 """

@@ -145,4 +145,4 @@ FAMILY_PRESETS: Mapping[str, MotionModelConfig] = MappingProxyType(
         "partswap-vox-first-order-256": _part_swap(10),
     }
 )
-"""By family, data set and picture side."""
+"""By family, data set and image side."""

@@ -1,4 +1,4 @@
-"""A whole model: its networks' settings, and the sizes of pictures that they take."""
+"""A whole model: its networks' settings, and the sizes of images that they take."""
 
 from __future__ import annotations
 

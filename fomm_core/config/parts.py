@@ -43,7 +43,7 @@ class HourglassConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class KeypointDetectorConfig(HourglassConfig):
-    """The keypoint detector. It sees the picture `scale_factor` times as large.
+    """The keypoint detector. It sees the image `scale_factor` times as large.
 
     temperature: of the softmax over positions. single_jacobian_map: one map of jacobians shared by all keypoints.
     pad: zero padding of the 7x7 heads (0 in the published models: their heat maps are 6 smaller than the features).
@@ -67,7 +67,7 @@ class KeypointDetectorConfig(HourglassConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class PointDetectorConfig:
-    """TPS's detector, a ResNet-18 that sees the whole picture, `scale_factor` times as large."""
+    """TPS's detector, a ResNet-18 that sees the whole image, `scale_factor` times as large."""
 
     scale_factor: float
 
@@ -77,11 +77,11 @@ class PointDetectorConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DenseMotionConfig(HourglassConfig):
-    """The dense-motion network. It sees the picture `scale_factor` times as large; gaussians have `kp_variance`.
+    """The dense-motion network. It sees the image `scale_factor` times as large; gaussians have `kp_variance`.
 
     points_per_motion: keypoints that make one candidate motion together: 1, or 5 for a thin-plate spline (TPS).
     occlusion_levels: occlusion maps, each twice as large as the one before (TPS: 4). deformed_source: the network sees
-    the candidates' pictures. covariance_heatmaps: gaussians have their region's covariance (MRAA). revert_axes: local
+    the candidates' images. covariance_heatmaps: gaussians have their region's covariance (MRAA). revert_axes: local
     maps that turn a region round are turned back (MRAA, whose principal axes have no sign). instance_norm: in place of
     batch norm (TPS).
     """

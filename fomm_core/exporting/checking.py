@@ -20,14 +20,14 @@ from .folder import FILES, read_manifest
 COUNTS = (1, 2, 3)
 """Of frames that are compared."""
 SEED, PATCHES = 0, 8
-"""Of the pictures of noise: their start, and how many patches a side has."""
+"""Of the images of noise: their start, and how many patches a side has."""
 
 
 @dataclass(frozen=True)
 class Difference:
     """The greatest difference of any number that an exported network gives from the model's, of its own scale.
 
-    size: (height, width). count: of frames. output: whose difference it is; pictures lie in 0..1, positions and flows
+    size: (height, width). count: of frames. output: whose difference it is; images lie in 0..1, positions and flows
     in -1..1.
     """
 

@@ -55,7 +55,7 @@ def export_onnx(
 ) -> Path:
     """Write `model` as a folder, whole or not at all, and return its path.
 
-    The graphs take any number of frames, and pictures of any height and width that the strides divide.
+    The graphs take any number of frames, and images of any height and width that the strides divide.
 
     size: (height, width) that the networks shall be at home with (see `MotionModelConfig.for_size`); the trained size
         by default. dtype: float32, or float16 for the layers that bear it (see `lowering.cast`); inputs and outputs

@@ -1,4 +1,4 @@
-"""An ONNX graph, written down operator by operator; every size of a picture and every count of frames stays free."""
+"""An ONNX graph, written down operator by operator; every size of an image and every count of frames stays free."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
 OPSET = 20
-"""The first in which GridSample takes pictures of any rank, and that browsers have."""
+"""The first in which GridSample takes images of any rank, and that browsers have."""
 IR_VERSION = 10
 """Of the file: runtimes refuse files of a later one than they know."""
 TYPES = {torch.float32: TensorProto.FLOAT, torch.float16: TensorProto.FLOAT16}
@@ -134,7 +134,7 @@ class Graph:
         return self.op("Resize", value, "", "", target, mode="linear", coordinate_transformation_mode=mode)
 
     def sample(self, image: str, flow: str, *, align_corners: bool) -> str:
-        """`geometry.warp` of float32 pictures."""
+        """`geometry.warp` of float32 images."""
         return self.op("GridSample", image, flow, mode="linear", padding_mode="zeros", align_corners=int(align_corners))
 
     def line(self, length: str) -> str:

@@ -38,7 +38,7 @@ def detector_graph(detector: KeypointDetector, channels: int, keypoints: int) ->
 
 
 def encoder_graph(generator: OcclusionAwareGenerator, dense_motion: DenseMotionNetwork, channels: int) -> Graph:
-    """From source [1, C, H, W] -> features [1, F, h, w], small [1, C, h', w']; once for each picture."""
+    """From source [1, C, H, W] -> features [1, F, h, w], small [1, C, h', w']; once for each image."""
     graph = Graph("fomm_encoder")
     source = graph.input("source", [1, channels, "height", "width"])
     features = _conv_block(graph, _as(graph, source, generator.first), generator.first)

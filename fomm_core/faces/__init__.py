@@ -1,6 +1,6 @@
 """Finding faces, their meshes and their eyes, offline, and following them through a clip.
 
-faces = find_faces(picture)                                  # uint8 [H, W, 3] or floats [3, H, W]
+faces = find_faces(image)                                  # uint8 [H, W, 3] or floats [3, H, W]
 square = faces[0].region(FRAMINGS["vox"])                    # where to crop a photograph
 tracking = track(VideoReader("talk.mp4"))                    # one pass, holds no frames
 squares = tracking.tracks[0].region(FRAMINGS["vox"])         # where to crop the clip

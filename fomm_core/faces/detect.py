@@ -18,7 +18,7 @@ GRIDS = ((16, 2), (32, 6))
 
 @lru_cache(maxsize=1)
 def anchors() -> Tensor:
-    """[896, 2]: where each candidate stands, in 0..1 of the picture."""
+    """[896, 2]: where each candidate stands, in 0..1 of the image."""
     places = []
     for stride, count in GRIDS:
         along = (torch.arange(DETECTOR_SIZE // stride) + 0.5) * stride / DETECTOR_SIZE
@@ -27,8 +27,8 @@ def anchors() -> Tensor:
 
 
 def decode(boxes: Tensor, scores: Tensor, threshold: float = SCORE) -> list[Tensor]:
-    """The detector's output [B, 896, 16] and [B, 896] as faces of each picture, [n, 17], the surest first: left, top,
-    right, bottom in 0..1 of the picture, score in 0..1, then six points (x, y): the eyes (the one at the picture's left
+    """The detector's output [B, 896, 16] and [B, 896] as faces of each image, [n, 17], the surest first: left, top,
+    right, bottom in 0..1 of the image, score in 0..1, then six points (x, y): the eyes (the one at the picture's left
     first), nose, mouth and ears.
     """
     scores = scores.float().clamp(-LARGEST_LOGIT, LARGEST_LOGIT).sigmoid().cpu()

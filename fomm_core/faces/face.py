@@ -1,4 +1,4 @@
-"""Face: what is known of one face in one picture."""
+"""Face: what is known of one face in one image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ BOX_SHIFT = 0.03
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """One face: CPU, float32, in pixels of the whole picture, edge-aligned (a pixel's centre is at + 0.5).
+    """One face: CPU, float32, in pixels of the whole image, edge-aligned (a pixel's centre is at + 0.5).
 
     points:   [468, 3], the mesh in MediaPipe's numbering; z on the scale of x, smaller is nearer.
     score:    the detector's certainty, 0..1; that of the frame in which it was last asked, in a clip.
@@ -24,7 +24,7 @@ class Face:
     lids:     [2, 71, 3], contours of both eyes (the one at the picture's left first), the lids being points 0 to 15;
               None where the eyes were not looked at.
     irises:   [2, 5, 3], centre and four points of each iris; None likewise.
-    height, width: the size of the picture.
+    height, width: the size of the image.
     """
 
     points: Tensor
@@ -78,7 +78,7 @@ class Face:
 
         level: turned with the head, so that its eyes are level in the crop; otherwise upright.
 
-        Raises RegionError where a face at the border leaves the square outside the picture.
+        Raises RegionError where a face at the border leaves the square outside the image.
         """
         x, y, side = face_squares(self.points[None])[0].tolist()
         angle = self.roll if level else 0.0

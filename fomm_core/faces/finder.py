@@ -1,4 +1,4 @@
-"""Finding the faces of a picture."""
+"""Finding the faces of an image."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TILES: tuple[Tiles, ...] = get_args(Tiles)
 class FaceFinder:
     """Finds faces with networks that are loaded once, on one device, in float32.
 
-    device: where the networks run. Pictures may be elsewhere: bytes are cut on the CPU, tensors where they are.
+    device: where the networks run. Images may be elsewhere: bytes are cut on the CPU, tensors where they are.
     networks: already loaded ones, to share; otherwise those of the package.
     """
 
@@ -49,7 +49,7 @@ class FaceFinder:
     def find(
         self, image: Frame, *, eyes: bool = False, score: float = SCORE, tiles: Tiles = "needed"
     ) -> tuple[Face, ...]:
-        """All faces in one picture, the largest first; none is an empty tuple.
+        """All faces in one image, the largest first; none is an empty tuple.
 
         Faces of a tenth of the picture's longer side and more are found at once. Where there are none, tiles of a half
         and then a quarter of that side are searched, which finds faces of 24 pixels in 1920x1080.
@@ -62,7 +62,7 @@ class FaceFinder:
             tiles: whether tiles are searched: 'never', 'needed' (where the whole shows no face), or 'always', for
                 small faces beside large ones (0.3 s).
 
-        Raises ImageError for anything else than one picture, or another word for `tiles`.
+        Raises ImageError for anything else than one image, or another word for `tiles`.
         """
         if tiles not in TILES:
             raise ImageError(f"expected tiles out of {', '.join(TILES)}; got {tiles!r}")
@@ -115,7 +115,7 @@ class FaceFinder:
 
     def mesh(self, frame: Frame, where: Tensor) -> tuple[Tensor, Tensor]:
         """Meshes of one frame in squares [n, 4] (centre x, y, side, angle): points [n, 468, 3] in pixels of the whole
-        and presence [n] in 0..1, on the CPU. A square with its centre outside the picture gives presence 0.
+        and presence [n] in 0..1, on the CPU. A square with its centre outside the image gives presence 0.
         """
         height, width = frame_size(frame)
         points = torch.zeros(len(where), 468, 3)
@@ -158,7 +158,7 @@ class FaceFinder:
 
 
 def find_faces(image: Frame, *, device: torch.device | str = "cpu", eyes: bool = False) -> tuple[Face, ...]:
-    """All faces in one picture, the largest first; `FaceFinder.find` for many pictures, and for its choices."""
+    """All faces in one image, the largest first; `FaceFinder.find` for many images, and for its choices."""
     return FaceFinder(device).find(image, eyes=eyes)
 
 
@@ -185,13 +185,13 @@ def distinct(faces: list[Face]) -> list[Face]:
 
 
 def whole_tile(height: int, width: int) -> Tile:
-    """The square around the whole picture."""
+    """The square around the whole image."""
     side = max(height, width)
     return (width - side) // 2, (height - side) // 2, side
 
 
 def _levels(height: int, width: int) -> list[list[Tile]]:
-    """The whole picture, then overlapping tiles of a half and a quarter of its longer side."""
+    """The whole image, then overlapping tiles of a half and a quarter of its longer side."""
     levels = [[whole_tile(height, width)]]
     for parts in TILE_PARTS:
         side = math.ceil(max(height, width) / parts)
@@ -210,7 +210,7 @@ def _starts(length: int, side: int) -> list[int]:
 
 
 def _shows(square: Tensor, height: int, width: int) -> bool:
-    """Whether a square [4] is one, with its centre in the picture."""
+    """Whether a square [4] is one, with its centre in the image."""
     x, y, side, angle = square.tolist()
     return all(map(math.isfinite, (x, y, side, angle))) and side > 0 and 0 <= x <= width and 0 <= y <= height
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 EYES = ((33, 133), (362, 263))
-"""The corners of both eyes from left to right in the picture of an upright face: the person's right eye first."""
+"""The corners of both eyes from left to right in the image of an upright face: the person's right eye first."""
 LIPS, MOUTH_CORNERS = (13, 14), (61, 291)
 NOSE_TIP, CHEEKS = 1, (234, 454)
 LID_CORNERS = (0, 8)

@@ -1,4 +1,4 @@
-"""The three small networks that find faces: MediaPipe's architectures as plain modules, pictures channels first.
+"""The three small networks that find faces: MediaPipe's architectures as plain modules, images channels first.
 
 Strided convolutions pad one pixel more at the right and the bottom than at the left and the top, as TensorFlow's
 "same" does on even sizes; a network therefore takes the one size that it was trained at.
@@ -72,7 +72,7 @@ class Bottleneck(nn.Module):
 
 
 class FaceDetector(nn.Module):
-    """BlazeFace for the back camera: pictures [B, 3, 256, 256] in -1..1 to 896 candidates each.
+    """BlazeFace for the back camera: images [B, 3, 256, 256] in -1..1 to 896 candidates each.
 
     Returns boxes [B, 896, 16] (see `detect.decode`) and scores [B, 896] before the sigmoid: of 16x16 cells two each,
     then of 8x8 cells six each.
@@ -109,9 +109,9 @@ class FaceDetector(nn.Module):
 
 
 class FaceMesh(nn.Module):
-    """The 468-point mesh: pictures of one face [B, 3, 192, 192] in 0..1.
+    """The 468-point mesh: images of one face [B, 3, 192, 192] in 0..1.
 
-    Returns points [B, 468, 3] in pixels of the picture (z on the scale of x, smaller is nearer) and presence [B], the
+    Returns points [B, 468, 3] in pixels of the image (z on the scale of x, smaller is nearer) and presence [B], the
     certainty that there is a face, before the sigmoid.
     """
 
@@ -142,9 +142,9 @@ class FaceMesh(nn.Module):
 
 
 class EyeContours(nn.Module):
-    """Lids and iris of one left eye (a right one mirrored): pictures [B, 3, 64, 64] in 0..1.
+    """Lids and iris of one left eye (a right one mirrored): images [B, 3, 64, 64] in 0..1.
 
-    Returns lids and brow [B, 71, 3] and iris [B, 5, 3], in pixels of the picture.
+    Returns lids and brow [B, 71, 3] and iris [B, 5, 3], in pixels of the image.
     """
 
     def __init__(self) -> None:

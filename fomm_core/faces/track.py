@@ -32,7 +32,7 @@ class Track:
     mouth:    [T], the gap between the lips over the mouth's width.
     eyes:     [T, 2], the gap between the lids over the eye's width; None where eyes were not looked at.
     presence: [T], the mesh's certainty.
-    height, width: the size of the whole picture.
+    height, width: the size of the whole image.
     shots:    the first frame of each shot, 0 first.
     times:    [T] seconds; None where not known.
     """

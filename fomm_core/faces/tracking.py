@@ -87,7 +87,7 @@ class FaceTracker:
     def add(self, image: Frame) -> tuple[Face | None, ...]:
         """Take the next frame; the followed faces in it, None for one that is not seen.
 
-        Raises ImageError for anything else than a picture, or one of another size than those before.
+        Raises ImageError for anything else than an image, or one of another size than those before.
         """
         frame = as_frame(image)
         size = frame_size(frame)
@@ -205,7 +205,7 @@ def track(
 
 
 def choose(faces: Sequence[Face], which: Which | int) -> Face | None:
-    """One face of a picture, as `FaceTracker` names them ('all' is the largest); None where there are too few."""
+    """One face of an image, as `FaceTracker` names them ('all' is the largest); None where there are too few."""
     if not faces:
         return None
     by_place = sorted(faces, key=lambda face: face.box[0] + face.size / 2)
@@ -272,7 +272,7 @@ class _Slot:
 
 
 def _same(a: Face | None, b: Face | None) -> bool:
-    """Whether two faces of one picture are the same: their centres lie within half of the smaller one's side."""
+    """Whether two faces of one image are the same: their centres lie within half of the smaller one's side."""
     if a is None or b is None:
         return False
     first, second = face_squares(a.points), face_squares(b.points)

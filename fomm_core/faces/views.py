@@ -1,4 +1,4 @@
-"""Small pictures of parts of a frame, as the networks take them: of bytes by OpenCV, of tensors where they are."""
+"""Small images of parts of a frame, as the networks take them: of bytes by OpenCV, of tensors where they are."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from ..region.resampling import touched
 from ..video import StoredFrame
 
 Frame: TypeAlias = "NDArray[np.uint8] | StoredFrame | Tensor"
-"""One whole picture in RGB: uint8 [H, W, 3], as decoded, or a float tensor [3, H, W] or [1, 3, H, W] in 0..1."""
+"""One whole image in RGB: uint8 [H, W, 3], as decoded, or a float tensor [3, H, W] or [1, 3, H, W] in 0..1."""
 
 Tile = tuple[int, int, int]
 """Left, top and side of a square of whole pixels; it may reach over the picture's border."""
 
 
 def as_frame(image: Frame) -> Frame:
-    """The same picture, checked; a tensor without its batch axis. Raises ImageError for anything else."""
+    """The same image, checked; a tensor without its batch axis. Raises ImageError for anything else."""
     if isinstance(image, Tensor):
         frame = image[0] if image.ndim == 4 and len(image) == 1 else image
         if frame.ndim == 3 and frame.shape[0] == 3 and 0 not in frame.shape and frame.is_floating_point():

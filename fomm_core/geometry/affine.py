@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 SMALLEST_DETERMINANT = 1e-4
-"""Below this a local map has collapsed to a line: its inverse would throw pixels out of the picture."""
+"""Below this a local map has collapsed to a line: its inverse would throw pixels out of the image."""
 
 
 def determinant(matrix: Tensor) -> Tensor:

@@ -21,7 +21,7 @@ def keypoint_gaussians(position: Tensor, height: int, width: int, variance: floa
 
 
 def antialias_kernel(scale: float) -> Tensor:
-    """The square gaussian [size, size] that removes what a picture `scale` times as large cannot show.
+    """The square gaussian [size, size] that removes what an image `scale` times as large cannot show.
 
     Published rule: sigma = (1/scale - 1) / 2, size = 2 round(4 sigma) + 1, summing to 1. It is made on the CPU even
     where another default device is set: on "meta", `arange` alone would import half of torch.

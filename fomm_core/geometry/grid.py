@@ -44,7 +44,7 @@ def resize_flow(flow: Tensor, height: int, width: int, *, align_corners: bool = 
     """Resize a flow [B, h, w, 2] to [B, height, width, 2].
 
     As a flow's values stand at the points of `coordinate_grid`, an affine one, the identity among them, stays what it
-    is. `align_corners=False` is the published generator's way: enlarged so, the identity stretches the picture by up
+    is. `align_corners=False` is the published generator's way: enlarged so, the identity stretches the image by up
     to a pixel and a half near its edges, which the published weights have learned to undo.
     """
     maps = resize_maps(rearrange(flow, "b h w xy -> b xy h w"), height, width, align_corners=align_corners)

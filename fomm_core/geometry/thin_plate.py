@@ -10,7 +10,7 @@ SOFTENED = 0.01
 
 
 def control_points(side: int, *, like: Tensor) -> Tensor:
-    """A regular grid of side x side points over the picture, [side * side, 2] as (x, y), rows from the top."""
+    """A regular grid of side x side points over the image, [side * side, 2] as (x, y), rows from the top."""
     line = torch.linspace(-1, 1, side, device=like.device, dtype=like.dtype)
     y, x = torch.meshgrid(line, line, indexing="ij")
     return torch.stack((x, y), -1).flatten(0, 1)

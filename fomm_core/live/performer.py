@@ -1,4 +1,4 @@
-"""The picture that follows: one driving frame in, one frame out."""
+"""The image that follows: one driving frame in, one frame out."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Performer:
     """Holds the sources, encoded, and moves the chosen one. `step` does all in one thread; or one thread calls `see`
     and `glance`, and another `show`: the next frame is then looked at while one is painted.
 
-    sources: whole pictures uint8 [H, W, 3 or 4] by name; of each the square of its face moves, or all of a close crop.
+    sources: whole images uint8 [H, W, 3 or 4] by name; of each the square of its face moves, or all of a close crop.
     clock: seconds, for what frames take. beside: to be set where two threads share the work.
 
     Raises KeypointError without sources.

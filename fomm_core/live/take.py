@@ -38,7 +38,7 @@ class Take:
     """Records frames with their times; use it in a `with` block, at whose end both files appear, or neither.
 
     stem: of `STEM.mp4` and `STEM.safetensors`. The performance holds the keypoints that were rendered: in absolute mode
-    they give the same frames of the same picture again, in relative mode they move other pictures. rate: frames per
+    they give the same frames of the same image again, in relative mode they move other images. rate: frames per
     second that most will have. notes: for the performance's metadata.
     """
 

@@ -23,7 +23,7 @@ PAIRS: dict[type, tuple[tuple[str, str], ...]] = {
 def fold_normalisation(network: nn.Module) -> None:
     """Fold every batch norm that follows a convolution into that convolution, in place.
 
-    Instance norms stay: they are of each picture, and no constants.
+    Instance norms stay: they are of each image, and no constants.
     """
     for block in network.modules():
         for conv_name, norm_name in PAIRS.get(type(block), ()):

@@ -1,4 +1,4 @@
-"""Holding parts of a picture still: motion that becomes the identity under a mask."""
+"""Holding parts of an image still: motion that becomes the identity under a mask."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ def hold(motion: Motion, mask: Tensor, *, softness: float = 0.03) -> Motion:
     """The same motion, standing still where the mask is white.
 
     There the flow is the identity, the source shows all that is needed, and all belongs to the background; between,
-    all three are mixed. A hard edge of the mask would tear the picture, so it is blurred.
+    all three are mixed. A hard edge of the mask would tear the image, so it is blurred.
 
     Args:
         motion: B frames.
-        mask: [1 or B, H, W] in 0..1, over the same picture as the motion's frames, of any size.
+        mask: [1 or B, H, W] in 0..1, over the same image as the motion's frames, of any size.
         softness: of the mask's edge: the blur's standard deviation as a share of the shorter side, 0 to 0.5.
 
     Raises:

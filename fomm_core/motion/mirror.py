@@ -46,7 +46,7 @@ def mirror_partners(keypoints: Keypoints, flipped: Keypoints | None = None) -> t
 
     Args:
         keypoints: one frame, best of a face or body seen from the front.
-        flipped: keypoints of the same picture, flipped. Where the detector then puts keypoint j on what keypoint i
+        flipped: keypoints of the same image, flipped. Where the detector then puts keypoint j on what keypoint i
             marks, i and j are partners: surer than places alone.
 
     Raises:

@@ -1,4 +1,4 @@
-"""How much larger the source's face or body stands in its picture than the driver's."""
+"""How much larger the source's face or body stands in its image than the driver's."""
 
 import logging
 import math

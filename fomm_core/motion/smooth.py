@@ -40,7 +40,7 @@ def smooth_one_euro(
         fps: frames per second of an untimed clip, so that the same settings serve any frame rate.
         min_cutoff: Hz, above 0: the cut-off at rest. Lower removes more jitter.
         beta: Hz per (unit per second), units being those of -1..1 coordinates: how quickly the cut-off rises with
-            speed. Higher follows faster; at the default, a head that crosses a quarter of the picture in a second
+            speed. Higher follows faster; at the default, a head that crosses a quarter of the image in a second
             (speed 0.5) is filtered at 6 Hz or more and lags less than a frame at 25 fps.
         derivative_cutoff: Hz, above 0: the cut-off of the speed estimate itself.
 

@@ -34,7 +34,7 @@ MOST_STANDING, MOST_COPIES = 100_000, 20
 """Frames that a clip may become at a constant rate, or so many for each that was filmed: an hour, nearly all of it
 standing, is more likely a mistake, or damage, than meant."""
 LONGEST_STEP = 1.5
-"""Usual distances of frames up to which movement goes on evenly between two of them. Behind a longer one the picture
+"""Usual distances of frames up to which movement goes on evenly between two of them. Behind a longer one the image
 stood still, and the movement to the next frame takes the last `LONGEST_STEP` of it."""
 
 
@@ -80,7 +80,7 @@ def common_rate(times: Sequence[float]) -> Fraction:
     """The rate at which most frames of an uneven clip follow each other.
 
     Not the average: a phone clip that falls from 30 to 24 frames per second for a while in poor light, or a call that
-    freezes now and then, is a clip of 30, and a picture held for a second says nothing of the movement that follows.
+    freezes now and then, is a clip of 30, and an image held for a second says nothing of the movement that follows.
     Where times tremble, as in browser recordings, the rate is that of the densest place among the distances, taken to
     the nearest usual rate within 10 %. At most 60 per second, or twice the average where that is more: a burst of
     frames before a long hold shall not make thousands of copies.
@@ -167,7 +167,7 @@ def resample(keypoints: Keypoints, rate: Fraction, new_rate: Fraction) -> tuple[
 
 
 def evened(times: Sequence[float], stated: Fraction) -> tuple[Fraction, list[int] | None]:
-    """The rate of a clip that was read with `times` [T + 1], and the frame that is shown with each of its pictures at
+    """The rate of a clip that was read with `times` [T + 1], and the frame that is shown with each of its images at
     that constant rate; None where frames are evenly spaced as they are. stated: the rate in the header.
     """
     if (even := even_rate(times, stated)) is not None:

@@ -1,4 +1,4 @@
-"""Carry the movement of a driving clip over to the keypoints of a source picture."""
+"""Carry the movement of a driving clip over to the keypoints of a source image."""
 
 from __future__ import annotations
 

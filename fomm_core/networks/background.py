@@ -14,7 +14,7 @@ PLACES = {"shift": (2, 5), "affine": (0, 1, 2, 3, 4, 5), "perspective": (0, 1, 2
 
 
 class BackgroundPredictor(nn.Module):
-    """Source and driving pictures [B, C, H, W] -> [B, 3, 3], from driving positions to source positions."""
+    """Source and driving images [B, C, H, W] -> [B, 3, 3], from driving positions to source positions."""
 
     def __init__(self, config: BackgroundConfig, *, num_channels: int) -> None:
         super().__init__()

@@ -27,7 +27,7 @@ def conv_pair(x: Tensor, first: nn.Conv2d, second: nn.Conv2d) -> tuple[Tensor, T
 
 
 def normalisation(features: int, *, instance: bool) -> nn.Module:
-    """Of a batch with running statistics, or of each picture for itself."""
+    """Of a batch with running statistics, or of each image for itself."""
     return nn.InstanceNorm2d(features, affine=True) if instance else nn.BatchNorm2d(features)
 
 
@@ -82,7 +82,7 @@ class ResidualBlock(nn.Module):
 
 
 class Downsample(nn.Module):
-    """Shrinks a picture to `scale` (1/n) without aliasing. Published checkpoints hold the kernel, so do ours."""
+    """Shrinks an image to `scale` (1/n) without aliasing. Published checkpoints hold the kernel, so do ours."""
 
     kernel: Tensor
 

@@ -38,7 +38,7 @@ class SparseMotion:
 
 
 class DenseMotionNetwork(nn.Module):
-    """Source picture + keypoints of source and driving -> Motion, at `scale_factor` of the picture's size."""
+    """Source image + keypoints of source and driving -> Motion, at `scale_factor` of the picture's size."""
 
     def __init__(
         self,

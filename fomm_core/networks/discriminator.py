@@ -77,7 +77,7 @@ class PatchDiscriminator(nn.Module):
 
 
 class MultiScaleDiscriminator(nn.Module):
-    """One PatchDiscriminator for each scale; `pyramid[i]` is the picture at `scales[i]` of its size."""
+    """One PatchDiscriminator for each scale; `pyramid[i]` is the image at `scales[i]` of its size."""
 
     def __init__(self, config: DiscriminatorConfig, *, num_channels: int, num_keypoints: int) -> None:
         super().__init__()

@@ -58,18 +58,18 @@ class OcclusionAwareGenerator(nn.Module):
         return moved if occlusion is None else moved * self.shown(occlusion, moved)
 
     def shown(self, occlusion: Tensor, like: Tensor) -> Tensor:
-        """An occlusion map at the size, and in the number format, of a picture or of features."""
+        """An occlusion map at the size, and in the number format, of an image or of features."""
         return resize_maps(occlusion, *like.shape[-2:], align_corners=self.aligned_maps).to(like.dtype)
 
     def decode(self, features: Tensor) -> Tensor:
-        """Moved features, the smallest, to a picture, [B, num_channels, H, W] in 0..1."""
+        """Moved features, the smallest, to an image, [B, num_channels, H, W] in 0..1."""
         out = self.bottleneck(self.arrange(features.to(next(self.final.parameters()).dtype)))
         for block in self.up:
             out = block(out)
         return torch.sigmoid(at_least_float32(self.final(out)))
 
     def warp_image(self, image: Tensor, motion: Motion, *, padding: str = "zeros") -> Tensor:
-        """The picture itself moved by the flow, holes and all; [B, C, H, W]. padding: see `warp`."""
+        """The image itself moved by the flow, holes and all; [B, C, H, W]. padding: see `warp`."""
         flow = resize_flow(motion.flow, *image.shape[-2:], align_corners=self.aligned_flow)
         layers = image.expand(len(motion), -1, -1, -1)
         return warp(layers, flow, align_corners=self.align_corners, padding=padding)
@@ -86,7 +86,7 @@ class OcclusionAwareGenerator(nn.Module):
         return torch.lerp(painted, moved, self.shown(motion.occlusion, painted))
 
     def paint(self, features: Sequence[Tensor], image: Tensor, motion: Motion) -> Tensor:
-        """Frames [B, C, H, W] of a motion, from the picture [1 or B, C, H, W] and what `encode` made of it."""
+        """Frames [B, C, H, W] of a motion, from the image [1 or B, C, H, W] and what `encode` made of it."""
         out = self.move(features[-1], motion)
         if not self.skips:
             return self.blend(self.decode(out), image, motion)

@@ -1,4 +1,4 @@
-"""From pictures to keypoints with a local affine map each (section 3.1 of the paper)."""
+"""From images to keypoints with a local affine map each (section 3.1 of the paper)."""
 
 from dataclasses import replace
 
@@ -97,7 +97,7 @@ CONFIDENCE_RADIUS = 0.2
 
 
 def heatmap_confidence(heatmap: Tensor, position: Tensor) -> Tensor:
-    """How sure a keypoint is, [B, K] in 0..1: the share of its heat within a tenth of the picture around its position.
+    """How sure a keypoint is, [B, K] in 0..1: the share of its heat within a tenth of the image around its position.
 
     A map that is spread has little there, and so has one of two peaks, between which the position lies; one sharp peak
     has all of it. heatmap: [B, K, h, w], each summing to 1. position: [B, K, 2].

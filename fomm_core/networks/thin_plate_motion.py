@@ -108,7 +108,7 @@ class LevelGenerator(OcclusionAwareGenerator):
         return self.levels(image)
 
     def paint(self, features: Sequence[Tensor], image: Tensor, motion: Motion) -> Tensor:
-        """Frames [B, C, H, W] of a motion, from the picture [1 or B, C, H, W] and what `encode` made of it."""
+        """Frames [B, C, H, W] of a motion, from the image [1 or B, C, H, W] and what `encode` made of it."""
         kind, count = next(self.final.parameters()).dtype, len(self.bottleneck) // len(self.up)
         assert motion.occlusion is not None
         maps = (*motion.levels, motion.occlusion) if motion.levels else (motion.occlusion,) * len(features)

@@ -1,4 +1,4 @@
-"""Finding people in pictures, offline, by a mask of them."""
+"""Finding people in images, offline, by a mask of them."""
 
 from .finder import Person, PersonFinder
 

@@ -19,15 +19,15 @@ from .network import MASK_SIZE, PersonMask
 
 MARKED = 0.5
 SURE = 0.7
-"""Least mean of the mask within its largest part. Of 28 pictures of people 27 had 0.89 and more; so have, where nobody
+"""Least mean of the mask within its largest part. Of 28 images of people 27 had 0.89 and more; so have, where nobody
 is, other things that stand out."""
 SMALLEST = 0.004
-"""Least share of the picture."""
+"""Least share of the image."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """One person, or several that touch: the box in pixels of the whole picture, and the mask's mean inside its
+    """One person, or several that touch: the box in pixels of the whole image, and the mask's mean inside its
     outline.
     """
 
@@ -64,9 +64,9 @@ class PersonFinder:
 
     @torch.inference_mode()
     def find(self, image: Frame) -> Person | None:
-        """The largest person in one picture, uint8 [H, W, 3] or floats [3, H, W] in 0..1; None where nobody is.
+        """The largest person in one image, uint8 [H, W, 3] or floats [3, H, W] in 0..1; None where nobody is.
 
-        The whole picture is looked at, squeezed into 256x256 pixels; cutting out what was found and looking again made
+        The whole image is looked at, squeezed into 256x256 pixels; cutting out what was found and looking again made
         boxes worse.
         """
         frame = as_frame(image)
@@ -81,7 +81,7 @@ class PersonFinder:
 
 
 def _small(frame: Frame) -> Tensor:
-    """[1, 3, 256, 256] in 0..1: all of a picture, squeezed into a square as the network learned it."""
+    """[1, 3, 256, 256] in 0..1: all of an image, squeezed into a square as the network learned it."""
     if isinstance(frame, Tensor):
         pixels = (frame.permute(1, 2, 0) * 255).round().clamp(0, 255).to("cpu", torch.uint8).numpy()
     else:

@@ -1,4 +1,4 @@
-"""The network that marks people: MediaPipe's selfie segmentation as a plain module, pictures channels first."""
+"""The network that marks people: MediaPipe's selfie segmentation as a plain module, images channels first."""
 
 from __future__ import annotations
 

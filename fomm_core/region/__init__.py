@@ -1,4 +1,4 @@
-"""Regions: which square of a picture, or of each frame of a clip, is cropped, animated and pasted back."""
+"""Regions: which square of an image, or of each frame of a clip, is cropped, animated and pasted back."""
 
 from .boxes import LAYOUTS, bridged, read_boxes, region_boxes, region_of_boxes
 from .feather import DEFAULT_FEATHER, coverage, region_mask

@@ -1,6 +1,6 @@
 """Boxes as other tools write them, in and out.
 
-A box is (left, top, width, height) in pixels of the whole picture, its right and bottom end excluded. On ComfyUI's
+A box is (left, top, width, height) in pixels of the whole image, its right and bottom end excluded. On ComfyUI's
 wires it is a dict of `x`, `y`, `width` and `height`, alone or in lists; other packs send tuples.
 """
 
@@ -28,7 +28,7 @@ def read_boxes(value: Any, *, layout: Layout = "xywh", which: int = 0, frames: i
 
     Taken are: a dict; a list of dicts (one frame's); a list of such lists, one for each frame; four numbers, and lists
     of them; numpy arrays and tensors [4], [T, 4] or [T, n, 4]; and None, which gives None. They may be floats and may
-    reach outside the picture.
+    reach outside the image.
 
     A flat list of as many boxes as there are frames is one box a frame, as packs with tuples send it; any other flat
     list holds the boxes of one frame. Frames without a box are bridged evenly from those around, and held at the ends.
@@ -62,7 +62,7 @@ def region_of_boxes(
     """The squares around boxes [T, 4] (left, top, width, height): the same centres, `scale` times the longer side.
 
     Raises:
-        RegionError: as `Region` does, for boxes that lie outside of the picture among others.
+        RegionError: as `Region` does, for boxes that lie outside of the image among others.
     """
     boxes = boxes.to("cpu", torch.float64)
     centre = boxes[:, :2] + boxes[:, 2:] / 2
@@ -70,7 +70,7 @@ def region_of_boxes(
 
 
 def region_boxes(region: Region) -> BoxDict | list[list[BoxDict]]:
-    """The upright boxes around the squares, whole pixels inside the picture, in the shapes that ComfyUI's nodes take:
+    """The upright boxes around the squares, whole pixels inside the image, in the shapes that ComfyUI's nodes take:
     one dict for a fixed region, for a moving one a list for each frame with exactly one dict in it.
 
     The size is rounded first and then the corner, so that a square of constant side keeps its size as it moves.

@@ -1,4 +1,4 @@
-"""How much of a box is covered, and float pictures mixed by it."""
+"""How much of a box is covered, and float images mixed by it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Cover:
 
 
 def mixed(old: Numbers, new: Numbers, cover: Cover, *, linear: bool) -> Numbers:
-    """Float pictures [h, w, C] with `new` laid over `old`; where nothing is laid, not a bit changes.
+    """Float images [h, w, C] with `new` laid over `old`; where nothing is laid, not a bit changes.
 
     linear: mix the light of three channels rather than their values (IEC 61966-2-1).
     """

@@ -66,7 +66,7 @@ def _soft(inwards: Tensor, ramp: float) -> Tensor:
 
 
 def region_mask(region: Region, feather: float = 0.0) -> Tensor:
-    """The squares as masks over the whole picture, [T, height, width] float32: 1 inside, 0 outside."""
+    """The squares as masks over the whole image, [T, height, width] float32: 1 inside, 0 outside."""
     masks = torch.zeros(len(region), *region.size)
     for frame in range(len(region)):
         (left, top, right, bottom), cover = coverage(region[frame], feather)

@@ -1,4 +1,4 @@
-"""The one definition of where a square's pixels lie: affine maps between a crop and the whole picture.
+"""The one definition of where a square's pixels lie: affine maps between a crop and the whole image.
 
 Names say what maps what: `whole_from_crop` takes a crop's (x, y) to the whole's. All are [T, 3, 3] float64, in
 edge-aligned pixels (a pixel's centre is at + 0.5), unless a name says `index`.
@@ -13,7 +13,7 @@ from .region import Region
 
 
 def whole_from_crop(region: Region, size: int) -> Tensor:
-    """From a crop of `size` x `size` pixels to the whole picture, [T, 3, 3]."""
+    """From a crop of `size` x `size` pixels to the whole image, [T, 3, 3]."""
     scale = region.side / size
     cos, sin = region.angle.cos() * scale, region.angle.sin() * scale
     x, y = region.centre.unbind(1)
@@ -22,7 +22,7 @@ def whole_from_crop(region: Region, size: int) -> Tensor:
 
 
 def crop_from_whole(region: Region, size: int) -> Tensor:
-    """From the whole picture to a crop of `size` x `size` pixels, [T, 3, 3]: the inverse, in closed form."""
+    """From the whole image to a crop of `size` x `size` pixels, [T, 3, 3]: the inverse, in closed form."""
     scale = size / region.side
     cos, sin = region.angle.cos() * scale, region.angle.sin() * scale
     x, y = region.centre.unbind(1)

@@ -1,4 +1,4 @@
-"""Squares drawn upon pictures, to see what a region takes."""
+"""Squares drawn upon images, to see what a region takes."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ SUBPIXEL_BITS = 4
 
 
 def outlined(images: Tensor, region: Region) -> Tensor:
-    """The squares of `region` (one, or one for each picture) drawn upon `images` [B, 3, H, W] in 0..1, with the upper
-    side thicker; returns new pictures on the CPU. The pictures may be smaller or larger than the region's whole.
+    """The squares of `region` (one, or one for each image) drawn upon `images` [B, 3, H, W] in 0..1, with the upper
+    side thicker; returns new images on the CPU. The images may be smaller or larger than the region's whole.
 
     Raises RegionError for other shapes, or a region of another number of frames.
     """

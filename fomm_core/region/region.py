@@ -1,4 +1,4 @@
-"""Region: which square of a whole picture, or of each frame of a clip, is meant."""
+"""Region: which square of a whole image, or of each frame of a clip, is meant."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ..errors import RegionError
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A square of a picture, [1, ...], or one for each frame of a clip, [T, ...]; CPU, float64.
+    """A square of an image, [1, ...], or one for each frame of a clip, [T, ...]; CPU, float64.
 
-    Lengths are pixels of the whole picture, edge-aligned: pixel i covers [i, i + 1), so its centre lies at i + 0.5 and
+    Lengths are pixels of the whole image, edge-aligned: pixel i covers [i, i + 1), so its centre lies at i + 0.5 and
     the whole reaches from 0 to its width and height. A square may reach over the picture's border, but not lie
     outside.
 
     centre: [T, 2], (x, y).
     side:   [T], above 0.
     angle:  [T], radians: the square's own x axis points along (cos, sin); positive is clockwise on a screen.
-    height, width: the size of the whole picture.
+    height, width: the size of the whole image.
     times:  [T] rising seconds of the frames; None where they are not known, and for a still.
 
     Raises:
-        RegionError: shapes that do not fit, numbers that are not finite, no side, a square outside the picture.
+        RegionError: shapes that do not fit, numbers that are not finite, no side, a square outside the image.
     """
 
     centre: Tensor
@@ -71,7 +71,7 @@ class Region:
             raise RegionError("expected times that rise from frame to frame; got some that do not")
 
     def _outside(self) -> Tensor:
-        """[T]: whether a square and the picture touch nowhere, by the axes of both."""
+        """[T]: whether a square and the image touch nowhere, by the axes of both."""
         low, high = self.bounds()[:, :2], self.bounds()[:, 2:]
         size = torch.tensor([self.width, self.height], dtype=torch.float64)
         apart = ((high <= 0) | (low >= size)).any(1)
@@ -102,7 +102,7 @@ class Region:
 
     @property
     def size(self) -> tuple[int, int]:
-        """(height, width) of the whole picture."""
+        """(height, width) of the whole image."""
         return self.height, self.width
 
     def corners(self) -> Tensor:
@@ -139,7 +139,7 @@ class Region:
         )
 
     def check_size(self, height: int, width: int) -> None:
-        """Raises RegionError where the whole picture is not `height` x `width` (see `resized`)."""
+        """Raises RegionError where the whole image is not `height` x `width` (see `resized`)."""
         if (height, width) != self.size:
             raise RegionError(
                 f"expected the image that the region was made for, {self.width}x{self.height}; got {width}x{height}. "
@@ -175,7 +175,7 @@ class Region:
 
     @staticmethod
     def cat(parts: Sequence[Region]) -> Region:
-        """Join in time; times stay where every part has them. RegionError for pictures of different sizes."""
+        """Join in time; times stay where every part has them. RegionError for images of different sizes."""
         for part in parts[1:]:
             parts[0].check_size(*part.size)
         times = [part.times for part in parts if part.times is not None]

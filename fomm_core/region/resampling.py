@@ -16,7 +16,7 @@ from .matrices import crop_from_whole, index_matrix, scaling, whole_from_crop
 from .region import Region
 
 SAME = 1e-9
-"""Matrices that differ by less are the same: far below what a float32 coordinate of a large picture resolves."""
+"""Matrices that differ by less are the same: far below what a float32 coordinate of a large image resolves."""
 MOST_SIDE = 16_384
 """Pixels of a crop: 0.8 GB of bytes. A region's own side may be as long as its file says."""
 
@@ -25,7 +25,7 @@ MOST_SIDE = 16_384
 class Sampling:
     """How one square becomes a crop, or a crop becomes a square.
 
-    box:    left, top, right, bottom of the whole pixels of the picture that are touched; inside the picture.
+    box:    left, top, right, bottom of the whole pixels of the image that are touched; inside the image.
     shrunk: (height, width) to which the source of the sampling (the box, or the crop) is first shrunk by area.
     matrix: target from shrunk source, [3, 3] between pixel numbers; None where the shrunk source is the target.
     enlarges: whether the affine step enlarges, so that smooth interpolation shows.
@@ -55,7 +55,7 @@ def check_crop_size(size: int) -> None:
 
 
 def crop_sampling(region: Region, size: int, *, grid: int = 1) -> Sampling:
-    """From the whole picture to a crop of `size` x `size`; `region` is one square. grid: the box's sides lie on
+    """From the whole image to a crop of `size` x `size`; `region` is one square. grid: the box's sides lie on
     multiples of so many pixels where it is shrunk to a half and more.
     """
     scale = float(region.side[0]) / size  # whole pixels for one of the crop
@@ -86,7 +86,7 @@ def paste_sampling(region: Region, size: int) -> Sampling:
 
 def touched(region: Region, *, margin: int, grid: int = 1) -> tuple[int, int, int, int]:
     """The whole pixels under one square and `margin` more around, inside the picture: left, top, right, bottom; of
-    multiples of `grid`, where the picture goes on so far.
+    multiples of `grid`, where the image goes on so far.
     """
     left, top, right, bottom = region.bounds()[0].tolist()
     x0 = min(max(math.floor(left + SAME) - margin, 0), region.width - 1)

@@ -52,7 +52,7 @@ def region_at(
     width: int,
     times: Tensor | None = None,
 ) -> Region:
-    """A region by numbers: its centre and side in pixels of the whole picture, its angle in radians clockwise.
+    """A region by numbers: its centre and side in pixels of the whole image, its angle in radians clockwise.
 
     Each is one number or one for each frame.
 

@@ -14,8 +14,8 @@ from .resampling import Sampling, area_weights, check_crop_size, crop_sampling, 
 def crop(images: Tensor, region: Region, size: int) -> Tensor:
     """The squares of `images` [B, C, H, W] (floats) as crops [B, C, size, size].
 
-    One square serves all pictures; otherwise there is one for each. Where a crop is smaller than its square, pixels
-    are averaged by area; where it is larger, interpolation is bilinear. What lies outside the picture is its nearest
+    One square serves all images; otherwise there is one for each. Where a crop is smaller than its square, pixels
+    are averaged by area; where it is larger, interpolation is bilinear. What lies outside the image is its nearest
     border pixel.
 
     Raises:
@@ -39,7 +39,7 @@ def paste(
     mask: Tensor | None = None,
     linear: bool = False,
 ) -> Tensor:
-    """`crops` [B, C, n, n] laid back onto `images` [B or 1, C, H, W]; returns new pictures [B, C, H, W].
+    """`crops` [B, C, n, n] laid back onto `images` [B or 1, C, H, W]; returns new images [B, C, H, W].
 
     Pixels outside of the squares, and those that the feather or mask leaves alone, are bit-identical. Enlarged crops
     are interpolated bicubically, reduced ones averaged by area.
@@ -110,7 +110,7 @@ def _sample_paste(crops: Tensor, sampling: Sampling, *, smooth: bool) -> Tensor:
 
 
 def _shrink(images: Tensor, height: int, width: int) -> Tensor:
-    """Mean by area; a picture of that size comes back untouched."""
+    """Mean by area; an image of that size comes back untouched."""
     if images.shape[-2] != height:
         images = area_weights(images.shape[-2], height).to(images) @ images
     if images.shape[-1] != width:

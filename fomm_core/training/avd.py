@@ -51,7 +51,7 @@ class AvdPass:
 
 
 def stretched(keypoints: Keypoints, scales: Tensor) -> Keypoints:
-    """Keypoints of a picture that is scaled by [T, 2] around its middle, across and down."""
+    """Keypoints of an image that is scaled by [T, 2] around its middle, across and down."""
     jacobian, covariance = keypoints.jacobian, keypoints.covariance
     columns = scales[:, None, :, None]
     return replace(

@@ -1,4 +1,4 @@
-"""Small ImageNet networks as plain stacks of convolutions, frozen: what they see in a picture, layer by layer.
+"""Small ImageNet networks as plain stacks of convolutions, frozen: what they see in an image, layer by layer.
 
 Batch norm, being frozen, is folded into the convolutions. Only what comes before the last layer asked for is computed.
 """

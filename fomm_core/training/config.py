@@ -85,7 +85,7 @@ class AugmentationConfig:
 
     time_flip swaps source and driving, horizontal_flip mirrors both (never both flips at once). brightness, contrast,
     saturation: factors of 1 - x to 1 + x. hue: shift of -x to x of the whole circle. rotation_degrees: -x to x.
-    zoom: enlargement of 1 - x to 1 + x around the centre, moved as far as the enlarged picture allows. blur: Gaussian,
+    zoom: enlargement of 1 - x to 1 + x around the centre, moved as far as the enlarged image allows. blur: Gaussian,
     of a standard deviation of 0 to x pixels, as small and compressed videos are once they are enlarged. choices: the
     driving frame is the one of so many whose mouth and eyes differ most from the source's, in clips with points (see
     `data.points`); 1 draws it like any other.
@@ -146,7 +146,7 @@ NO_BACKBONE = "none"
 class TrainingConfig:
     """A whole training run, apart from the model's own configuration, the data and the machine.
 
-    scales: sizes of the picture that the perceptual loss looks at, 1/n each.
+    scales: sizes of the image that the perceptual loss looks at, 1/n each.
     batch_size: pairs in a step, over all processes. accumulate: passes that a step's batch is cut into.
     milestones: steps after which learning rates are multiplied by `decay`.
     clip_norm: greatest norm of the gradient, of generator with detector and of discriminator alike; None for no limit.

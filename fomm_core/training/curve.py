@@ -1,4 +1,4 @@
-"""The losses of a run as a picture."""
+"""The losses of a run as an image."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def loss_curve(losses: Sequence[Mapping[str, float]], *, height: int = 400, widt
 
     Args:
         losses: of each step from the first, by name; terms may be missing in some.
-        height: of the picture, 120 at least.
-        width: of the picture, 160 at least.
+        height: of the image, 120 at least.
+        width: of the image, 160 at least.
 
     Raises:
         TrainingError: no steps.

@@ -78,7 +78,7 @@ class Hardware:
 
 
 def to_device(networks: nn.Module, device: torch.device) -> None:
-    """Move what is to be trained. On a GPU its weights lie channels last, as pictures do everywhere.
+    """Move what is to be trained. On a GPU its weights lie channels last, as images do everywhere.
 
     On a CPU they stay as they are: each convolution rearranges them whatever they are, and fused Adam copies every
     gradient that lies otherwise.

@@ -39,7 +39,7 @@ class RunOptions:
     """How a run is kept and looked at; nothing here changes what is learned but `seed`.
 
     save_steps, save_minutes: a full state is written whenever so many have passed since the last one. keep: how many
-    states stay. strip_steps: how often pictures are drawn (the last step's always), 0 for
+    states stay. strip_steps: how often images are drawn (the last step's always), 0 for
     never. backbone_weights: a file, where the backbone
     of the perceptual loss does not bring its own.
     """

@@ -109,7 +109,7 @@ def _tps(train: Mapping[str, Any], epoch: int) -> dict[str, Any]:
 
 
 def augmentation_from_official(values: Mapping[str, Any]) -> AugmentationConfig:
-    """Of `augmentation_params`; `crop_param` has no counterpart, since pictures come out at the trained size here."""
+    """Of `augmentation_params`; `crop_param` has no counterpart, since images come out at the trained size here."""
     flip = take(values.get("flip_param") or {}, "flip_param", horizontal_flip=False, time_flip=False)
     jitter = take(values.get("jitter_param") or {}, "jitter_param", brightness=0, contrast=0, saturation=0, hue=0)
     rotation = take(values.get("rotation_param") or {}, "rotation_param", degrees=0)["degrees"]

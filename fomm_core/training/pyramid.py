@@ -1,4 +1,4 @@
-"""A picture at several sizes, each without aliasing (section 3.3 of the paper)."""
+"""A image at several sizes, each without aliasing (section 3.3 of the paper)."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ def reduce(image: Tensor, scale: float) -> Tensor:
 
 
 class Pyramid:
-    """One picture [B, C, H, W] at whatever scales are asked for, each made once."""
+    """One image [B, C, H, W] at whatever scales are asked for, each made once."""
 
     def __init__(self, image: Tensor) -> None:
         self.image = image
         self._made: dict[float, Tensor] = {}
 
     def at(self, scale: float) -> Tensor:
-        """The picture at `scale` (1/n) of its size."""
+        """The image at `scale` (1/n) of its size."""
         if scale not in self._made:
             self._made[scale] = reduce(self.image, scale)
         return self._made[scale]
 
     def detach(self) -> Pyramid:
-        """The same pictures, cut off from what made them."""
+        """The same images, cut off from what made them."""
         cut = Pyramid(self.image.detach())
         cut._made = {scale: image.detach() for scale, image in self._made.items()}
         return cut

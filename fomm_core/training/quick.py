@@ -22,7 +22,7 @@ ENOUGH_PIXELS = 512
 FEW_PIXELS = 1024
 """A layer of in x out channels sees few pixels, in a batch, where it has so many pairs of channels for each of them."""
 WINOGRAD_CHANNELS, WINOGRAD_PIXELS = 128, 2048
-"""Winograd's way, its kernel made twice in each step, pays from so many channels, and pixels of one picture."""
+"""Winograd's way, its kernel made twice in each step, pays from so many channels, and pixels of one image."""
 
 
 class _Quick(nn.Module):

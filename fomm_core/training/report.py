@@ -37,7 +37,7 @@ def _line(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def page(evaluation: Evaluation) -> str:
-    """HTML with the tables, the strips as embedded pictures, and the figures of each clip."""
+    """HTML with the tables, the strips as embedded images, and the figures of each clip."""
     height, width = evaluation.size
     notes = [f"<li>{escape(reason)}</li>" for reason in evaluation.left_out]
     notes += [f"<li>{escape(f'{problem.name} was left out: {problem.reason}')}</li>" for problem in evaluation.problems]

@@ -1,4 +1,4 @@
-"""What a run leaves to be looked at: losses as JSON lines, pictures, TensorBoard's files where it is installed."""
+"""What a run leaves to be looked at: losses as JSON lines, images, TensorBoard's files where it is installed."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class RunLog:
     """Hears a run's events and writes them into its folder; used in a `with` block.
 
     log.jsonl: a line for each step, {"step", "losses", "learning_rate", "seconds"}. strips/step-00000500.png: source |
-    driving | keypoints | warped | occlusion | result of the first pairs. tensorboard/: the same losses and pictures.
+    driving | keypoints | warped | occlusion | result of the first pairs. tensorboard/: the same losses and images.
 
     Args:
         folder: of the run.
         step: where the run goes on; lines of later steps are left from a process that was killed, and dropped.
-        rows: pairs shown in a picture.
+        rows: pairs shown in an image.
         tensorboard: whether to write TensorBoard's files, if it is installed.
     """
 
@@ -95,7 +95,7 @@ def read_losses(folder: RunFolder) -> list[dict[str, Any]]:
 
 
 def latest_strip(folder: RunFolder) -> Pixels:
-    """The newest of a run's pictures, uint8 [H, W, 3]. Raises TrainingError where there is none."""
+    """The newest of a run's images, uint8 [H, W, 3]. Raises TrainingError where there is none."""
     pictures = sorted((folder.path / "strips").glob("step-*.png"))
     if not pictures:
         raise TrainingError(f"expected a run that has drawn images; '{folder.path}' holds none.")

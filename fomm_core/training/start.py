@@ -120,7 +120,7 @@ def grown(start: Start, model: MotionModel) -> Start:
     """The weights of `start` for a model of more keypoints; `start` itself for one of as many or fewer.
 
     Its keypoints stay the first. The new ones begin as `model` has them; dense motion does not look at them yet, and
-    lets each move the picture a little wherever the background would (GROWN_SHARE).
+    lets each move the image a little wherever the background would (GROWN_SHARE).
     """
     old, new = start.config.num_keypoints, model.config.num_keypoints
     if new <= old:

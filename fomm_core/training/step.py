@@ -1,6 +1,6 @@
 """One step of training: the losses of generator and detector, then those of the discriminator.
 
-The order in which networks see pictures is the published one, since batch norm and spectral norm remember: the
+The order in which networks see images is the published one, since batch norm and spectral norm remember: the
 detector sees source, driving, and deformed driving frames; the discriminator generated, then real ones, in both parts.
 """
 
@@ -71,7 +71,7 @@ class TrainingNetworks(nn.Module):
 
     @property
     def backbone(self) -> nn.Module | None:
-        """(Pictures [B, 3, H, W] in 0..1, number of layers) -> features of each; None where no loss asks for it."""
+        """(Images [B, 3, H, W] in 0..1, number of layers) -> features of each; None where no loss asks for it."""
         return self._frozen[0] if self._frozen else None
 
     def _apply(self, fn: Callable[..., Any], recurse: bool = True) -> TrainingNetworks:
@@ -96,7 +96,7 @@ class GeneratorPass:
     losses: scalars by name (perceptual, l1, spread, landmarks, readback, gen_gan, feature_matching, equivariance_value,
     equivariance_jacobian, warp, background), weighted already: their sum is what is differentiated. Losses that are off
     are absent.
-    generated, real: the pictures at all scales, cut off from the generator. verdicts: on the real ones, where they stay
+    generated, real: the images at all scales, cut off from the generator. verdicts: on the real ones, where they stay
     the same in the discriminator's part.
     """
 
@@ -223,10 +223,10 @@ def perceptual_loss(networks: TrainingNetworks, generated: Pyramid, real: Pyrami
 def adversarial_losses(
     networks: TrainingNetworks, generated: Pyramid, real: Pyramid, at_driving: Keypoints, config: TrainingConfig
 ) -> tuple[dict[str, Tensor], list[Verdict] | None]:
-    """gen_gan and feature_matching, weighted, and the verdicts on real pictures where they are worth keeping.
+    """gen_gan and feature_matching, weighted, and the verdicts on real images where they are worth keeping.
 
     The discriminator learns nothing here: its parameters take part as constants. Without spectral norm (whose estimate
-    advances with each pass) its verdicts on real pictures will be the same in its own part, and are kept with their
+    advances with each pass) its verdicts on real images will be the same in its own part, and are kept with their
     graph.
     """
     discriminator = networks.discriminator

@@ -69,6 +69,6 @@ def _detached(keypoints: Keypoints, count: int) -> Keypoints:
 
 
 def _first(pictures: Tensor, count: int) -> Tensor:
-    """The first pictures as float32 on the CPU; one stands for all."""
+    """The first images as float32 on the CPU; one stands for all."""
     pictures = pictures[:count].detach().float().cpu()
     return pictures.expand(count, -1, -1, -1)

@@ -19,10 +19,10 @@ from .source import MediaSource
 from .timeline import Timeline, known_layout, laid_out
 
 RUN_UP = Fraction(1, 10)
-"""Seconds of packets before the first picture that a copy keeps where the file can hide them: decoders need some to
+"""Seconds of packets before the first image that a copy keeps where the file can hide them: decoders need some to
 get going (Opus 0.08)."""
 LOST = Fraction(3, 100)
-"""Seconds at the begin that a copy may lose with a packet that begins before the first picture."""
+"""Seconds at the begin that a copy may lose with a packet that begins before the first image."""
 TICKS = Fraction(1, 1_000_000)
 """Times of copies: AVI counts in packets."""
 
@@ -91,7 +91,7 @@ class AudioTrack:
         self._closing.close()
 
     def _copied(self, target: AudioStream, run_up: Fraction) -> Iterator[tuple[Fraction, av.Packet[AudioStream]]]:
-        """Packets with their times moved; those that run up to the first picture keep theirs, below 0."""
+        """Packets with their times moved; those that run up to the first image keep theirs, below 0."""
         due = Fraction(0)
         latest: int | None = None
         for packet in packets_of(self._container, self._stream, self._name, self._warn):

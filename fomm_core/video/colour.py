@@ -1,4 +1,4 @@
-"""What the numbers of a picture mean as colours, and turning them into sRGB."""
+"""What the numbers of an image mean as colours, and turning them into sRGB."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def icc_coding(profile: bytes) -> Coding | None:
 
 
 def follow_profile(picture: Image.Image, profile: bytes | None) -> Image.Image:
-    """An RGB or CMYK picture with an ICC profile as sRGB; others, and unreadable profiles, by Pillow's own rules."""
+    """An RGB or CMYK image with an ICC profile as sRGB; others, and unreadable profiles, by Pillow's own rules."""
     if profile and picture.mode in ("RGB", "CMYK"):
         try:
             theirs = ImageCms.ImageCmsProfile(io.BytesIO(profile))

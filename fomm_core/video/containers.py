@@ -136,7 +136,7 @@ class ContainerFrames:
 
     def _is_plain(self, frame: VideoFrame) -> bool:
         """Whether a frame is shown as it is stored: upright, opaque, of the size that it has, and of even sides, since
-        swscale stretches the colours of others over the whole picture.
+        swscale stretches the colours of others over the whole image.
         """
         _without_transfer(frame)
         if self._orientation != Orientation() or (frame.width, frame.height) != self._stored_size:

@@ -157,5 +157,5 @@ def decoder_of(stream: VideoStream) -> VideoCodecContext:
             assert isinstance(decoder, VideoCodecContext)
             return decoder
         except (FFmpegError, ValueError):
-            pass  # a PyAV without libvpx: the picture without its transparency
+            pass  # a PyAV without libvpx: the image without its transparency
     return stream.codec_context

@@ -120,7 +120,7 @@ class ContainerEncoder:
     """H.264, VP9 or AV1 with sound, or AV1 as an animated AVIF. 8-bit 4:2:0, BT.709, limited range, left-sited chroma,
     and tagged so.
 
-    H.264 takes even sides only: an odd picture gets its last column or row once more, and `warn` hears of it.
+    H.264 takes even sides only: an odd image gets its last column or row once more, and `warn` hears of it.
     Frames with alpha become VP9 with alpha, or ProRes 4444.
     """
 
@@ -259,14 +259,14 @@ def _doubled(size: tuple[int, int], before: tuple[int, int]) -> str:
 
 
 class StillsEncoder:
-    """Each frame as a picture of its own, named by its number from 0 on."""
+    """Each frame as an image of its own, named by its number from 0 on."""
 
     def __init__(self, name: Callable[[int], Path]) -> None:
         self._name = name
         self._count = 0
 
     def write(self, frame: Pixels, time: Fraction | None = None, changed: Box | None = None) -> None:
-        """Write one picture; stills have no time."""
+        """Write one image; stills have no time."""
         write_image(self._name(self._count), frame)
         self._count += 1
 

@@ -1,4 +1,4 @@
-"""Kinds of files that people take for pictures and that are not read: what they are, and what to do."""
+"""Kinds of files that people take for images and that are not read: what they are, and what to do."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MARKUP: tuple[tuple[bytes, str], ...] = (
 
 
 def foreign_kind(head: bytes, name: str) -> str | None:
-    """What a file is that cannot be read as a picture, by its first kB and its name; None if unknown."""
+    """What a file is that cannot be read as an image, by its first kB and its name; None if unknown."""
     if head[4:8] == b"ftyp":
         return _boxes(head[8:12])
     if head[:4] == b"RIFF" and head[8:12] == b"AVI ":

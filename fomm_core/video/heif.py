@@ -1,4 +1,4 @@
-"""HEIC and HEIF pictures, as phones take them."""
+"""HEIC and HEIF images, as phones take them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from .source import MediaSource
 
 
 def open_heif(media: MediaSource, most: int) -> Image.Image:
-    """The primary picture, upright, its tiles joined, as 8-bit RGB or RGBA with its colour profile in `info`.
+    """The primary image, upright, its tiles joined, as 8-bit RGB or RGBA with its colour profile in `info`.
 
     libheif follows the file's own turns and mirrors; an EXIF orientation beside them is no second turn. Raises
-    ImageError where the file is damaged, holds no picture, or one of more than `most` pixels.
+    ImageError where the file is damaged, holds no image, or one of more than `most` pixels.
     """
     try:
         import pi_heif  # here, since few need it: 10 ms and a library

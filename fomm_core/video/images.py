@@ -1,4 +1,4 @@
-"""Single pictures in and out, as a viewer would show them."""
+"""Single images in and out, as a viewer would show them."""
 
 from __future__ import annotations
 
@@ -55,20 +55,20 @@ DAMAGED = (
 """What Pillow and its plug-ins raise over damaged files."""
 
 LARGEST = 180_000_000
-"""Pixels of a picture that is still decoded: half a gigabyte."""
+"""Pixels of an image that is still decoded: half a gigabyte."""
 LARGEST_JPEG = 400_000_000
 """A JPEG can be decoded at a half or a quarter of its size, which takes as much less memory."""
 ENOUGH = 50_000_000
-"""Pixels that are kept of a larger picture, 8000x6000 or so: more than any frame has."""
+"""Pixels that are kept of a larger image, 8000x6000 or so: more than any frame has."""
 
 
 def read_picture(source: Readable, *, warn: Warn | None = None) -> Pixels:
     """Read one picture: uint8 RGB [H, W, 3], or RGBA [H, W, 4] with straight alpha where some of it is transparent.
 
-    Palette, greyscale and CMYK pictures become RGB; an embedded colour profile, and what a PNG, AVIF or HEIC states of
+    Palette, greyscale and CMYK images become RGB; an embedded colour profile, and what a PNG, AVIF or HEIC states of
     its colours, is followed into sRGB (HDR is not; `warn` hears of it); 16-bit samples are scaled to 8 bit, and float
-    samples from 0..1; the orientation is applied. Of a picture with several frames or pages this is the first. A
-    picture of more than 50 megapixels is reduced to half, a third, ... of its size.
+    samples from 0..1; the orientation is applied. Of an image with several frames or pages this is the first. An
+    image of more than 50 megapixels is reduced to half, a third, ... of its size.
 
     Raises ImageError where the file is missing, empty, damaged, too large or of another kind.
     """
@@ -104,7 +104,7 @@ def read_media(media: MediaSource, background: Colour, warn: Warn | None = None)
 
 
 def _read(media: MediaSource, warn: Warn) -> Pixels:
-    """The one border that damaged pictures meet: whatever a library raises over them comes as an ImageError."""
+    """The one border that damaged images meet: whatever a library raises over them comes as an ImageError."""
     try:
         return _read_any(media, warn)
     except FommError:
@@ -164,7 +164,7 @@ def write_image(path: PathLike, picture: NDArray[np.uint8]) -> None:
 
 @contextmanager
 def opened_picture(media: MediaSource) -> Iterator[Image.Image]:
-    """The picture as Pillow sees it; whatever Pillow finds wrong with it, on opening or decoding, is an ImageError.
+    """The image as Pillow sees it; whatever Pillow finds wrong with it, on opening or decoding, is an ImageError.
 
     A JPEG of more than `ENOUGH` pixels is set to be decoded at a half, quarter or eighth of its size.
     """
@@ -185,7 +185,7 @@ def opened_picture(media: MediaSource) -> Iterator[Image.Image]:
 
 
 def _opened(file: BinaryIO) -> Image.Image:
-    """As `Image.open`, which refuses pictures that a half-size JPEG decoder has memory for."""
+    """As `Image.open`, which refuses images that a half-size JPEG decoder has memory for."""
     prefix = file.read(16)
     for name in READ_FORMATS:
         factory, accept = Image.OPEN.get(name, (None, None))
@@ -212,7 +212,7 @@ def _not_whole(media: MediaSource, error: Exception) -> ImageError:
 
 
 def to_rgb(picture: Image.Image, background: Colour) -> Pixels:
-    """An opened 8-bit picture of any mode as uint8 [H, W, 3], not yet turned."""
+    """An opened 8-bit image of any mode as uint8 [H, W, 3], not yet turned."""
     pixels = _to_srgb(picture, None, "", logger.warning)
     return over_background(pixels, background) if pixels.shape[-1] == 4 else pixels
 
@@ -252,7 +252,7 @@ def _trimmed(pixels: Pixels) -> Pixels:
 def _exif_orientation(picture: Image.Image) -> int:
     try:
         return int(picture.getexif().get(EXIF_ORIENTATION, 1))
-    except (SyntaxError, ValueError, TypeError, OSError):  # a damaged EXIF block does not spoil the picture
+    except (SyntaxError, ValueError, TypeError, OSError):  # a damaged EXIF block does not spoil the image
         return 1
 
 

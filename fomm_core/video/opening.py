@@ -19,7 +19,7 @@ DEMUXERS = (
     "mjpeg,h264,hevc,dv,"  # video without a container
     "mp3,wav,w64,flac,aac,aiff,caf"  # sound alone, for `audio_from`
 )
-"""Nothing that follows links to other files or the network (playlists), nothing that takes text for a picture."""
+"""Nothing that follows links to other files or the network (playlists), nothing that takes text for an image."""
 BARE_SUFFIXES = frozenset(
     (
         *(".h261", ".h263", ".263", ".h264", ".264", ".avc", ".h265", ".265", ".hevc", ".h266", ".266", ".vvc"),

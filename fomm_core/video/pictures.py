@@ -1,4 +1,4 @@
-"""Clips made of pictures that Pillow decodes: stills, animated WebP, which FFmpeg cannot read, and animated AVIF, of
+"""Clips made of images that Pillow decodes: stills, animated WebP, which FFmpeg cannot read, and animated AVIF, of
 which FFmpeg gives colours and transparency apart.
 """
 
@@ -25,7 +25,7 @@ DEFAULT_DELAY = Fraction(1, 10)  # as browsers take a frame of 0 ms
 
 
 class Stills:
-    """Pictures of one size, one per frame. A picture that cannot be read is left out with a warning."""
+    """Pictures of one size, one per frame. An image that cannot be read is left out with a warning."""
 
     def __init__(self, pictures: Sequence[MediaSource | Path], background: Colour) -> None:
         self._pictures = pictures
@@ -43,7 +43,7 @@ class Stills:
         )
 
     def timed(self, part: Part, warn: Warn, *, stored: bool = False) -> Timed[Pixels]:
-        """Pictures and their seconds; raises ImageError at a picture of another size than the first."""
+        """Pictures and their seconds; raises ImageError at an image of another size than the first."""
         return shown(cut(self._places(), part, 1 / STILLS_RATE), lambda picture: self._shown(picture, warn))
 
     def _places(self) -> Timed[MediaSource | Path]:
@@ -66,11 +66,11 @@ class Stills:
         return pixels
 
     def count(self) -> int:
-        """The number of pictures, damaged ones included."""
+        """The number of images, damaged ones included."""
         return len(self._pictures)
 
     def at(self, positions: Sequence[int], warn: Warn) -> Iterator[Pixels]:
-        """The pictures at these positions; a damaged one raises ImageError."""
+        """The images at these positions; a damaged one raises ImageError."""
         for position in positions:
             yield self._read(self._pictures[position])
 

@@ -22,7 +22,7 @@ BAND = 256  # rows
 
 @dataclass(frozen=True)
 class Orientation:
-    """How a stored picture is laid down to be shown: first transposed, then mirrored left-right and top-bottom."""
+    """How a stored image is laid down to be shown: first transposed, then mirrored left-right and top-bottom."""
 
     transpose: bool = False
     flip_x: bool = False
@@ -54,13 +54,13 @@ class Orientation:
 
     @property
     def rotation(self) -> int:
-        """Clockwise degrees (0, 90, 180, 270) by which the stored picture is turned, after any mirroring."""
+        """Clockwise degrees (0, 90, 180, 270) by which the stored image is turned, after any mirroring."""
         if self.transpose:
             return 90 if self.flip_x else 270
         return 180 if self.flip_y else 0
 
     def size(self, width: int, height: int) -> tuple[int, int]:
-        """The shown (width, height) of a stored picture."""
+        """The shown (width, height) of a stored image."""
         return (height, width) if self.transpose else (width, height)
 
     def apply(self, picture: NDArray[Any]) -> NDArray[Any]:
@@ -133,7 +133,7 @@ def as_bytes(picture: NDArray[Any], name: str, *, bits: int = 0) -> Pixels:
 
 
 def _in_bands(picture: NDArray[Any], change: Callable[[NDArray[Any]], NDArray[Any]]) -> Pixels:
-    """What `change` makes of some rows at a time: a large picture needs no second of its width in memory."""
+    """What `change` makes of some rows at a time: a large image needs no second of its width in memory."""
     out = np.empty(picture.shape, np.uint8)
     for top in range(0, len(picture), BAND):
         out[top : top + BAND] = change(picture[top : top + BAND])
@@ -158,7 +158,7 @@ def check_colour(background: Sequence[int]) -> Colour:
 
 
 def too_large(name: str, width: int, height: int, most: int) -> ImageError:
-    """The error for a picture that would fill the memory."""
+    """The error for an image that would fill the memory."""
     return ImageError(
         f"expected an image of at most {most / 1e6:.0f} megapixels; {name} has {width}x{height}, "
         f"{width * height / 1e6:.0f}. Reduce it first, to 4000 pixels on its longer side, say."

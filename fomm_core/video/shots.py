@@ -21,7 +21,7 @@ TIMES_MEDIAN, AT_LEAST, TIMES_LARGEST = 4.0, 0.5, 1.5
 class ShotFinder:
     """Takes the frames of a clip one by one, and says where shots begin.
 
-    Holds one small picture, and a number for each frame.
+    Holds one small image, and a number for each frame.
     """
 
     def __init__(self) -> None:

@@ -123,7 +123,7 @@ def read_sound(
     stop: Fraction | None = None,
     warn: Warn | None = None,
 ) -> Sound | None:
-    """All sound of a file from `start` to `stop`, in seconds from the first picture of its video (in sound alone, from
+    """All sound of a file from `start` to `stop`, in seconds from the first image of its video (in sound alone, from
     its begin): what begins later is preceded by silence, gaps are silent, and nothing is as long as it was.
 
     The rate and layout are those of the first frame. None where there is no sound, or an empty track.

@@ -25,7 +25,7 @@ class AudioRules:
     rates: of the encoder, the highest first; besides, any up to `plain_rates`.
     layouts: of channels, that players know, the smallest first.
     hides_run_up: whether packets before 0 can be stored to be decoded and not heard (edit lists); other containers
-        would shift the pictures.
+        would shift the images.
     """
 
     copied: frozenset[str]

@@ -1,4 +1,4 @@
-"""Where pictures and clips come from: files, file objects, folders and patterns of stills, told apart by content."""
+"""Where images and clips come from: files, file objects, folders and patterns of stills, told apart by content."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ OTHER_CODECS = frozenset({b"avif", b"avis", b"crx "})
 
 
 def is_heif(head: bytes) -> bool:
-    """Whether a file, by its first bytes, is a HEIF picture or sequence of pictures in another codec than AV1."""
+    """Whether a file, by its first bytes, is a HEIF image or sequence of images in another codec than AV1."""
     if head[4:8] != b"ftyp":
         return False
     if head[8:12] in MADE_OF_HEVC:
@@ -226,7 +226,7 @@ def _png_chunks(source: MediaSource) -> Iterator[tuple[bytes, bytes]]:
 def is_picture_stream(source: MediaSource) -> bool:
     """Whether a JPEG is followed at once by others: a clip of them in a file of their own (`.mjpeg`).
 
-    Cameras append a second picture, too; they say so (MPF), or it is the only one.
+    Cameras append a second image, too; they say so (MPF), or it is the only one.
     """
     with source.open() as file:
         for _ in range(3):
@@ -269,10 +269,10 @@ def _skip_scan(file: BinaryIO) -> bool:
 
 
 def still_paths(source: PathLike) -> list[Path] | None:
-    """The pictures of a folder, of a pattern such as `frame-%05d.png`, or of a glob such as `*.png`, in order.
+    """The images of a folder, of a pattern such as `frame-%05d.png`, or of a glob such as `*.png`, in order.
 
     None where `source` names one file. Names are sorted as people count: frame-2 before frame-10.
-    Raises ImageError where a folder or pattern holds no picture.
+    Raises ImageError where a folder or pattern holds no image.
     """
     path = Path(source)
     if path.is_dir():

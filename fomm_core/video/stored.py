@@ -91,7 +91,7 @@ class StoredFrame:
         return self[:, :]
 
     def sampled(self, height: int, width: int) -> Pixels:
-        """A small picture of single pixels, evenly spread, uint8 [height, width, 3]."""
+        """A small image of single pixels, evenly spread, uint8 [height, width, 3]."""
         box = (0, 0, self.shape[1], self.shape[0])
         return self._colours.small(self._frame, box, height, width, means=False)
 

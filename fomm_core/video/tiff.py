@@ -1,4 +1,4 @@
-"""TIFF pictures that Pillow cannot read, or would cut down: deep and float samples, planes, odd channels."""
+"""TIFF images that Pillow cannot read, or would cut down: deep and float samples, planes, odd channels."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ UNREADABLE = "Export it as a PNG, or as an ordinary TIFF (RGB, interleaved, 8 or
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """How the first full picture of a TIFF is stored: what is needed to tell what its samples mean."""
+    """How the first full image of a TIFF is stored: what is needed to tell what its samples mean."""
 
     width: int
     height: int
@@ -76,7 +76,7 @@ def is_tiff(head: bytes) -> bool:
 def read_tiff(media: MediaSource, most: int, *, plain: bool = False) -> Pixels | None:
     """uint8 sRGB [H, W, 3], or straight [H, W, 4] with transparency, upright; of several pages the first full one.
 
-    None for a picture that Pillow reads as it is meant, unless `plain` asks for these, too. Raises ImageError where it
+    None for an image that Pillow reads as it is meant, unless `plain` asks for these, too. Raises ImageError where it
     is damaged, stored in a way that is not read, a camera's raw file, or of more than `most` pixels.
     """
     import tifffile  # here, since few need it
@@ -128,7 +128,7 @@ def _samples(page: Any, layout: _Layout, media: MediaSource) -> NDArray[Any]:
 
 
 def _by_opencv(layout: _Layout, media: MediaSource, reason: str) -> NDArray[Any]:
-    """The samples of a picture whose packing tifffile alone cannot undo.
+    """The samples of an image whose packing tifffile alone cannot undo.
 
     Only where OpenCV is known to read them right: of separate planes it gives memory that was never written, as of 5.0.
     """

@@ -17,7 +17,7 @@ BT709, LIMITED, FULL = 1, 1, 2  # AVCOL_SPC_BT709, AVCOL_RANGE_MPEG, AVCOL_RANGE
 
 
 def bled(rgba: Pixels) -> Pixels:
-    """The same picture, [H, W, 4], whose hidden pixels have the colours of the nearest ones that are seen.
+    """The same image, [H, W, 4], whose hidden pixels have the colours of the nearest ones that are seen.
 
     A codec that stores colours more coarsely than outlines mixes both sides of an edge: so nothing foreign mixes in.
     """
@@ -31,7 +31,7 @@ def bled(rgba: Pixels) -> Pixels:
 
 
 def _spread(dimmed: NDArray[Any], weight: NDArray[Any]) -> NDArray[Any]:
-    """Colours [H, W, 3], from those that were multiplied by a weight; where it is 0, from coarser pictures."""
+    """Colours [H, W, 3], from those that were multiplied by a weight; where it is 0, from coarser images."""
     height, width = weight.shape
     whole = dimmed / np.maximum(weight, 1e-6)[..., None]
     if min(height, width) == 1 or weight.min() > 0:

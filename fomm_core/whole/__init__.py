@@ -1,4 +1,4 @@
-"""Whole pictures and clips: what of them is cropped, and how the result gets back into the picture."""
+"""Whole images and clips: what of them is cropped, and how the result gets back into the image."""
 
 from .canvas import Canvas
 from .choices import Crop, CropOptions, Square

@@ -1,4 +1,4 @@
-"""What part of a picture and of a clip is to be animated."""
+"""What part of an image and of a clip is to be animated."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROOM = 1.15
 
 @dataclass(frozen=True)
 class Square:
-    """A square by numbers: its middle and side in pixels of the whole picture, its angle in degrees clockwise."""
+    """A square by numbers: its middle and side in pixels of the whole image, its angle in degrees clockwise."""
 
     x: float
     y: float
@@ -25,26 +25,26 @@ class Square:
     angle: float = 0.0
 
     def region(self, height: int, width: int) -> Region:
-        """As a region of a picture of that size; raises RegionError where it lies outside."""
+        """As a region of an image of that size; raises RegionError where it lies outside."""
         return region_at(self.x, self.y, self.side, math.radians(self.angle), height=height, width=width)
 
 
 WORDS = ("auto", "off", "face", "person")
 
 Crop = Literal["auto", "off", "face", "person"] | Square | Region
-"""auto: by the face, where the picture is not a close square crop of one already and the model is one of faces. off:
-the picture as it is, fitted. face: by the face in any case. person: by the whole body; of a clip, also where `auto` is
-left to follow the picture. Or a certain square, or one for each frame."""
+"""auto: by the face, where the image is not a close square crop of one already and the model is one of faces. off:
+the image as it is, fitted. face: by the face in any case. person: by the whole body; of a clip, also where `auto` is
+left to follow the image. Or a certain square, or one for each frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CropOptions:
-    """Which part of the picture moves, and which part of the clip moves it.
+    """Which part of the image moves, and which part of the clip moves it.
 
     source, driving: see `Crop`. A `Region` for the clip has one square, or one for each frame.
     face: of the picture: a word of `faces.WHICH` ('all' animates each of them), or a number from 0, counted from left
         to right.
-    paste: lay the result back into the whole picture; otherwise the frames show the square alone.
+    paste: lay the result back into the whole image; otherwise the frames show the square alone.
     follow: the clip's square follows the face, which then keeps its place; otherwise it stands still in each shot, and
         the face moves inside of it, as models want it.
     feather: of the paste, see `region.coverage`.

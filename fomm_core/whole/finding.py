@@ -1,4 +1,4 @@
-"""Which squares are meant: those of the faces in a picture, and of the one in a clip that moves them."""
+"""Which squares are meant: those of the faces in an image, and of the one in a clip that moves them."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from .people import person_in_clip, person_in_picture
 SMALL_FACE = 64
 """Pixels of a face below which little of its movement can be seen or shown."""
 SQUARE = 0.05
-"""How far the sides of a picture that counts as square may differ, as a share of the longer one."""
+"""How far the sides of an image that counts as square may differ, as a share of the longer one."""
 CLOSE = (0.6, 1.5)
-"""A square picture is a close crop where the square that the model wants has a side of so many of its own."""
+"""A square image is a close crop where the square that the model wants has a side of so many of its own."""
 PEEK = 5
 """Frames of a square clip that are looked at to see whether it is a close crop."""
 
@@ -36,9 +36,9 @@ PEEK = 5
 def find_source(
     picture: Pixels, name: str, options: CropOptions, framing: Framing | None, finder: FaceFinder
 ) -> FoundSource:
-    """The squares of a picture uint8 [H, W, 3 or 4] that move. framing: what the model expects, see `framing_of`.
+    """The squares of an image uint8 [H, W, 3 or 4] that move. framing: what the model expects, see `framing_of`.
 
-    Raises RegionError where a face of that number is not there, or a square does not fit the picture.
+    Raises RegionError where a face of that number is not there, or a square does not fit the image.
     """
     height, width = picture.shape[:2]
     crop = options.source
@@ -87,7 +87,7 @@ def find_driving(
     finder: FaceFinder,
     on_frames: Callable[[int], None] | None = None,
 ) -> FoundDriving:
-    """The square of a clip that moves the picture; passes over it once, where it is not a close crop already.
+    """The square of a clip that moves the image; passes over it once, where it is not a close crop already.
 
     on_frames(n) is called after each frame; what it raises ends the search. Raises RegionError for a square that does
     not fit.
@@ -139,12 +139,12 @@ def reframed(found: FoundDriving, options: CropOptions, framing: Framing | None)
 
 
 def is_square(height: int, width: int) -> bool:
-    """Whether a picture counts as square."""
+    """Whether an image counts as square."""
     return abs(height - width) <= SQUARE * max(height, width)
 
 
 def is_close(face: Face, framing: Framing) -> bool:
-    """Whether a picture is a square around its face already, about as the model wants it."""
+    """Whether an image is a square around its face already, about as the model wants it."""
     if not is_square(face.height, face.width):
         return False
     side = (face.height + face.width) / 2

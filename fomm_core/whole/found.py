@@ -1,4 +1,4 @@
-"""What was found in a picture and in a clip, and what their poses have to do with each other."""
+"""What was found in an image and in a clip, and what their poses have to do with each other."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ..faces import Face, Track
 from ..region import Framing, Region
 
 APART = 0.45
-"""A face looks another way where it is turned (-1..1) or tilted (radians) by this more. Of 9 pictures and 6 clips all
+"""A face looks another way where it is turned (-1..1) or tilted (radians) by this more. Of 9 images and 6 clips all
 pairs with a profile differed by 0.7 and more, the others by 0.38 and less."""
 FAR, NEARER = 0.3, 2.0
 """A pose is far where its keypoints are, and another frame's distance is less than half. Frontal faces of different
-people, which move well, had up to 0.27; profiles and pictures of something else more."""
+people, which move well, had up to 0.27; profiles and images of something else more."""
 CUT_OFF, OFTEN = 0.2, 0.1
 """A face is cut off where so much of its side is outside; told where that is so in this share of the frames."""
 JUMP, TURN = 0.1, 0.15
@@ -25,7 +25,7 @@ JUMP, TURN = 0.1, 0.15
 
 @dataclass(frozen=True, eq=False)
 class FoundSource:
-    """What moves in the picture. regions: one square for each face; none where the picture is taken as it is.
+    """What moves in the image. regions: one square for each face; none where the image is taken as it is.
 
     faces: those that move, in the same order; none where squares were chosen by hand. words: what was found, for the
     user; empty where nothing was looked for. warnings: whole sentences.
@@ -73,7 +73,7 @@ def pose_warning(
     """A warning where the clip's frame that is taken as the picture's pose is no such: another is much nearer, or the
     faces look different ways.
 
-    face, track: of picture and clip; None where no face counts. anchor: the frame's number. distances: of each frame's
+    face, track: of image and clip; None where no face counts. anchor: the frame's number. distances: of each frame's
     keypoints to the picture's, [T] (`motion.anchor_distances`). shots: where shots begin; frames of others don't count.
     """
     end = next((shot for shot in shots if shot > anchor), len(distances))

@@ -1,4 +1,4 @@
-"""Which square of a picture or clip shows a whole person, for models of bodies and clothes."""
+"""Which square of an image or clip shows a whole person, for models of bodies and clothes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL_PERSON = 128
 
 
 def person_in_picture(picture: Pixels, name: str, options: CropOptions, finder: PersonFinder) -> FoundSource:
-    """The square around the largest person in a picture uint8 [H, W, 3 or 4]; several that touch are one."""
+    """The square around the largest person in an image uint8 [H, W, 3 or 4]; several that touch are one."""
     person = finder.find(picture[..., :3])
     if person is None:
         return FoundSource((), (), f"no person in {name}", (_nobody(name, "--crop"),))

@@ -1,4 +1,4 @@
-"""One picture of what would be animated: the squares in picture and clip, and what the model would see."""
+"""One image of what would be animated: the squares in image and clip, and what the model would see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..region.pixels import crop_pixels
 from ..video.pixels import Pixels
 
 TALL, SMALL, GAP = 360, 180, 8
-"""Heights of the whole pictures and of the crops, and what lies between, in pixels."""
+"""Heights of the whole images and of the crops, and what lies between, in pixels."""
 FONT, TEXT_SIZE = cv2.FONT_HERSHEY_SIMPLEX, 0.5
 AROUND = 200
 PAPER, INK, LINE = (245, 245, 245), (30, 30, 30), (255, 90, 0)
@@ -24,9 +24,9 @@ def preview_sheet(
     clips: Sequence[tuple[Sequence[tuple[int, Pixels]], Region | None]],
     words: Sequence[str],
 ) -> Pixels:
-    """The picture and a frame of each clip with their squares; below, the crops of all; uint8 RGB.
+    """The image and a frame of each clip with their squares; below, the crops of all; uint8 RGB.
 
-    squares: of the picture; none for all of it, fitted. clips: frames (number, pixels) of each, and its square; None
+    squares: of the image; none for all of it, fitted. clips: frames (number, pixels) of each, and its square; None
     for all of it.
     """
     whole = [_titled(_outlined(picture[..., :3], squares), "picture", TALL)]

@@ -1,4 +1,4 @@
-"""The whole path in one block: as pictures, or streamed into a video file."""
+"""The whole path in one block: as images, or streamed into a video file."""
 
 from __future__ import annotations
 

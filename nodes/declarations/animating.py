@@ -152,7 +152,7 @@ def begin(
 ) -> tuple[PreparedAnimation, FrameStream | None]:
     """Detect the clips, transfer the motion, and start the stream of frames. Clips stay open as long as `stack`.
 
-    frame_rate: of the result, 0 for the driver's own. A video keeps its pace, and so do keypoints with times; pictures
+    frame_rate: of the result, 0 for the driver's own. A video keeps its pace, and so do keypoints with times; images
         and other keypoints have none, and are played at this one, or at 25.
     mask: white where the source is transparent.
 
@@ -241,7 +241,7 @@ def _of_clip(work: _Work, value: Any, clip: FrameStream, region: Region | None, 
 
 
 def _cropped(picture: Tensor, region: Region, side: int) -> Tensor:
-    """The square of a picture [1, 3 or 4, H, W], a fourth channel its opacity."""
+    """The square of an image [1, 3 or 4, H, W], a fourth channel its opacity."""
     if picture.shape[1] == 3:
         return crop(picture, region, side)
     layers = crop(dimmed(picture), region, side)

@@ -128,7 +128,7 @@ FPS_IN = decimal(
 
 @dataclass(frozen=True, eq=False)
 class MotionClip:
-    """The FOMM_MOTION value: dense motion, and how the pictures it was made for were fitted.
+    """The FOMM_MOTION value: dense motion, and how the images it was made for were fitted.
 
     size: (height, width) of the frames. fit: how they were brought to it. align_corners: of the warp.
     worked: (height, width) that the networks saw, where it is another than `size`.
@@ -164,7 +164,7 @@ def images_from_graph(images: Tensor, title: str = "images") -> Tensor:
 
 
 def one_image(images: Tensor, title: str = "source") -> Tensor:
-    """IMAGE of one picture to [1, 3, H, W]. A batch is refused: most often it is the clip on the wrong input."""
+    """IMAGE of one image to [1, 3, H, W]. A batch is refused: most often it is the clip on the wrong input."""
     if isinstance(images, Tensor) and images.ndim == 4 and len(images) > 1:
         raise ImageError(
             f"“{title}”: expected one image; got {len(images)}. If this is the driving clip, connect it to the "
@@ -200,7 +200,7 @@ def repaint_mask(occlusion: Tensor | None, frames: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Sizing:
-    """How pictures are brought to a size that the model takes: the values of the ports `SIZE_IN` to `FIT_IN`."""
+    """How images are brought to a size that the model takes: the values of the ports `SIZE_IN` to `FIT_IN`."""
 
     size: str
     width: int
@@ -208,7 +208,7 @@ class Sizing:
     fit: FitMode
 
     def frame_size(self, config: MotionModelConfig, picture: Tensor) -> tuple[int, int]:
-        """(height, width) of the frames for a picture [..., h, w]."""
+        """(height, width) of the frames for an image [..., h, w]."""
         if self.size == "auto":
             return config.auto_size()
         if self.size == "model":

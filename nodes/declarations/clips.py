@@ -101,7 +101,7 @@ def squares(
 
 
 def at_constant_rate(images: Tensor, clip: FrameStream) -> Tensor:
-    """All pictures [T, ...] of a clip that was just read; uneven ones at a constant rate, as they are shown."""
+    """All images [T, ...] of a clip that was just read; uneven ones at a constant rate, as they are shown."""
     if not clip.timed or clip.times is None:
         return images
     _, shown = evened(clip.times, frame_rate(clip.fps))

@@ -1,4 +1,4 @@
-"""Crop Region and Paste Back: from the whole picture to what the model sees, and back again."""
+"""Crop Region and Paste Back: from the whole image to what the model sees, and back again."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def _united(one: Tensor | Absent | None, other: Tensor | Absent) -> Tensor | Abs
 
 
 def _pictures(host: Host, whole: Any) -> Tensor:
-    """The whole picture or clip as IMAGE [B, H, W, 3 or 4], not a number of it changed."""
+    """The whole image or clip as IMAGE [B, H, W, 3 or 4], not a number of it changed."""
     if isinstance(whole, Tensor):
         if whole.ndim != 4 or 0 in whole.shape or whole.shape[-1] not in (3, 4):
             return images_to_graph(images_from_graph(whole, "whole"))
@@ -133,7 +133,7 @@ def _pictures(host: Host, whole: Any) -> Tensor:
 
 
 def _order(frames: int, wholes: int, mismatch: str) -> list[int]:
-    """The whole picture that belongs to each frame of the result."""
+    """The whole image that belongs to each frame of the result."""
     if wholes == 1:
         return [0] * frames
     if frames == 1:
@@ -147,7 +147,7 @@ def _order(frames: int, wholes: int, mismatch: str) -> list[int]:
 
 
 def limits_of(mask: Tensor, region: Region, size: int, count: int) -> Tensor:
-    """A MASK over the crop or the whole picture as [1 or count, size, size]."""
+    """A MASK over the crop or the whole image as [1 or count, size, size]."""
     masks = mask.float().cpu() if mask.ndim == 3 else mask.float().cpu()[None]
     if masks.ndim != 3 or 0 in masks.shape or len(masks) not in (1, count):
         raise ImageError(f"“mask”: expected one mask, or one for each of {count} frames; got {list(mask.shape)}.")

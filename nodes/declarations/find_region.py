@@ -1,4 +1,4 @@
-"""Find Region: where the face is, in a picture or through a clip."""
+"""Find Region: where the face is, in an image or through a clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Live Preview: a picture that follows a webcam, run after run."""
+"""Live Preview: an image that follows a webcam, run after run."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def _warp_image(
 
 
 def _moved_latent(host: Host, samples: Tensor, motion: MotionClip, hide: bool) -> Tensor:
-    """Of pictures [B, C, H, W], one for each frame; of a video model [1, C, T, H, W], moved at T moments of the motion,
+    """Of images [B, C, H, W], one for each frame; of a video model [1, C, T, H, W], moved at T moments of the motion,
     the first and the last frame among them. One moment stays for as many as the motion has frames.
     """
     if samples.ndim == 4:

@@ -1,4 +1,4 @@
-"""Blocks of part swap: soft masks of a face's or body's parts, and pictures whose parts come from another."""
+"""Blocks of part swap: soft masks of a face's or body's parts, and images whose parts come from another."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Paste Back to Video: frames laid into a whole picture or clip as they are read, into a file."""
+"""Paste Back to Video: frames laid into a whole image or clip as they are read, into a file."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def _pose(
 
 
 def _drawn(values: Mapping[str, Any]) -> Drawn:
-    """What the canvas shows: the picture, and where the points are before they are moved by hand."""
+    """What the canvas shows: the image, and where the points are before they are moved by hand."""
     keypoints: Keypoints = keypoints_at_constant_rate(values["keypoints"])
     picture = values.get("picture")
     groups = parse_groups(values["groups"], keypoints.count)

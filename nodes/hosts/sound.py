@@ -68,7 +68,7 @@ def write_sound(audio: Any, new_file: NewFile) -> Path | None:
 def read_sound(
     path: str | Path | BinaryIO, start: Fraction = Fraction(0), stop: Fraction | None = None
 ) -> dict[str, Any] | None:
-    """The sound of a file as an AUDIO value, from `start` to `stop` seconds after the first picture of its video;
+    """The sound of a file as an AUDIO value, from `start` to `stop` seconds after the first image of its video;
     None where there is none. An AUDIO value has no time of its own, so a sound that begins later starts with silence.
     """
     sound = read_file(path, start=start, stop=stop)
@@ -78,7 +78,7 @@ def read_sound(
 
 
 def sound_of_video(path: str | Path | BinaryIO, start: Fraction = Fraction(0), stop: Fraction | None = None) -> Any:
-    """As `read_sound`; a sound that cannot be read is a warning, and None, for the pictures are there."""
+    """As `read_sound`; a sound that cannot be read is a warning, and None, for the images are there."""
     try:
         return read_sound(path, start, stop)
     except ImageError as error:

@@ -1,4 +1,4 @@
-"""Sessions that remember: what was found in pictures stays for the next run."""
+"""Sessions that remember: what was found in images stays for the next run."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ CLIPS_KEPT = 32
 
 
 class WarmSession(AnimationSession):
-    """Keeps the last few prepared sources, and the keypoints of frames that it has seen: a picture that many clips move
-    is encoded once, and a clip that moves many pictures is searched once, frame by frame as it is read.
+    """Keeps the last few prepared sources, and the keypoints of frames that it has seen: an image that many clips move
+    is encoded once, and a clip that moves many images is searched once, frame by frame as it is read.
     """
 
     def __init__(self, model: MotionModel, **options: Any) -> None:
@@ -34,7 +34,7 @@ class WarmSession(AnimationSession):
         self._seen: Recent[Keypoints] = Recent(CHUNKS_KEPT)
 
     def prepare(self, image: Tensor, *, keypoints: Keypoints | None = None) -> PreparedSource:
-        """As ever; at once where the same picture was prepared before."""
+        """As ever; at once where the same image was prepared before."""
         if keypoints is not None:
             return super().prepare(image, keypoints=keypoints)
         return self._sources.of(image, super().prepare)
@@ -53,7 +53,7 @@ class WarmSession(AnimationSession):
 
 
 class Recent(Generic[Made]):
-    """What was made of pictures; the `limit` results used last stay. For any number of threads."""
+    """What was made of images; the `limit` results used last stay. For any number of threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit

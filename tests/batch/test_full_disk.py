@@ -36,7 +36,7 @@ def disk(tmp_path) -> Iterator[Path]:
 
 @pytest.fixture
 def command(pictures, tmp_path, monkeypatch) -> list[str]:
-    """Four jobs, of which each writes a picture that no coder makes small."""
+    """Four jobs, of which each writes an image that no coder makes small."""
     folder = tmp_path / "in"
     folder.mkdir()
     for name in "abcd":

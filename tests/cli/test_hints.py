@@ -20,7 +20,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture
 def fomm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Run:
-    """`fomm(...)` runs the command in a folder with a picture and a clip; returns (exit code, output, messages)."""
+    """`fomm(...)` runs the command in a folder with an image and a clip; returns (exit code, output, messages)."""
     shutil.copy(ASSETS / "source.png", tmp_path / "face.png")
     shutil.copy(ASSETS / "driving.mp4", tmp_path / "talk.mp4")
     monkeypatch.chdir(tmp_path)

@@ -1,4 +1,4 @@
-"""`fomm animate` with several pictures or clips, run in this process."""
+"""`fomm animate` with several images or clips, run in this process."""
 
 from __future__ import annotations
 

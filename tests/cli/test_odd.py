@@ -1,4 +1,4 @@
-"""`fomm animate` with pictures, clips, squares and masks that are none of the usual: the right result, or words."""
+"""`fomm animate` with images, clips, squares and masks that are none of the usual: the right result, or words."""
 
 from __future__ import annotations
 

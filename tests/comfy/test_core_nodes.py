@@ -213,7 +213,7 @@ def told(inside) -> dict:
 
 OLDER = ("FeatherMask", "LoadImage", "LoadImageMask")
 """Nodes that give other results in ComfyUI 0.33 than before: ramps from the right and below begin at the border;
-pictures are decoded by FFmpeg, all 16 bits of a deep one are taken, and a missing alpha channel is a mask of 64 x 64.
+images are decoded by FFmpeg, all 16 bits of a deep one are taken, and a missing alpha channel is a mask of 64 x 64.
 """
 
 
@@ -226,7 +226,7 @@ def test_results_equal_those_of_comfyui(told) -> None:
     ]
     assert wrong == [], "\n".join(map(str, wrong))
     assert len(cases) > (200 if told["is_today"] else 70)
-    exact = sum(case["difference"] <= ROUNDING for case in cases)  # of pictures, masks and sounds up to 1
+    exact = sum(case["difference"] <= ROUNDING for case in cases)  # of images, masks and sounds up to 1
     assert exact >= 0.95 * len(cases)
 
 

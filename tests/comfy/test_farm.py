@@ -107,7 +107,7 @@ def test_a_server_of_ours_renders_a_batch_and_ends_with_us(checkout, make_job, t
     here["21"]["inputs"]["file"] = "driving.mp4"
     local = LocalEngine(LocalOptions(folders, device="cpu"))
     (alone,) = local.run(replace(first, graph=here, output=tmp_path / "here"), heard.append).files
-    # A video coder makes much of one rounding; pictures that no coder touched are compared in test_local_engine.py.
+    # A video coder makes much of one rounding; images that no coder touched are compared in test_local_engine.py.
     assert np.abs(frames(alone).astype(int) - clips[0]).mean() <= 1
     assert any(progress.node == "Animate to Video" and 0 < progress.done <= progress.total for progress in heard)
     with pytest.raises(ProcessLookupError):

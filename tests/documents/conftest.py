@@ -1,4 +1,4 @@
-"""A folder as the documentation has it: a picture and a clip, a checkpoint, portraits, clips, a graph."""
+"""A folder as the documentation has it: an image and a clip, a checkpoint, portraits, clips, a graph."""
 
 from __future__ import annotations
 

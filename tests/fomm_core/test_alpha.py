@@ -57,7 +57,7 @@ def rendered_of(session: AnimationSession, picture: np.ndarray, **options):
 
 
 def test_alpha_moves_as_the_pixels_do(session) -> None:
-    """The model blends the warped source in: where it shows what is needed, picture and alpha tell of the same flow."""
+    """The model blends the warped source in: where it shows what is needed, image and alpha tell of the same flow."""
     source, rendered = rendered_of(session, cut_out(), background=(0.0, 0.0, 0.0))
     flow_moved = source.network.generator.warp_image(source.alpha, rendered.motion)
     assert (flow_moved - source.alpha).abs().mean() > 0.002  # it does move
@@ -77,7 +77,7 @@ def test_what_is_hidden_never_shows(session) -> None:
 
 
 def test_no_halo_of_the_background(session) -> None:
-    """Over white and over black the networks see other pictures; what is seen of the edge is alike."""
+    """Over white and over black the networks see other images; what is seen of the edge is alike."""
     white, black = (rendered_of(session, cut_out(), background=(level,) * 3)[1] for level in (1.0, 0.0))
     edge = ((white.alpha > 0.15) & (white.alpha < 0.85) & (white.occlusion > 0.9)).expand(-1, 3, -1, -1)
     assert edge.sum() > 300

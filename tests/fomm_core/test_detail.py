@@ -93,7 +93,7 @@ def test_a_source_that_does_not_move_comes_out_as_it_went_in(mode: str, align_co
     # -1 and 1 are the outermost pixels' centres under one convention, and the picture's borders under the other
     flow = identity_flow(2, 64, 64, like=source) * (1.0 if align_corners else 63 / 64)
     made = transfer_detail(frames, Motion(flow), source, align_corners=align_corners, mode=mode)
-    near(made, source.expand(2, -1, -1, -1), 1e-4)  # positions are float32 shares of half a picture
+    near(made, source.expand(2, -1, -1, -1), 1e-4)  # positions are float32 shares of half an image
 
 
 @pytest.mark.parametrize("mode", DETAIL_MODES)

@@ -30,7 +30,7 @@ from fomm_nodes.fomm_core.video import VideoReader, read_image
 from torch import Tensor
 
 OUTSIDE = 0.1
-"""Of the change inside the mouth's part, that of the rest of the picture may be."""
+"""Of the change inside the mouth's part, that of the rest of the image may be."""
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +105,7 @@ def test_the_mouths_of_twelve_portraits_move_alone(session: AnimationSession, fi
 
 
 def a_face(height: int, width: int) -> Face:
-    """A mesh whose outline is a circle, upright in the middle of the picture."""
+    """A mesh whose outline is a circle, upright in the middle of the image."""
     points = torch.full((468, 3), 0.5)
     angles = torch.arange(len(OVAL)) / len(OVAL) * 2 * torch.pi
     points[list(OVAL), 0] = 0.5 + 0.25 * angles.sin()
@@ -135,7 +135,7 @@ def test_without_a_face_there_are_numbers(session: AnimationSession) -> None:
 
 
 def test_masks_name_what_moves_in_them(session: AnimationSession) -> None:
-    """Where a keypoint's part lies, its mask is: the halves of a picture, in another size than the networks'."""
+    """Where a keypoint's part lies, its mask is: the halves of an image, in another size than the networks'."""
     source = prepare_source(session, from_uint8(read_image(ASSETS / "source.png")), size=128)
     left = torch.zeros(2, 50, 70)
     left[0, :, :35], left[1, :, 35:] = 1, 1

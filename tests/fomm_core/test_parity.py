@@ -124,7 +124,7 @@ def test_candidate_motions(case: Case) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("exact", [True, False], ids=["exact", "lowered"])
 def test_the_whole_path(case: Case, mode: str, exact: bool) -> None:
-    """Pictures in, pictures out, as a user runs it: detect, transfer, render, with the plain and the fast networks."""
+    """Pictures in, images out, as a user runs it: detect, transfer, render, with the plain and the fast networks."""
     session = AnimationSession(case.model(), exact=exact, chunk=2)
     source = session.prepare(case.arrays["source"])
     driving = session.detect(case.arrays["driving"])

@@ -111,7 +111,7 @@ def test_a_saved_performance_drives_like_its_video(session: AnimationSession, tm
 
 
 def test_another_picture_is_the_anchor(session: AnimationSession, tmp_path: Path) -> None:
-    """A frame of the clip as a picture is what the frame itself would be; and a single pose moves, too."""
+    """A frame of the clip as an image is what the frame itself would be; and a single pose moves, too."""
     write_image(tmp_path / "pose.png", frames_of(DRIVING)[3])
     saved = {}
     for name, options in {

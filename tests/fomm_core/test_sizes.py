@@ -28,7 +28,7 @@ def session(make) -> AnimationSession:
 
 
 def soft(height: int, width: int) -> Tensor:
-    """A picture without sharp edges, [1, 3, H, W]."""
+    """A image without sharp edges, [1, 3, H, W]."""
     y, x = torch.meshgrid(torch.linspace(0, 3, height), torch.linspace(0, 3, width), indexing="ij")
     return torch.stack([x.sin(), y.cos(), (x + y).sin()])[None] / 4 + 0.5
 
@@ -58,7 +58,7 @@ def test_a_size_that_the_model_takes_is_not_resized(session) -> None:
 @settings(max_examples=40, deadline=None)
 @given(height=st.integers(60, 200), width=st.integers(60, 200), mode=st.sampled_from(FIT_MODES))
 def test_the_aspect_is_kept_however_the_networks_see_it(session, height: int, width: int, mode: FitMode) -> None:
-    """Two resizings blur a little; a stretched picture would be off by far more."""
+    """Two resizings blur a little; a stretched image would be off by far more."""
     picture = soft(120, 90)
     source = prepare_source(session, picture, size=(height, width), mode=mode)
     expected = fit(picture, height, width, mode=mode)

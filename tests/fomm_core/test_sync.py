@@ -90,14 +90,14 @@ def test_a_clip_can_keep_its_own_times(session: AnimationSession, tmp_path: Path
     seen, report = compared(session, clip, tmp_path / f"out.{suffix}", fps="keep")
     assert report.frames == len(FROZEN) + 1  # and once more the last, which is held
     seen.check(seconds=given.seconds, flashes=given.flashes, beeps=given.beeps)
-    within_seconds(seen.seconds, FROZEN[-1] + 0.7, 0.02)  # half of a picture
+    within_seconds(seen.seconds, FROZEN[-1] + 0.7, 0.02)  # half of an image
 
 
 def test_a_gif_keeps_its_delays(session: AnimationSession, tmp_path: Path) -> None:
     clip = write_clip(tmp_path / "a.webp", FROZEN, hold=0.7)
     seen, report = compared(session, clip, tmp_path / "out.gif", fps="keep")
     with VideoReader(clip) as reader:
-        assert report.frames == reader.count() < len(FROZEN)  # Pillow merges equal pictures
+        assert report.frames == reader.count() < len(FROZEN)  # Pillow merges equal images
     seen.check(seconds=measure(clip).seconds, flashes=measure(clip).flashes)
 
 
@@ -179,7 +179,7 @@ def test_the_clips_that_failed(session: AnimationSession, tmp_path: Path, shared
     assert report.fps == rate
     assert abs(report.frames - seconds * rate) <= 1
     given = measure(clip)
-    late = 1.6 if name == "midgop.ts" else 0  # the first picture that can be decoded is held from the beginning on
+    late = 1.6 if name == "midgop.ts" else 0  # the first image that can be decoded is held from the beginning on
     flashes = [0.0 if late and flash == 0 else flash + late for flash in given.flashes]
     beeps = [beep + late for beep in given.beeps if 0 <= beep + late < seconds]
     seen.check(seconds=seconds, flashes=flashes, beeps=beeps)

@@ -110,7 +110,7 @@ def test_local_maps_are_drawn_as_they_act() -> None:
         return int(touched.any(0).sum()), int(touched.any(1).sum())  # width, height
 
     width, height = reach([[1.0, 0.0], [0.0, 1.0]])
-    assert abs(width - height) <= 2  # a circle, though the picture is not square
+    assert abs(width - height) <= 2  # a circle, though the image is not square
     assert abs(width - 2 * 3.5 * 6) <= 9  # the stroke included
     wide, same = reach([[2.0, 0.0], [0.0, 1.0]])
     assert abs(wide - 2 * 3.5 * 6 * 2) <= 9

@@ -153,7 +153,7 @@ def _pictures() -> dict[str, bytes]:
 
 
 def _heics() -> dict[str, bytes]:
-    """One picture; tiles as phones write them, with opacity, a turn and EXIF; ten bits."""
+    """One image; tiles as phones write them, with opacity, a turn and EXIF; ten bits."""
     y, x = np.mgrid[0:48, 0:64]
     soft = np.stack([40 + 2 * x, 30 + 3 * y, 200 - x - y], -1).astype(np.uint8)
     plain, tiled, deep = heic_files.Heic(), heic_files.Heic(), heic_files.Heic()
@@ -225,7 +225,7 @@ def _read_clip(path: Path) -> None:
 def _load_image(path: Path) -> None:
     """As the block of that name does in a batch, which is Pillow alone.
 
-    A small file may rightly be a picture of 64 million pixels, whose three gigabytes are no fault.
+    A small file may rightly be an image of 64 million pixels, whose three gigabytes are no fault.
     """
     setting = SimpleNamespace(limits=Limits(pixels=4_000_000, held=16_000_000))
     host: Any = SimpleNamespace(input_file=lambda name: path, setting=setting)

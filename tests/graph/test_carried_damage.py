@@ -1,4 +1,4 @@
-"""Graphs in pictures and clips that were cut or damaged on their way: found, or refused with a reason."""
+"""Graphs in images and clips that were cut or damaged on their way: found, or refused with a reason."""
 
 from __future__ import annotations
 

@@ -126,7 +126,7 @@ def run(host: FakeHost):
 
 @pytest.fixture(scope="session")
 def portrait() -> torch.Tensor:
-    """IMAGE of one picture, [1, 80, 72, 3]: neither square nor of a size that the model takes."""
+    """IMAGE of one image, [1, 80, 72, 3]: neither square nor of a size that the model takes."""
     rows, columns = torch.meshgrid(torch.linspace(0, 1, 80), torch.linspace(0, 1, 72), indexing="ij")
     disc = ((rows - 0.5) ** 2 + (columns - 0.5) ** 2 < 0.1).float()
     return torch.stack((rows, columns, disc), -1)[None]
@@ -134,5 +134,5 @@ def portrait() -> torch.Tensor:
 
 @pytest.fixture(scope="session")
 def clip(portrait: torch.Tensor) -> torch.Tensor:
-    """IMAGE of five pictures, [5, 80, 72, 3], the portrait rolled sideways."""
+    """IMAGE of five images, [5, 80, 72, 3], the portrait rolled sideways."""
     return torch.cat([portrait.roll(2 * shift, 2) for shift in range(5)])

@@ -5,7 +5,7 @@
     seen.check(seconds=6)                                    # each flash with its beep, each beep, all of the length
 
 Clips happen in a world of which the file records a part: at BEAT, BEAT + 1, ... seconds it flashes and beeps. What is
-measured counts from the first picture that the file shows.
+measured counts from the first image that the file shows.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ import numpy as np
 from PIL import Image
 
 BEAT = 1.0
-"""Seconds of the first flash and beep; the others follow a second apart. All whole rates have a picture then."""
+"""Seconds of the first flash and beep; the others follow a second apart. All whole rates have an image then."""
 LENGTH = 0.15
 """Seconds that a flash and a beep last."""
 PITCH = 1000
 IN_STEP = 0.045
-"""Seconds by which picture and sound may lie apart before viewers notice (ITU-R BT.1359: sound 45 ms early)."""
+"""Seconds by which image and sound may lie apart before viewers notice (ITU-R BT.1359: sound 45 ms early)."""
 FAINT = 1e-3
 """Of brightness from 0 to 255, or loudness from 0 to 1: what varies by less neither flashes nor beeps."""
 SIDE = 64
@@ -51,7 +51,7 @@ def beats(start: float, stop: float) -> list[float]:
 
 
 def lit(time: float) -> bool:
-    """Whether a picture of that time is white."""
+    """Whether an image of that time is white."""
     return (time - BEAT + 1e-6) % 1 < LENGTH and time > BEAT - 1e-6
 
 
@@ -96,13 +96,13 @@ def write_clip(
 ) -> Path:
     """Record the world into a file of the kind that `path` ends in; GIF, WebP and PNG are silent, by Pillow.
 
-    times: of the pictures, rising, in seconds of the world; none for sound alone. hold: seconds that the last one
+    times: of the images, rising, in seconds of the world; none for sound alone. hold: seconds that the last one
         stands; as long as the one before by default.
     video, audio: encoders, by default what is usual in the container; "" for none. options: of the video encoder.
-    fps: for encoders and containers that know no times (AVI, MPEG-4): pictures go to the nearest of its ticks.
-    reordered: store pictures in another order than shown (B-frames).
+    fps: for encoders and containers that know no times (AVI, MPEG-4): images go to the nearest of its ticks.
+    reordered: store images in another order than shown (B-frames).
     rate, layout: of the sound. channel: the only one that beeps; all do by default.
-    sound_start, sound_stop: the part of the world that is heard; as long as the pictures by default.
+    sound_start, sound_stop: the part of the world that is heard; as long as the images by default.
     gaps: packets of sound within these times are missing, as Opus with DTX, or a call with a bad line, leaves them out.
     jitter: seconds by which the times of sound packets stray, evenly to both sides.
     """
@@ -196,7 +196,7 @@ def _sound_packets(
 
 
 def _write_stills(path: Path, times: list[float], hold: float, height: int, width: int) -> Path:
-    """Pillow joins equal pictures that follow each other, and adds their times."""
+    """Pillow joins equal images that follow each other, and adds their times."""
     delays = [
         round(1000 * (following - time)) for time, following in zip(times, [*times[1:], times[-1] + hold], strict=True)
     ]
@@ -207,10 +207,10 @@ def _write_stills(path: Path, times: list[float], hold: float, height: int, widt
 
 @dataclass(frozen=True)
 class Seen:
-    """When a file flashes and beeps, in seconds from its first picture (from 0 in sound alone).
+    """When a file flashes and beeps, in seconds from its first image (from 0 in sound alone).
 
-    seconds: how long its pictures last, the last one included where the file says how long it stands. sound: from when
-    to when there is sound, silence included; None without a track. frames: how many pictures; size: (height, width).
+    seconds: how long its images last, the last one included where the file says how long it stands. sound: from when
+    to when there is sound, silence included; None without a track. frames: how many images; size: (height, width).
     """
 
     flashes: tuple[float, ...]
@@ -230,7 +230,7 @@ class Seen:
         sound_within: float | None = None,
     ) -> None:
         """Assert that flashes and beeps are these, all of them and no other (or just that each flash has its beep), and
-        that pictures last `seconds`, to within a picture's time.
+        that images last `seconds`, to within a picture's time.
 
         sound_within: for the beeps, where they are to be more exact than `within`.
         """
@@ -343,7 +343,7 @@ class _Shown:
 
 
 def _pictures(path: Path, column: tuple[float, float]) -> _Shown:
-    """Time and brightness of each picture, in the middle of the given part of it."""
+    """Time and brightness of each image, in the middle of the given part of it."""
     if path.suffix in STILLS:
         return _stills(path, column)
     times, bright = [], []

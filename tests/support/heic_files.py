@@ -1,4 +1,4 @@
-"""HEIC files made by hand: HEVC pictures from PyAV in the boxes of ISO/IEC 23008-12."""
+"""HEIC files made by hand: HEVC images from PyAV in the boxes of ISO/IEC 23008-12."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def full_box(kind: bytes, *parts: bytes, version: int = 0, flags: int = 0) -> by
 
 
 def hevc(values: np.ndarray, *, ten_bit: bool = False) -> tuple[bytes, bytes]:
-    """(hvcC box, one intra picture as length-prefixed NAL units) of uint8 or uint16 RGB [H, W, 3] with even sides."""
+    """(hvcC box, one intra image as length-prefixed NAL units) of uint8 or uint16 RGB [H, W, 3] with even sides."""
     coder = av.CodecContext.create("libx265", "w")
     coder.height, coder.width = values.shape[:2]
     coder.pix_fmt, coder.time_base = "yuv444p10le" if ten_bit else "yuv444p", Fraction(1, 25)
@@ -78,7 +78,7 @@ class Heic:
         return whole
 
     def alpha(self, of: int, values: np.ndarray) -> None:
-        """Opacity, uint8 [H, W], as an auxiliary picture."""
+        """Opacity, uint8 [H, W], as an auxiliary image."""
         kind = full_box(b"auxC", b"urn:mpeg:mpegB:cicp:systems:auxiliary:alpha\0")
         item = self.picture(np.repeat(values[..., None], 3, -1), kind)
         self.hidden.add(item)

@@ -30,10 +30,10 @@ ONE_STEP = 1
 """Of 8 bits: a value that is rounded twice, or in two ways, may come out at the next step."""
 
 PICTURE = 1.0
-"""From black to white in float pictures."""
+"""From black to white in float images."""
 
 HALF_SIDE = 1.0
-"""From the middle of a picture to its edge, in coordinates from -1 to 1."""
+"""From the middle of an image to its edge, in coordinates from -1 to 1."""
 
 
 def near(got: Any, expected: Any, part: float = ROUNDING, *, of: float | None = None, about: str = "") -> None:
@@ -56,14 +56,14 @@ def near(got: Any, expected: Any, part: float = ROUNDING, *, of: float | None = 
 
 
 def steps_near(got: Any, expected: Any, steps: float) -> None:
-    """Asserts that pictures in 8 bits are at most so many of their 255 steps apart (HALF_STEP, or a codec's loss)."""
+    """Asserts that images in 8 bits are at most so many of their 255 steps apart (HALF_STEP, or a codec's loss)."""
     near(got, expected, steps / 255, of=255)
 
 
 def within_seconds(got: Any, expected: Any, seconds: float) -> None:
     """Asserts that times in seconds, one or as many as expected, are at most so many seconds apart.
 
-    Absolute on purpose: a container's tick, a packet or a picture lasts as long after an hour as at the beginning.
+    Absolute on purpose: a container's tick, a packet or an image lasts as long after an hour as at the beginning.
     """
     near(got, expected, seconds, of=1)
 

@@ -1,4 +1,4 @@
-"""Wide pictures with a face somewhere in them."""
+"""Wide images with a face somewhere in them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 
 
 def ground(height: int, width: int) -> np.ndarray:
-    """A smooth picture of nothing."""
+    """A smooth image of nothing."""
     y, x = np.mgrid[0:height, 0:width]
     waves = np.stack([120 + 40 * np.sin(x / 50), 130 + 40 * np.cos(y / 40), 140 + 0 * x], -1)
     return waves.clip(0, 255).astype(np.uint8)

@@ -53,7 +53,7 @@ def test_jitter_is_heard_as_it_is(tmp_path):
 
 
 def test_a_column_of_the_picture(tmp_path):
-    """Columns of other brightness: a picture three times as wide flashes in each."""
+    """Columns of other brightness: an image three times as wide flashes in each."""
     path = write_clip(tmp_path / "a.mp4", steady(2, 25), width=192)
     for third in range(3):
         measure(path, (third / 3, (third + 1) / 3)).check(flashes=[1], beeps=[1], within=EXACT)

@@ -180,7 +180,7 @@ def test_a_hole_is_filled_as_smoothly_as_it_can_be() -> None:
     picture = np.dstack([2 * x, 3 * y, x + y]).astype(np.float32)
     hole = np.zeros((20, 30), bool)
     hole[4:15, 6:22] = True
-    near(eyes.filled(np.where(hole[..., None], 255, picture), hole), picture, 1e-4)  # float32 holds the picture
+    near(eyes.filled(np.where(hole[..., None], 255, picture), hole), picture, 1e-4)  # float32 holds the image
 
 
 # Tracks

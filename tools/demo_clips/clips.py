@@ -129,7 +129,7 @@ class Folder:
 
 
 def reduced(picture: Pixels, side: int) -> Pixels:
-    """A square picture at a smaller size, averaged."""
+    """A square image at a smaller size, averaged."""
     import cv2
 
     return np.asarray(cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA), np.uint8)

@@ -26,7 +26,7 @@ RAISE = 0.06
 
 
 def shown_files(folders: Sequence[Path], seed: int) -> list[Path]:
-    """The template pictures and animations that are used, each name once, in an order that the seed decides."""
+    """The template images and animations that are used, each name once, in an order that the seed decides."""
     found = [path for folder in folders for path in sorted(folder.glob("*.*"))]
     by_name = {path.name: path for path in found if path.name not in LOOKS_LIKE_A_FILM}
     return [by_name[name] for name in sorted(by_name, key=lambda name: seed_at(seed, "order", name))]
@@ -73,7 +73,7 @@ class Crop:
         return Take([reduced(frame[top : top + side, left : left + side], self.size) for frame in read])
 
     def square(self) -> tuple[int, int, int]:
-        """(left, top, side) in pixels: one square for all frames, inside the picture."""
+        """(left, top, side) in pixels: one square for all frames, inside the image."""
         flat = self.track.landmarks[self.start : self.stop, :, :2]
         low, high = flat.min((0, 1)), flat.max((0, 1))
         return square_around(low, high, MARGIN * float((high - low).max()), self.track.size, RAISE)

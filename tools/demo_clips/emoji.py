@@ -64,6 +64,6 @@ def background(height: int, width: int, rng: np.random.Generator) -> npt.NDArray
 
 
 def over(picture: Pixels, behind: npt.NDArray[np.float32]) -> Pixels:
-    """An RGBA picture [height, width, 4], alpha not multiplied in, laid over an opaque one."""
+    """An RGBA image [height, width, 4], alpha not multiplied in, laid over an opaque one."""
     alpha = picture[..., 3:].astype(np.float32) / 255
     return np.rint(picture[..., :3] * alpha + behind * (1 - alpha)).astype(np.uint8)

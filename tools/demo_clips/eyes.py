@@ -1,4 +1,4 @@
-"""Eyes of a still that shut and look around: painted into the picture, which the mesh then carries along."""
+"""Eyes of a still that shut and look around: painted into the image, which the mesh then carries along."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ FARTHEST_GAZE = (0.14, 0.05)
 
 
 class Eye:
-    """One eye of a picture [H, W, 3 or 4] with values up to 255. contour: [16, 2] in its pixels, as in `LIDS`.
+    """One eye of an image [H, W, 3 or 4] with values up to 255. contour: [16, 2] in its pixels, as in `LIDS`.
 
     It is looked at in its own coordinates: along from the outer corner (0) to the inner one (1), and across, downwards,
     in the same unit.
@@ -63,7 +63,7 @@ class Eye:
         return bool(self.width >= 6 and min(self._picture.shape[:2]) >= 6)
 
     def painted(self, shut: float, gaze: Sequence[float]) -> Floats:
-        """Its part of the picture [h, w, 3]: shut from 0 to 1, looking right and down by widths of the eye."""
+        """Its part of the image [h, w, 3]: shut from 0 to 1, looking right and down by widths of the eye."""
         shown = self._looking(gaze)
         shut = float(np.clip(shut, 0, 1))
         if shut <= 0.01:
@@ -134,7 +134,7 @@ class Eye:
 
 
 def filled(picture: Floats, hole: npt.NDArray[np.bool_]) -> Floats:
-    """The picture with a hole filled in: what lies inside is the mean of its neighbours everywhere."""
+    """The image with a hole filled in: what lies inside is the mean of its neighbours everywhere."""
     from scipy.sparse import coo_matrix, identity
     from scipy.sparse.linalg import spsolve
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float32]
 LANDMARKS = 468
 LEAST_SCORE = 0.6
-"""Of a face in moving pictures, below which it is not taken for one."""
+"""Of a face in moving images, below which it is not taken for one."""
 BOX_TO_REGION = 1.5
 """Side of the square that landmarks are looked for in, against the longer side of the face."""
 _DETECTOR_SIDE, _MESH_SIDE, _MASK_SIDE = 256, 192, 256
@@ -77,7 +77,7 @@ class Face:
 
 
 def square_around(low: Floats, high: Floats, side: float, size: tuple[int, int], raised: float) -> tuple[int, int, int]:
-    """(left, top, side) of a square around a box, `raised` by a share of the box's height, inside a picture of `size`
+    """(left, top, side) of a square around a box, `raised` by a share of the box's height, inside an image of `size`
     (height, width), and smaller than asked for where that has no more room.
     """
     height, width = size
@@ -96,7 +96,7 @@ class FaceFinder:
         self._anchors = _anchors()
 
     def detect(self, picture: Pixels, least: float = 0.5) -> list[Detection]:
-        """The faces in a picture [height, width, 3], the surest first."""
+        """The faces in an image [height, width, 3], the surest first."""
         import cv2
 
         height, width = picture.shape[:2]
@@ -200,7 +200,7 @@ def _apart(one: Region, other: Region) -> bool:
 
 
 def _to_crop(region: Region, side: int) -> npt.NDArray[np.float64]:
-    """[2, 3]: from the picture to an upright crop of the region."""
+    """[2, 3]: from the image to an upright crop of the region."""
     scale = side / region.side
     cosine, sine = scale * np.cos(region.angle), scale * np.sin(region.angle)
     turn = np.array([[cosine, sine], [-sine, cosine]])

@@ -1,6 +1,6 @@
 """A head in space: its pose from landmarks, and its motion from a track of them.
 
-In a head's own coordinates the unit is the width of the face, x grows to the right of the picture, y down and z away
+In a head's own coordinates the unit is the width of the face, x grows to the right of the image, y down and z away
 from the viewer, and the origin lies inside the head.
 """
 
@@ -52,15 +52,15 @@ class Pose:
         return cls(scale, rotation, mean - scale * rotation @ middle)
 
     def to_picture(self, points: Doubles) -> Doubles:
-        """[n, 3] of the head in the picture."""
+        """[n, 3] of the head in the image."""
         return self.scale * points @ self.rotation.T + self.shift
 
     def to_head(self, points: Doubles) -> Doubles:
-        """[n, 3] of the picture in the head."""
+        """[n, 3] of the image in the head."""
         return (points - self.shift) @ self.rotation / self.scale
 
     def moved(self, turn: Doubles, shift: Doubles, scale: float) -> Pose:
-        """Turned by a rotation vector (radians) in the picture, shifted by widths of the face, and scaled."""
+        """Turned by a rotation vector (radians) in the image, shifted by widths of the face, and scaled."""
         from scipy.spatial.transform import Rotation
 
         rotation = Rotation.from_rotvec(turn).as_matrix() @ self.rotation

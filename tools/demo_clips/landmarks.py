@@ -2,7 +2,7 @@
 
 FOREHEAD, CHIN = 10, 152
 LEFT, RIGHT = 234, 454
-"""Beside the ears; "left" is left in the picture of a face that looks at the viewer."""
+"""Beside the ears; "left" is left in the image of a face that looks at the viewer."""
 
 OVAL = (
     *(10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377),
@@ -36,7 +36,7 @@ LIDS = (
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 466, 388, 387, 386, 385, 384, 398),
 )
 """The contour of each eye as the eye network orders it: outer corner, lower lid, inner corner, upper lid, both lids
-from the outer corner to the inner one. The eye at the left of the picture comes first.
+from the outer corner to the inner one. The eye at the left of the image comes first.
 """
 AROUND_EYES = (
     (

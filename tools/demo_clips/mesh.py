@@ -22,7 +22,7 @@ class Mesh:
     triangles: npt.NDArray[np.int32]
 
     def lookup(self, points: Doubles, size: tuple[int, int]) -> npt.NDArray[np.float32]:
-        """Where each pixel of a picture (height, width) comes from in the texture, [height, width, 2], with the
+        """Where each pixel of an image (height, width) comes from in the texture, [height, width, 2], with the
         points moved to [n, 3] (x, y in pixels, z away from the viewer); -1 where no triangle covers it.
 
         Triangles are painted from far to near. Each pixel then has its own affine map, held to its triangle's part of
@@ -57,7 +57,7 @@ def paint(triangles: Doubles, size: tuple[int, int]) -> npt.NDArray[np.int32]:
 
 
 def textured(texture: npt.NDArray[np.float32], lookup: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """The texture [H, W, 4] as a picture; the last channel (opacity, 0 to 1) is 0 where nothing is covered."""
+    """The texture [H, W, 4] as an image; the last channel (opacity, 0 to 1) is 0 where nothing is covered."""
     drawn = cv2.remap(texture, lookup[..., 0], lookup[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     drawn[lookup[..., 0] < 0, 3] = 0
     return np.asarray(drawn, np.float32)

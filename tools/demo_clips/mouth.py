@@ -72,7 +72,7 @@ def _light(skin: tuple[float, float, float], strength: float) -> tuple[float, fl
 
 
 class Inside:
-    """The inside of one mouth. shown: what the picture itself shows between the lips, [h, w, 4] on the canvas, its last
+    """The inside of one mouth. shown: what the image itself shows between the lips, [h, w, 4] on the canvas, its last
     channel in 0..1, and how far its lower edge goes with the jaw, 0 to 1; None where lips are shut.
     """
 
@@ -130,7 +130,7 @@ class Inside:
         return np.dstack([colour, inside]).astype(np.float32)
 
     def _own(self, drop: float) -> Floats:
-        """What the picture showed, its lower part moved with the jaw as far as it goes."""
+        """What the image showed, its lower part moved with the jaw as far as it goes."""
         assert self._shown is not None
         shown, follows = self._shown
         covered = np.flatnonzero(shown[..., 3].max(1) > 0.3)

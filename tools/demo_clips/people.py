@@ -1,4 +1,4 @@
-"""Who is seen in a file: templates show the same pictures again, as they are, edited, or come alive."""
+"""Who is seen in a file: templates show the same images again, as they are, edited, or come alive."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .clips import Pixels
 from .faces import LEAST_SCORE, Face, FaceFinder, Floats
 
 SIDE = 24
-"""Of the small grey picture of a face that faces are compared by."""
+"""Of the small grey image of a face that faces are compared by."""
 EYES_APART = 0.3
 """Of its width."""
 SAME = 0.9
-"""Correlation from which two pictures count as the same face, edited perhaps."""
+"""Correlation from which two images count as the same face, edited perhaps."""
 
 
 def identities(files: Sequence[Path], signatures: Floats) -> dict[str, str]:

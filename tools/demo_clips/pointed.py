@@ -22,7 +22,7 @@ from .verify import followed
 
 
 def seen_points(face: Face) -> Floats | None:
-    """[64, 2] in pixels of the picture, edge-aligned; None where the eyes were not looked at."""
+    """[64, 2] in pixels of the image, edge-aligned; None where the eyes were not looked at."""
     if face.lids is None or face.irises is None:
         return None
     mouth, lids, irises = face.points[list(MOUTH), :2], face.lids[:, :16, :2], face.irises[..., :2]

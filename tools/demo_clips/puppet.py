@@ -22,9 +22,9 @@ from .skin import Skin
 from .topology import Triangles
 
 BORDER = 0.4
-"""Mirrored picture around the texture, against its side."""
+"""Mirrored image around the texture, against its side."""
 SHOWS_INSIDE = 0.05
-"""Gap between the lips over the mouth's width from which the picture shows what lies between."""
+"""Gap between the lips over the mouth's width from which the image shows what lies between."""
 FOLLOWS_JAW = (0.3, 0.5)
 """The same, from where the lower part of that begins to follow the jaw to where it follows it fully."""
 NARROWEST_EYE = 0.004
@@ -36,7 +36,7 @@ _COLUMNS = 9
 
 @dataclass(frozen=True)
 class Camera:
-    """zoom: 1 or more; x, y: where in the room that this leaves the picture lies (0..1); sway: how far the background
+    """zoom: 1 or more; x, y: where in the room that this leaves the image lies (0..1); sway: how far the background
     is moved, [2] against the picture's side.
     """
 
@@ -48,7 +48,7 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """A picture [side, side, 3] of one person, and what is known of it, in its pixels, whose centres are whole numbers.
+    """A image [side, side, 3] of one person, and what is known of it, in its pixels, whose centres are whole numbers.
 
     landmarks: [468, 3], the lids among them as the eye network sees them. irises: [2, 5, 2]. mask: [side, side] in
     0..1, the person. eyes_seen: the left one and the right one; hidden eyes are left as they are.
@@ -148,7 +148,7 @@ class Puppet:
         part += (drawn[..., :3] - part) * drawn[..., 3:]
 
     def _between_lips(self, picture: Pixels) -> tuple[Floats, float] | None:
-        """What the picture shows between the lips, on the canvas (see `Inside`)."""
+        """What the image shows between the lips, on the canvas (see `Inside`)."""
         ratio = self.rig.gap / self.rig.width
         if ratio < SHOWS_INSIDE:
             return None

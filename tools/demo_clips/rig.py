@@ -36,7 +36,7 @@ class Expression:
     mouth: the gap between the lips over the mouth's width, from 0 to about 0.8.
     width: lips from rounded, -1, to spread, 1. smile: of the corners, 0 to 1. raised, dropped: the upper and the lower
     lip by itself, 0 to 1. tongue: its height in the mouth, 0 to 1.
-    lids: how far each eye is shut, 0 to 1, the left one in the picture first. gaze: right and down, in widths of the
+    lids: how far each eye is shut, 0 to 1, the left one in the image first. gaze: right and down, in widths of the
     eye. brows: each up, -1 to 1.
     """
 
@@ -51,7 +51,7 @@ class Expression:
     brows: tuple[float, float] = (0.0, 0.0)
 
     def mirrored(self) -> Expression:
-        """Of the picture seen in a mirror."""
+        """Of the image seen in a mirror."""
         return replace(self, lids=self.lids[::-1], brows=self.brows[::-1], gaze=(-self.gaze[0], self.gaze[1]))
 
 

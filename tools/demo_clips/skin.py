@@ -20,15 +20,15 @@ RINGS_CARRY = (0.55, 0.22, 0.06, 0.0)
 RING_DEPTH, RING_DEPTH_BELOW = 0.55, 0.35
 """How fast the rings go back with their size, in widths of the face; below the face, and elsewhere."""
 STEEPEST = 1.5
-"""Of depth against distance in the picture, so that turning by less than atan(1 / 1.5) = 34 degrees folds little."""
+"""Of depth against distance in the image, so that turning by less than atan(1 / 1.5) = 34 degrees folds little."""
 OUTERMOST_FOLLOWS = 0.9
 GRID, GRID_REACH, GRID_GAP = 13, 0.3, 0.06
-"""Points that stay: so many in a row, so far beyond the picture, so far from the rings, against its side."""
+"""Points that stay: so many in a row, so far beyond the image, so far from the rings, against its side."""
 
 
 @dataclass(frozen=True)
 class Skin:
-    """rest: [n, 3] points in the picture, the landmarks first; follows: [n] in 0..1, how far each goes with the head.
+    """rest: [n, 3] points in the image, the landmarks first; follows: [n] in 0..1, how far each goes with the head.
     carried: [n] numbers of the landmarks whose moves in the face points go with, and carry: [n] how far.
     triangles: [m, 3], those of the face first.
     """
@@ -41,7 +41,7 @@ class Skin:
 
     @classmethod
     def over(cls, pose: Pose, shape: Doubles, side: int, face: Triangles) -> Skin:
-        """The mesh of a face of this shape, [468, 3] in the head's coordinates, in a square picture."""
+        """The mesh of a face of this shape, [468, 3] in the head's coordinates, in a square image."""
         outline = shape[list(OVAL)]
         middle = outline.mean(0)
         width = float(np.linalg.norm(shape[RIGHT] - shape[LEFT]))
@@ -65,7 +65,7 @@ class Skin:
         return cls(rest, np.concatenate([*follows, np.zeros(len(resting))]), carried, carry, triangles)
 
     def moved(self, pose: Pose, in_head: Doubles, moves: Doubles) -> Doubles:
-        """The points [n, 3] in the picture. in_head: `rest` in the head's coordinates; moves: [468, 3] in the face."""
+        """The points [n, 3] in the image. in_head: `rest` in the head's coordinates; moves: [468, 3] in the face."""
         head = in_head + self.carry[:, None] * moves[self.carried]
         follows = self.follows[:, None]
         sinks = (head - in_head) * (1 - follows) * pose.scale  # also what does not follow the head goes with the chin

@@ -38,7 +38,7 @@ FARTHEST_LIDS = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Still:
-    """A picture that may show one large face, looked at when first needed. seed: decides how loosely it is cut."""
+    """A image that may show one large face, looked at when first needed. seed: decides how loosely it is cut."""
 
     path: Path
     tracker: Tracker
@@ -96,7 +96,7 @@ def with_lids(picture: Pixels, face: MeasuredFace, mask: Floats) -> Portrait | N
 
 
 def cut_out(picture: Pixels, face: Face, crop: float) -> Pixels | None:
-    """A square around the face, inside the picture, scaled to `PUPPET_SIDE` pixels; None where there is no room."""
+    """A square around the face, inside the image, scaled to `PUPPET_SIDE` pixels; None where there is no room."""
     size = (picture.shape[0], picture.shape[1])
     low, high = face.box
     left, top, side = square_around(low, high, crop * face.extent, size, RAISE)

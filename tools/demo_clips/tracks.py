@@ -20,7 +20,7 @@ from .topology import FILE, Triangles, face_triangles
 
 FEWEST_FRAMES = 16
 PROBES, PROBES_WITH_FACE, LEAST_PROBE_SHARE = 6, 4, 0.2
-"""Of six frames spread over a clip, four have to show a face of a fifth of the picture."""
+"""Of six frames spread over a clip, four have to show a face of a fifth of the image."""
 SCENE_CHANGE = 28
 """Mean difference, in 8-bit steps, of two successive frames as thumbnails."""
 LARGEST_JUMP = 0.12

@@ -26,7 +26,7 @@ class Augmentation:
 
     time_flip: source and driving change places. horizontal_flip: mirrored. brightness, contrast, saturation: factors.
     hue: shift in radians. rotation: in radians. zoom: enlargement. shift: (x, y) in -1..1, of the way that the enlarged
-    (or reduced) picture can be moved without leaving (or within) the frame. blur: standard deviation in pixels.
+    (or reduced) image can be moved without leaving (or within) the frame. blur: standard deviation in pixels.
     """
 
     time_flip: bool
@@ -97,7 +97,7 @@ def augment_points(points: Tensor, augmentations: list[Augmentation], size: tupl
 
 
 def _recoloured(pairs: Tensor, augmentations: list[Augmentation], config: AugmentationConfig) -> Tensor:
-    """The two frames stand one below the other, so that they count as one picture."""
+    """The two frames stand one below the other, so that they count as one image."""
     pictures = rearrange(pairs, "n t c h w -> n c (t h) w")
     for name, change in (
         ("brightness", enhance.adjust_brightness_accumulative),
@@ -112,7 +112,7 @@ def _recoloured(pairs: Tensor, augmentations: list[Augmentation], config: Augmen
 
 
 def turned_hue(pictures: Tensor, angles: Tensor) -> Tensor:
-    """Hues of RGB pictures [n, 3, H, W] turned by angles [n] in radians; value and saturation stay.
+    """Hues of RGB images [n, 3, H, W] turned by angles [n] in radians; value and saturation stay.
 
     The same function as `kornia.enhance.adjust_hue`, in less than half the time: HSV is never written out.
     """
@@ -141,7 +141,7 @@ def _blurred(pairs: Tensor, augmentations: list[Augmentation], config: Augmentat
 
 
 def _flow(augmentations: list[Augmentation], height: int, width: int, *, like: Tensor) -> Tensor:
-    """Where each pixel of the varied picture is taken from, [n, H, W, 2]: turned about the centre, in square pixels."""
+    """Where each pixel of the varied image is taken from, [n, H, W, 2]: turned about the centre, in square pixels."""
     half = torch.tensor([max(width - 1, 1), max(height - 1, 1)]).to(like) / 2
     x, y = (coordinate_grid(height, width, like=like) * half).unbind(-1)  # [H, W], pixels from the centre
     cosine = _column(x, [math.cos(a.rotation) / a.zoom for a in augmentations], x.dtype)
@@ -151,7 +151,7 @@ def _flow(augmentations: list[Augmentation], height: int, width: int, *, like: T
 
 
 def _room(augmentations: list[Augmentation], *, like: Tensor) -> Tensor:
-    """How far the picture is moved, [n, 2]."""
+    """How far the image is moved, [n, 2]."""
     return torch.tensor([[way * abs(1 - 1 / a.zoom) for way in a.shift] for a in augmentations]).to(like)
 
 

@@ -123,7 +123,7 @@ class VideoClip(Clip):
 
 @dataclass(frozen=True, eq=False)
 class StillsClip(Clip):
-    """A folder of pictures, one for each frame; they may differ in size."""
+    """A folder of images, one for each frame; they may differ in size."""
 
     paths: tuple[Path, ...]
 

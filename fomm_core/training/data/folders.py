@@ -1,4 +1,4 @@
-"""Data sets as folders: videos, animations and folders of pictures, found and divided into training and test."""
+"""Data sets as folders: videos, animations and folders of images, found and divided into training and test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .clips import FEWEST_FRAMES, Clip, ClipSet, Label, LeftOut, StillsClip, Vid
 
 Split = Literal["train", "test", "all"]
 Found: TypeAlias = tuple[Path, tuple[Path, ...]]
-"""Something that looks like a clip: its path, and its pictures where that is a folder of them."""
+"""Something that looks like a clip: its path, and its images where that is a folder of them."""
 
 VIDEO_SUFFIXES = (
     *(".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".gif", ".apng", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"),
@@ -37,7 +37,7 @@ def find_clips(
 ) -> ClipSet:
     """The clips in a folder and all below it, in the order of their names; or the clip in a file.
 
-    A clip is a video, a GIF, animated PNG (.apng) or animated WebP, or a folder that holds pictures and no video. What
+    A clip is a video, a GIF, animated PNG (.apng) or animated WebP, or a folder that holds images and no video. What
     stands before a `#` in its name (`id10280#NXjT3732Ekg.mp4`) is its identity, else the whole name is one. Its group
     is the first folder on the way to it.
 

@@ -1,8 +1,8 @@
 """Where mouth and eyes are in each frame of a clip, in a small file beside it: `a.mp4` has `a.points.safetensors`.
 
 The file holds two arrays: `size`, int64 [2], the clip's height and width; and `points`, float32 [frames, 64, 2]: x and
-y in pixels of the clip, edge-aligned (a pixel's centre is at + 0.5). They may lie outside of the picture. "Left" is
-left in the picture.
+y in pixels of the clip, edge-aligned (a pixel's centre is at + 0.5). They may lie outside of the image. "Left" is
+left in the image.
 
 0, 1     corners of the mouth, left and right, on the outer edge of the lips
 2-12     inner edge of the upper lip from the left corner to the right one
@@ -37,7 +37,7 @@ Points = npt.NDArray[np.float32]
 
 MOUTH, EYES = slice(0, 22), (slice(22, 38), slice(38, 54))
 MIRRORED = (1, 0, *range(12, 1, -1), *range(21, 12, -1), *range(38, 54), *range(22, 38), *range(59, 64), *range(54, 59))
-"""Which point takes the place of each where the picture is seen in a mirror."""
+"""Which point takes the place of each where the image is seen in a mirror."""
 UPPER_LIP, LOWER_LIP, CORNERS = 7, 17, (0, 1)
 LIDS = ((22, 26, 30, 34), (38, 42, 46, 50))
 """Of each eye: outer corner, middle of the lower lid, inner corner, middle of the upper lid."""
@@ -97,7 +97,7 @@ def openings(points: Points) -> npt.NDArray[np.float64]:
 
 
 def fitted(points: Points, size: tuple[int, int], to: tuple[int, int]) -> Points:
-    """Points in pixels of pictures of `size`, in -1..1 of what is cut from their middle to fill `to` (height, width).
+    """Points in pixels of images of `size`, in -1..1 of what is cut from their middle to fill `to` (height, width).
 
     -1 and 1 are the centres of the first and last pixels, as in `geometry.coordinate_grid`.
     """

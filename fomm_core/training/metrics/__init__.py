@@ -1,4 +1,4 @@
-"""How near a picture comes to the one it should be: by pixels, by features, and by the face in it."""
+"""How near an image comes to the one it should be: by pixels, by features, and by the face in it."""
 
 from .acting import Acting
 from .base import Column, Metric, MetricMissing

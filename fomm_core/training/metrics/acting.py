@@ -29,9 +29,9 @@ NEAR = 2
 
 @dataclass(frozen=True, eq=False)
 class Acted:
-    """What is seen of the largest face of n pictures, NaN where there is none.
+    """What is seen of the largest face of n images, NaN where there is none.
 
-    mesh: [n, 468, 2] in pixels of a picture of 256. mouth: [n]; eyes: [n], the mean of both; openings as in `Face`.
+    mesh: [n, 468, 2] in pixels of an image of 256. mouth: [n]; eyes: [n], the mean of both; openings as in `Face`.
     """
 
     mesh: Tensor
@@ -48,7 +48,7 @@ class Acting(Metric):
     """Compares what mouth and eyes do with what they should do.
 
     mouth, eyes: mean absolute difference of their openings, as shares of their widths. akd_mesh: the same of the
-    coordinates of 468 landmarks, in pixels of a picture of 256; turned heads count too, which dlib does not find.
+    coordinates of 468 landmarks, in pixels of an image of 256; turned heads count too, which dlib does not find.
     Over each clip: mouth_r, mouth_slope: correlation with the true opening, and how strongly it is followed (1 is as
     far as in the truth), where the true mouth moves; blinks: the share of the true clip's blinks that the result shows
     within two frames; false_blinks: the share of the result's that the true clip does not.

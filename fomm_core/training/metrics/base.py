@@ -27,7 +27,7 @@ class Column:
 
 
 class Metric(ABC):
-    """Compares pictures in two steps, so that what does not change (the truth, a still) is looked at once only.
+    """Compares images in two steps, so that what does not change (the truth, a still) is looked at once only.
 
     of_clips: whether there are figures of whole clips besides, for which all that `look` gave is kept until its end.
     """
@@ -37,13 +37,13 @@ class Metric(ABC):
 
     @abstractmethod
     def look(self, pictures: Tensor) -> Any:
-        """What `compare` needs of pictures [n, 3, H, W] in 0..1."""
+        """What `compare` needs of images [n, 3, H, W] in 0..1."""
 
     @abstractmethod
     def compare(self, result: Any, truth: Any) -> dict[str, Tensor]:
         """For each column of single frames a float32 [n] on the CPU, NaN where it has nothing to say.
 
-        result: `look` of n pictures, or of one that stands for all. truth: `look` of n pictures.
+        result: `look` of n images, or of one that stands for all. truth: `look` of n images.
         """
 
     def over(self, result: Sequence[Any], truth: Sequence[Any]) -> dict[str, Tensor]:

@@ -25,18 +25,18 @@ IDENTITY = "dlib_face_recognition_resnet_model_v1.dat"
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """The largest face of a picture. landmarks: [68, 2] pixels (x, y). identity: [128], near for the same person."""
+    """The largest face of an image. landmarks: [68, 2] pixels (x, y). identity: [128], near for the same person."""
 
     landmarks: np.ndarray
     identity: np.ndarray
 
 
 class Faces(Metric):
-    """Compares the largest face of each picture with the one that should be there.
+    """Compares the largest face of each image with the one that should be there.
 
-    akd: average keypoint distance, the mean absolute difference of the coordinates of 68 landmarks, in pixels of a
-    picture of 256. mkr: missing keypoint rate, the share of pictures whose face is not found any more. aed: average
-    Euclidean distance of a 128-dimensional identity embedding. Pictures whose true frame shows no face count nowhere;
+    akd: average keypoint distance, the mean absolute difference of the coordinates of 68 landmarks, in pixels of an
+    image of 256. mkr: missing keypoint rate, the share of images whose face is not found any more. aed: average
+    Euclidean distance of a 128-dimensional identity embedding. Images whose true frame shows no face count nowhere;
     akd and aed need a face in both.
 
     The paper used other detectors and embeddings: compare only figures that were taken with the same.
@@ -61,7 +61,7 @@ class Faces(Metric):
         self._describe: Any = dlib.face_recognition_model_v1(str(folder / IDENTITY))
 
     def look(self, pictures: Tensor) -> list[Face | None]:
-        """The largest face of each picture; None where there is none."""
+        """The largest face of each image; None where there is none."""
         height, width = pictures.shape[-2:]
         scale = SIDE / min(height, width)
         size = (round(height * scale), round(width * scale))

@@ -20,7 +20,7 @@ SMALLEST = 1e-10
 class PerceptualDistance(Metric):
     """lpips: distance of AlexNet features, weighted by what people found different.
 
-    The network is LPIPS's AlexNet, begun at stride 1 and blurred before each reduction, so that a picture that moves by
+    The network is LPIPS's AlexNet, begun at stride 1 and blurred before each reduction, so that an image that moves by
     a pixel is not another one. Its figures are not those of LPIPS proper: compare only like with like.
 
     Raises MetricMissing where the package is not installed. Its weights alone are read, none of its code is run.

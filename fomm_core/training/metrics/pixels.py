@@ -11,7 +11,7 @@ from torch import Tensor
 from .base import Column, Metric
 
 HIGHEST_PSNR = 100.0
-"""Decibels of pictures that are equal."""
+"""Decibels of images that are equal."""
 WINDOW = 11
 
 
@@ -19,7 +19,7 @@ class PixelDistance(Metric):
     """Pixel by pixel, over all channels.
 
     l1: mean absolute difference, 0..1. psnr: in decibels, at most 100. ssim: structural similarity (Wang et al. 2004:
-    11x11 gaussian window of sigma 1.5, without the border), mean over channels; NaN for pictures smaller than that.
+    11x11 gaussian window of sigma 1.5, without the border), mean over channels; NaN for images smaller than that.
     """
 
     columns: ClassVar[tuple[Column, ...]] = (
@@ -29,7 +29,7 @@ class PixelDistance(Metric):
     )
 
     def look(self, pictures: Tensor) -> Tensor:
-        """The pictures."""
+        """The images."""
         return pictures.float()
 
     def compare(self, result: Tensor, truth: Tensor) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ class Settings:
     """How workers are started.
 
     python: the program. inputs, models: folders that graphs read in. device: 'auto', 'cpu', 'cuda', ... server: address
-    of a ComfyUI that runs the graphs instead. shown: a folder for pictures to look at; None for a passing one.
+    of a ComfyUI that runs the graphs instead. shown: a folder for images to look at; None for a passing one.
     start_seconds, silent_seconds, cancel_seconds: how long a worker may take to start, be silent, and follow a cancel
     before it is given up.
     """
@@ -52,7 +52,7 @@ class Settings:
 class Progress:
     """How far a job is: `done` of `total` steps (0 where nobody knows) of the node with the title `node`.
 
-    preview: a picture file of the work as it goes, written anew over and over.
+    preview: an image file of the work as it goes, written anew over and over.
     """
 
     node: str = ""

@@ -15,9 +15,9 @@ COLUMN = 300
 
 
 def bring_in(scene: Any, name: str, files: Sequence[Path], start: int, mark: str) -> Any:
-    """An Image node for numbered pictures, the first of them shown at frame `start`; returns it.
+    """An Image node for numbered images, the first of them shown at frame `start`; returns it.
 
-    mark: tells the pictures of this name apart from others'; the node that an earlier run made is used again.
+    mark: tells the images of this name apart from others'; the node that an earlier run made is used again.
     """
     tree = compositor_tree(scene)
     node = next((node for node in tree.nodes if node.get(MARK) == f"{mark} {name}"), None)
@@ -35,7 +35,7 @@ def bring_in(scene: Any, name: str, files: Sequence[Path], start: int, mark: str
 
 
 def compositor_tree(scene: Any) -> Any:
-    """The scene's compositor tree; a new one passes the rendered picture on."""
+    """The scene's compositor tree; a new one passes the rendered image on."""
     if bpy.app.version < (5, 0):
         scene.use_nodes = True
         return scene.node_tree

@@ -203,7 +203,7 @@ class RunsGraph:
         self._leave(context)
 
     def _show(self, context: Any) -> None:
-        """The picture at work, when there is a new one."""
+        """The image at work, when there is a new one."""
         told = self._run.handle.progress if self._run.handle else None
         if told is not None and told.preview is not None and told != self._shown and told.preview.is_file():
             self._shown = told

@@ -1,4 +1,4 @@
-"""What a run made, as Blender's own data: pictures and clips in the image editor, and on the nodes that made them."""
+"""What a run made, as Blender's own data: images and clips in the image editor, and on the nodes that made them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PREVIEW = "First Order Motion preview"
 
 
 def load_results(tree: Any, files: Iterable[Made]) -> list[Any]:
-    """Images for all pictures and clips that a tree made; several pictures of one node become a sequence. The tree may
+    """Images for all images and clips that a tree made; several images of one node become a sequence. The tree may
     be gone (None) by now. Returns them.
     """
     groups: dict[tuple[str, str], list[Made]] = {}
@@ -61,7 +61,7 @@ def _image(members: list[Made], node: Any) -> Any:
     path = str(members[0].path)
     old = result_of(node) if node is not None else None
     if old is not None and members[0].shown:
-        old.filepath = path  # the picture that the editor shows changes in place
+        old.filepath = path  # the image that the editor shows changes in place
         image = old
     else:
         image = bpy.data.images.load(path, check_existing=True)
@@ -77,7 +77,7 @@ def _image(members: list[Made], node: Any) -> Any:
 
 
 def show_preview(path: Path, context: Any) -> None:
-    """Show the picture at work where an image editor is empty or shows one of ours."""
+    """Show the image at work where an image editor is empty or shows one of ours."""
     image = bpy.data.images.get(PREVIEW)
     if image is None:
         image = bpy.data.images.load(str(path))

@@ -18,7 +18,7 @@ HIGHEST_RATE = 240.0
 """Frames per second that Animate to Video takes."""
 REGIONS = ("auto", "off", "face", "square")
 SQUARE = 0.05
-"""How far the sides of a picture that counts as square may differ, as in `fomm animate`."""
+"""How far the sides of an image that counts as square may differ, as in `fomm animate`."""
 BODIES = frozenset({"taichi", "fashion", "mgif", "bair"})
 """First words of the published models that were not trained on faces."""
 ANIMATES = "5"
@@ -34,7 +34,7 @@ class Look:
 
     model, preset: of Load Motion Model. region: which part of the still moves, of `REGIONS`; face: which of several.
     x, y, side, angle: of a square by hand, in shares of the still and degrees, see Region from Numbers. occlusion: also
-    make pictures of what has to be repainted, white where the source shows nothing. flow: also write where each pixel
+    make images of what has to be repainted, white where the source shows nothing. flow: also write where each pixel
     comes from (see Save Flow).
     """
 
@@ -77,7 +77,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Still:
-    """A picture file, its size in pixels, and whether any of it is transparent."""
+    """A image file, its size in pixels, and whether any of it is transparent."""
 
     path: Path
     width: int
@@ -118,7 +118,7 @@ def crops(look: Look, still: Still) -> bool:
 def animation(
     still: Still, driving: Path, clip: Clip, fps: float, look: Look, size: tuple[int, int] = (1, 1)
 ) -> Request:
-    """The still as it moves as the clip does, a frame for each frame of the scene: a video, or pictures with alpha.
+    """The still as it moves as the clip does, a frame for each frame of the scene: a video, or images with alpha.
 
     size: (width, height) of the driving clip.
 
@@ -180,7 +180,7 @@ def _pasted(frames: list[Any], whole: list[Any], *, colours: bool = True) -> dic
 
 
 def _transparent(*, cut: bool) -> dict[str, Any]:
-    """Frames and their mask to pictures with alpha; where they are squares, both pasted back before."""
+    """Frames and their mask to images with alpha; where they are squares, both pasted back before."""
     images, mask, nodes = ["5", 0], ["5", 4], {}
     if cut:
         nodes["22"] = _node("FOMM_PasteBack", "Paste Back", {**_pasted(images, ["2", 0]), "mismatch": "stop"})

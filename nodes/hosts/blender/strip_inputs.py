@@ -25,9 +25,9 @@ RENDER_IT = "Render it to a movie (Render > Render Animation), and use that"
 
 @dataclass(frozen=True)
 class Driving:
-    """What moves the source. path: the movie; None for an image sequence, whose pictures are `pictures`.
+    """What moves the source. path: the movie; None for an image sequence, whose images are `pictures`.
 
-    fps: the file's frames per second; for pictures the scene's. size: (width, height).
+    fps: the file's frames per second; for images the scene's. size: (width, height).
     """
 
     name: str
@@ -107,7 +107,7 @@ def _sequence(strip: Any, scene: Any, speed: float = 1.0) -> Driving:
 
 
 def element_size(strip: Any) -> tuple[int, int]:
-    """(width, height) of a strip's first picture."""
+    """(width, height) of a strip's first image."""
     element = strip.elements[0]
     return element.orig_width, element.orig_height
 

@@ -1,6 +1,6 @@
 """Where a result lies so that it covers its still exactly: plain numbers, no bpy.
 
-Blender shows pixel p of a picture, counted from its lower left corner, at pivot + offset + (frame - size) / 2 +
+Blender shows pixel p of an image, counted from its lower left corner, at pivot + offset + (frame - size) / 2 +
 rotation * scale * (p - pivot), with pivot = origin * size.
 """
 
@@ -16,7 +16,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Lying:
-    """How a strip lies in the picture: offset in pixels, scale, rotation in radians, pivot as a share of the picture,
+    """How a strip lies in the picture: offset in pixels, scale, rotation in radians, pivot as a share of the image,
     and pixels cut off (left, right, bottom, top). All pairs are (x, y); y points up.
     """
 

@@ -20,11 +20,11 @@ OPAQUE = 254.5 / 255
 
 
 def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
-    """A picture file of what a strip is at a frame of the timeline: the file itself where the worker can read it, a
+    """A image file of what a strip is at a frame of the timeline: the file itself where the worker can read it, a
     PNG in `folder` otherwise.
 
     Raises:
-        StripError: The strip holds no picture, or its file is gone.
+        StripError: The strip holds no image, or its file is gone.
     """
     if strip.type == "IMAGE":
         element = strip.strip_elem_from_frame(frame) or strip.elements[0]
@@ -45,7 +45,7 @@ def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
 
 
 def looked_at(path: Path) -> Still:
-    """A picture file with its size, and whether any of it is transparent. Raises StripError where it is no picture."""
+    """A image file with its size, and whether any of it is transparent. Raises StripError where it is no image."""
     image = bpy.data.images.load(str(path))
     try:
         width, height = image.size
@@ -62,7 +62,7 @@ def looked_at(path: Path) -> Still:
 
 
 def size_of(path: Path) -> tuple[int, int]:
-    """(width, height) of a movie or picture; zeros where Blender can't read it."""
+    """(width, height) of a movie or image; zeros where Blender can't read it."""
     clip = bpy.data.movieclips.load(str(path))
     try:
         width, height = clip.size
@@ -171,7 +171,7 @@ def _stage(width: int, height: int) -> Iterator[Any]:
 
 
 def _write_picture(scene: Any, frame: int, folder: Path) -> Path:
-    """A frame as PNG. As an animation of one frame: a single picture is rendered at the frame of the scene in view."""
+    """A frame as PNG. As an animation of one frame: a single image is rendered at the frame of the scene in view."""
     _as_png(scene)
     scene.frame_start = scene.frame_end = frame
     scene.render.filepath, scene.render.use_file_extension = str(folder / "source-"), True

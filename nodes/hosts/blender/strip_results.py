@@ -33,7 +33,7 @@ class Place:
     """Where a result goes. Ids and names, not strips: those may be gone when it is finished.
 
     source, driving: names. ids: of both strips. begin: where the driving strip lay when the run began. span: of the
-    driving strip then. fit: how it fills the picture. still: (width, height) of the source. cut: how frames were made
+    driving strip then. fit: how it fills the image. still: (width, height) of the source. cut: how frames were made
     of all of it, for `covered`; empty where it was pasted back. sound: of which file to add a sound strip, if any.
     """
 
@@ -96,7 +96,7 @@ def made_from(strip: Any) -> Mapping[str, Any] | None:
 
 
 def bring_in(files: Sequence[Path], place: Place) -> Any:
-    """Show a finished movie, or numbered pictures, on the timeline; returns the strip, or None where the scene is gone.
+    """Show a finished movie, or numbered images, on the timeline; returns the strip, or None where the scene is gone.
 
     A strip that an earlier run made for the pair stays, with all that was done to it, and gets the new file.
     """
@@ -243,5 +243,5 @@ def _relative(path: Path | None) -> str:
 
 
 def results_in(editor: Any) -> Iterator[Any]:
-    """The strips with pictures that we made."""
+    """The strips with images that we made."""
     return (strip for strip in strips_of(editor) if strip.type in ("MOVIE", "IMAGE") and made_from(strip))

@@ -23,7 +23,7 @@ from .strip_times import ends, get
 from .takes import numbered
 
 OCCLUSION = re.compile(r"_occlusion(_\d+)?\.png$")
-"""Names of masks, beside frames that are pictures too."""
+"""Names of masks, beside frames that are images too."""
 
 
 @dataclass(frozen=True)

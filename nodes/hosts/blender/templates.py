@@ -1,4 +1,4 @@
-"""The examples that come with the add-on, as a list with pictures."""
+"""The examples that come with the add-on, as a list with images."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _choices(owner: Any, context: Any) -> list[tuple[str, str, str, int, int]]:
 
 
 def draw(layout: Any, context: Any) -> None:
-    """The chosen one's picture, which opens the list; and the button."""
+    """The chosen one's image, which opens the list; and the button."""
     layout.template_icon_view(context.window_manager, "fomm_template", show_labels=True, scale_popup=5.0)
     layout.operator("fomm.open_example").name = context.window_manager.fomm_template
 
@@ -48,7 +48,7 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Take it away again, and its pictures."""
+    """Take it away again, and its images."""
     del bpy.types.WindowManager.fomm_template
     _items.clear()
     while _pictures:

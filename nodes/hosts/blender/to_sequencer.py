@@ -13,7 +13,7 @@ from .strip_inputs import strips_of
 from .strip_times import ends, put
 
 STILL_SECONDS = 2
-"""How long a picture is shown."""
+"""How long an image is shown."""
 
 
 class SendToSequencer(bpy.types.Operator):
@@ -41,7 +41,7 @@ class SendToSequencer(bpy.types.Operator):
 
 
 def add(scene: Any, image: Any) -> Any:
-    """A strip of an Image that a run made: a movie, a picture, or numbered pictures."""
+    """A strip of an Image that a run made: a movie, an image, or numbered images."""
     editor = scene.sequence_editor or scene.sequence_editor_create()
     strips, path = strips_of(editor), Path(bpy.path.abspath(image.filepath))
     start = scene.frame_current
@@ -63,7 +63,7 @@ def add(scene: Any, image: Any) -> Any:
 
 
 def following(path: Path, count: int) -> list[str]:
-    """The names after the first of so many numbered pictures."""
+    """The names after the first of so many numbered images."""
     digits = len(path.stem) - len(path.stem.rstrip("0123456789"))
     stem, first = path.stem[: len(path.stem) - digits], int(path.stem[len(path.stem) - digits :] or 0)
     return [f"{stem}{first + step:0{digits}}{path.suffix}" for step in range(1, count)]

@@ -15,7 +15,7 @@ KEY = "fomm_canvas"
 
 
 def shown_of(drawn: Drawn) -> dict[str, list[Any]]:
-    """The data, with the name of the picture in ComfyUI's temporary folder, where the front end fetches it."""
+    """The data, with the name of the image in ComfyUI's temporary folder, where the front end fetches it."""
     data = dict(drawn.data)
     if drawn.picture is not None:
         path = files.temporary_file(".png")

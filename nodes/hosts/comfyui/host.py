@@ -27,7 +27,7 @@ from . import video as videos
 
 SECONDS_BETWEEN_PREVIEWS = 0.1
 BYTES_PER_PIXEL = 3000
-"""Activations of one frame per pixel of the picture, at the published models' width; the session copes with less."""
+"""Activations of one frame per pixel of the image, at the published models' width; the session copes with less."""
 
 
 class HeldModel(ModelPatcher):
@@ -158,7 +158,7 @@ class ComfyUIHost:
         return InputImpl.VideoFromFile(str(path))
 
     def deliver(self, value: Any) -> Any:
-        """An output as the next node expects it: pictures and masks on ComfyUI's intermediate device, float32."""
+        """An output as the next node expects it: images and masks on ComfyUI's intermediate device, float32."""
         if isinstance(value, Tensor):
             return value.to(memory.intermediate_device(), torch.float32)
         if isinstance(value, dict) and isinstance(value.get("samples"), Tensor):

@@ -61,7 +61,7 @@ class Encoding:
 
     @property
     def coder(self) -> str:
-        """FFmpeg's name of the encoder of the pictures."""
+        """FFmpeg's name of the encoder of the images."""
         codec = ("av1" if self.container == "webm" else "h264") if self.codec == "auto" else self.codec
         if self.container == "webm" and codec != "av1":
             raise ImageError(f"expected AV1 in a WebM file; got {codec}. Choose the codec av1, or mp4 or mkv.")

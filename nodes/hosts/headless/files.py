@@ -19,7 +19,7 @@ _PLACE = re.compile(r" \[(input|output|temp)\]$")
 class Folders:
     """Where a graph's names are looked up, first folder first.
 
-    inputs: pictures, videos, sounds, and saved performances.
+    inputs: images, videos, sounds, and saved performances.
     models: folders laid out as ComfyUI's `models`, or with the weights right inside; the folders that `fomm models`
         names come after them.
     files: input files by the names that the graph has for them, wherever they lie; looked up before the folders.

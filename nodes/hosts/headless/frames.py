@@ -1,4 +1,4 @@
-"""Decoded video frames as pictures, with the numbers that ComfyUI 0.33 gives them."""
+"""Decoded video frames as images, with the numbers that ComfyUI 0.33 gives them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from torch import Tensor
 from .encoding import SRGB, STATED
 
 BYTES = frozenset({"yuvj420p", "yuvj422p", "yuvj444p", "rgb24", "rgba", "pal8"})
-"""Formats whose pictures have 8 bits; all others are converted in floating point."""
+"""Formats whose images have 8 bits; all others are converted in floating point."""
 
 ANY_TIME = Fraction(1, 1000)
 GROUP = 32
@@ -24,7 +24,7 @@ GROUP = 32
 
 
 class Pictures:
-    """Turns the frames of one stream into pictures, float32 in 0..1, upright."""
+    """Turns the frames of one stream into images, float32 in 0..1, upright."""
 
     def __init__(self) -> None:
         self._filled: dict[tuple[int, int, str], tuple[Any, Any, Graph]] = {}

@@ -25,14 +25,14 @@ from .files import Folders
 from .limits import Limits
 
 Show = Callable[[Tensor], None]
-"""Gets a picture [3, H, W] in 0..1 of the work as it goes."""
+"""Gets an image [3, H, W] in 0..1 of the work as it goes."""
 
 
 class KeepFile(Protocol):
     """Hears of each file that a node has finished."""
 
     def __call__(self, path: Path, *, title: str, preview: bool, frames: int) -> None:
-        """`frames`: the pictures in it."""
+        """`frames`: the images in it."""
         ...
 
 
@@ -42,9 +42,9 @@ class JobSetting:
 
     made: an empty folder for the files of output nodes. temporary: for files that nodes hand to each other.
     report: hears of (done, total); what it raises ends the run.
-    metadata: is written into pictures and videos, as ComfyUI does: {"prompt": the graph}.
+    metadata: is written into images and videos, as ComfyUI does: {"prompt": the graph}.
     saved: files of dynamic lists that this run made itself, by choice.
-    show: sees the pictures at work, if anybody does.
+    show: sees the images at work, if anybody does.
     """
 
     folders: Folders
@@ -108,7 +108,7 @@ class HeadlessHost:
         self.setting.keep(path, title=self.title, preview=preview, frames=frames)
 
     def input_file(self, name: str) -> Path:
-        """The picture, video or sound that a graph names."""
+        """The image, video or sound that a graph names."""
         return self.setting.folders.input_file(name)
 
     def temporary_file(self, suffix: str) -> Path:

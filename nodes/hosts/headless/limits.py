@@ -15,7 +15,7 @@ class LimitError(FommError):
 class Limits:
     """What a graph may ask for.
 
-    frames: of one clip. pixels: of one picture. held: frames times pixels of one batch of pictures in memory.
+    frames: of one clip. pixels: of one image. held: frames times pixels of one batch of images in memory.
     """
 
     frames: int = 20_000

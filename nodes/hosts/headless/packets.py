@@ -16,7 +16,7 @@ KEPT: tuple[Kinds, ...] = (("video", "audio", "subtitle"), ("video", "audio"))
 
 
 def copy_streams(source: Path, target: Path, metadata: Mapping[str, str]) -> int | None:
-    """Copy all packets whose codec is known; returns the number of pictures, or None where the container of `target`
+    """Copy all packets whose codec is known; returns the number of images, or None where the container of `target`
     does not take them.
     """
     for kinds in KEPT:
@@ -41,7 +41,7 @@ def _copy(source: InputContainer, path: Path, metadata: Mapping[str, str], kinds
         for packet in with_decoding_times(packet for packet in source.demux() if packet.stream.index in streams):
             if packet.stream.type == "video":
                 pictures += 1
-                packet.duration = packet.duration or _length(packet)  # MP4 drops a last picture that lasts no time
+                packet.duration = packet.duration or _length(packet)  # MP4 drops a last image that lasts no time
             packet.stream = streams[packet.stream.index]
             target.mux(packet)
     return pictures
@@ -50,7 +50,7 @@ def _copy(source: InputContainer, path: Path, metadata: Mapping[str, str], kinds
 def with_decoding_times(packets: Iterable[av.Packet]) -> Iterator[av.Packet]:
     """All packets that hold something, with a decoding time each.
 
-    Matroska stores none: where pictures are stored in another order than shown, FFmpeg knows them from the third packet
+    Matroska stores none: where images are stored in another order than shown, FFmpeg knows them from the third packet
     or so on. Those before get theirs counted back from it.
     """
     held: dict[int, list[av.Packet]] = {}
@@ -84,6 +84,6 @@ def _counted_back(packets: list[av.Packet], known: int) -> list[av.Packet]:
 
 
 def _length(packet: av.Packet) -> int:
-    """Of a picture at its stream's rate, in the packet's ticks; 0 where no rate is known."""
+    """Of an image at its stream's rate, in the packet's ticks; 0 where no rate is known."""
     rate = getattr(packet.stream, "average_rate", None)
     return round(1 / (Fraction(rate) * packet.time_base)) if rate and packet.time_base else 0

@@ -143,7 +143,7 @@ class SlicedVideo:
             return self._sound_of(stream.reader)
 
     def _sound_of(self, reader: VideoReader) -> Any:
-        """The sound from its first picture on, to the end of the last where that is known, else of the time wished."""
+        """The sound from its first image on, to the end of the last where that is known, else of the time wished."""
         begin = reader.start_seconds
         end = begin + _seconds(self.duration).value if self.duration else None
         if reader.times is not None and end is not None:
@@ -222,7 +222,7 @@ def open_video(video: Video, new_file: NewFile, allow: Allow) -> Iterator[FrameS
 
 def save_video(video: Video, path: Path, encoding: Encoding, metadata: Metadata, allow: Allow) -> int:
     """Write a VIDEO value: a file whose container and codec fit is copied packet by packet, everything else is encoded.
-    Returns the number of pictures.
+    Returns the number of images.
     """
     depth, space = video.about()
     wanted = encoding.color_space or space

@@ -70,7 +70,7 @@ def told() -> Told:
 
 @pytest.fixture
 def make_job(tmp_path: Path):
-    """A job: load a picture, `middle` nodes, save it."""
+    """A job: load an image, `middle` nodes, save it."""
 
     def make(identity: str = "1", *middle: str, content: bytes = b"portrait", **save: Any) -> Job:
         path = tmp_path / f"in {identity}.png"

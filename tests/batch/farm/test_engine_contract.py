@@ -61,7 +61,7 @@ MOVED = {
     "4": _node("FOMM_AnimateVideo", model=["3", 0], source=["1", 0], driving=["2", 0], size="model"),
     "5": _node("SaveVideo", video=["4", 0], filename_prefix="x", format="auto", codec="auto"),
 }
-"""A picture moved by a clip."""
+"""A image moved by a clip."""
 
 FRAME = {
     **{name: node for name, node in MOVED.items() if name < "4"},
@@ -184,7 +184,7 @@ def test_results_of_earlier_jobs_are_reused_where_that_is_promised(engine, make_
     if engine.promises.reuses:
         assert again.reused == 3
     assert (pixels(again.files[0]) == pixels(first.files[0])).all()
-    Image.new("RGB", (16, 16), (200, 2, 3)).save(changing)  # the same name, another picture
+    Image.new("RGB", (16, 16), (200, 2, 3)).save(changing)  # the same name, another image
     changed = engine.run(make_job(PICTURE, "changed", n1_image=changing.name), told)
     assert changed.reused == 0
     steps_near(pixels(changed.files[0])[0, 0, 0], 255 - 200, ONE_STEP)

@@ -53,7 +53,7 @@ def engine(cluster) -> Iterator[RayEngine]:
 
 @pytest.fixture
 def make_job(tmp_path: Path) -> Callable[..., Job]:
-    """Load a picture, invert it, save it; `steps` inversions make it as long as needed."""
+    """Load an image, invert it, save it; `steps` inversions make it as long as needed."""
 
     def make(number: int = 1, steps: int = 1, kind: str = "ImageInvert", colour: int = 1, size: int = 16) -> Job:
         name = f"faces/in {number}.png"

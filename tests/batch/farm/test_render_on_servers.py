@@ -23,7 +23,7 @@ from PIL import Image
 
 @pytest.fixture
 def batch(tmp_path: Path) -> list[str]:
-    """Twelve pictures, and a graph with a node that only servers have."""
+    """Twelve images, and a graph with a node that only servers have."""
     folder = tmp_path / "in" / "faces"
     folder.mkdir(parents=True)
     for number in range(12):

@@ -190,7 +190,7 @@ def test_dropped_candidates(name: str, family_case: Callable[..., Case]) -> None
 @pytest.mark.parametrize("name", [*TPS, *MRAA])
 @pytest.mark.parametrize("exact", [True, False], ids=["exact", "lowered"])
 def test_the_whole_path(name: str, exact: bool, family_case: Callable[..., Case]) -> None:
-    """Pictures in, pictures out, as a user runs it, with the plain and the fast networks, in float32."""
+    """Pictures in, images out, as a user runs it, with the plain and the fast networks, in float32."""
     case = family_case(name, single=True)
     session = AnimationSession(case.model, exact=exact, chunk=2)
     source = session.prepare(case.arrays["source"])

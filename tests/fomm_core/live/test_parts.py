@@ -1,4 +1,4 @@
-"""What a live picture is made of: the mailbox, the filter, the governor, the take."""
+"""What a live image is made of: the mailbox, the filter, the governor, the take."""
 
 from __future__ import annotations
 

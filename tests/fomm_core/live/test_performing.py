@@ -1,4 +1,4 @@
-"""A live picture shows what the library renders of the same frames."""
+"""A live image shows what the library renders of the same frames."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def portrait(root: Path) -> Pixels:
 
 @pytest.fixture(scope="module")
 def driving(portrait: Pixels) -> list[Pixels]:
-    """The portrait, moved within a wider picture."""
+    """The portrait, moved within a wider image."""
     wide = np.pad(portrait[..., :3], ((20, 20), (80, 120), (0, 0)), mode="edge")
     return [np.ascontiguousarray(np.roll(wide, 3 * number, 1)) for number in range(4)]
 

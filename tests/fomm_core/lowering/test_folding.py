@@ -110,7 +110,7 @@ def test_a_lowered_preset_is_the_same_function_at_full_width(config: MotionModel
     pictures = nn.functional.avg_pool2d(pictures, 9, stride=1, padding=4)
     for layer in model.modules():
         if isinstance(layer, nn.BatchNorm2d):
-            layer.momentum = None  # statistics that fit the weights and pictures
+            layer.momentum = None  # statistics that fit the weights and images
     model.train()
     model(pictures, model.detect(pictures), model.detect(pictures))
     model.eval()

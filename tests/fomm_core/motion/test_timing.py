@@ -213,7 +213,7 @@ def test_smoothing_by_time_is_smoothing_by_frames_where_they_are_even() -> None:
 
 
 def test_what_is_held_weighs_for_all_its_time() -> None:
-    """A step behind a long hold: smoothed as if the picture had been there as often as it was shown."""
+    """A step behind a long hold: smoothed as if the image had been there as often as it was shown."""
     x = torch.tensor([0.0, *[1.0] * 10])
     held = Keypoints(x[:, None, None].repeat(1, 3, 2), None, torch.tensor(HELD, dtype=torch.float64))
     copies = Keypoints(torch.tensor([0.0] * 25 + [1.0] * 10)[:, None, None].repeat(1, 3, 2))

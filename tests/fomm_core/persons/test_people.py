@@ -1,4 +1,4 @@
-"""People in pictures and clips: MediaPipe's numbers, boxes, squares."""
+"""People in images and clips: MediaPipe's numbers, boxes, squares."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ SQUARES = [
     square(120.3, 99.8, 101.7),
     square(128, 120, 180, 30),
     square(20, 240, 120, -17),  # over two borders
-    square(128, 128, 400, 45),  # larger than the picture
+    square(128, 128, 400, 45),  # larger than the image
     square(128, 128, 13, 200),
 ]
 

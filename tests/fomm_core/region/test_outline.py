@@ -1,4 +1,4 @@
-"""Squares drawn upon pictures."""
+"""Squares drawn upon images."""
 
 from __future__ import annotations
 

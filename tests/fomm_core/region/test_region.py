@@ -54,7 +54,7 @@ def test_a_region_is_frozen_and_float64_on_the_cpu() -> None:
         ((5, 5, -3, 0), "side above 0"),
         ((-10, 5, 4, 0), r"lies outside, with its centre at \(-10, 5\)"),
         ((5, 12, 4, 0), "lies outside"),  # touches the border, shows nothing
-        ((-5, -5, 12, math.pi / 4), "lies outside"),  # its upright box reaches the picture, the square does not
+        ((-5, -5, 12, math.pi / 4), "lies outside"),  # its upright box reaches the image, the square does not
         (([1, 2], [1, 2, 3], 4, 0), r"one for each frame; got \[2, 3, 1, 1\]"),
         (([], [], [], []), "T >= 1"),
     ],

@@ -12,7 +12,7 @@ from fomm_nodes.fomm_core.video import VideoWriter, write_image
 
 
 def marked_frames(count: int, shade: int, height: int = 32, width: int = 32) -> list[np.ndarray]:
-    """Smooth pictures of one shade, with a bright block that moves right, one pixel for each frame."""
+    """Smooth images of one shade, with a bright block that moves right, one pixel for each frame."""
     frames = []
     for index in range(count):
         frame = np.full((height, width, 3), shade, np.uint8)

@@ -121,7 +121,7 @@ def test_a_quarter_turn_of_a_square():
 
 
 def test_rotation_keeps_angles_in_a_wide_picture():
-    """A square in the middle of a wide picture stays a square: after a quarter turn it is where it was."""
+    """A square in the middle of a wide image stays a square: after a quarter turn it is where it was."""
     config = replace(OFF, rotation_degrees=90.0)
     pairs = torch.zeros(1, 2, 3, 21, 61)
     pairs[..., 6:15, 26:35] = 1

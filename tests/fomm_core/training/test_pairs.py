@@ -23,7 +23,7 @@ def told_apart(count, frames=5, size=16):
 
 
 def read(pictures):
-    """(clip, frame) of each picture."""
+    """(clip, frame) of each image."""
     return [tuple(round(float(value) * 255) for value in picture[:2, 0, 0]) for picture in pictures]
 
 

@@ -1,4 +1,4 @@
-"""How a batch is shared out, and the picture of a run's losses."""
+"""How a batch is shared out, and the image of a run's losses."""
 
 from __future__ import annotations
 

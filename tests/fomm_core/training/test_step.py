@@ -27,7 +27,7 @@ NAMES = {"perceptual", "gen_gan", "feature_matching", "equivariance_value", "equ
 
 
 class Squares(nn.Module):
-    """A backbone to check sums by: layer i is (i + 1) times the picture."""
+    """A backbone to check sums by: layer i is (i + 1) times the image."""
 
     def forward(self, image: Tensor, layers: int) -> list[Tensor]:
         return [(i + 1) * image for i in range(layers)]
@@ -142,7 +142,7 @@ def test_a_frozen_detector_stays_as_it_is(make: Callable[..., MotionModel]) -> N
 
 
 def test_one_pass_of_the_detector_differs_by_its_statistics_alone(make: Callable[..., MotionModel]) -> None:
-    """With the same three pictures in each place, statistics agree, and so does everything."""
+    """With the same three images in each place, statistics agree, and so does everything."""
     apart, joint = configured(), configured(joint_detector=True)
     apart = replace(apart, transform=replace(apart.transform, sigma_affine=0.0, sigma_tps=0.0))
     joint = replace(joint, transform=apart.transform)

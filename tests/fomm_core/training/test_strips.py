@@ -1,4 +1,4 @@
-"""One picture says what the model did with a pair."""
+"""One image says what the model did with a pair."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Clips and pictures made on the spot; nothing is read from the repository."""
+"""Clips and images made on the spot; nothing is read from the repository."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_silence_that_would_fill_memory(begins: list[float], rate: int, words: s
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 < MOST
     with VideoReader(path) as clip:
         assert len(list(clip)) == 12
-    with VideoWriter(tmp_path / "b.mp4", fps=10, audio_from=path) as writer:  # a stream ends with the pictures
+    with VideoWriter(tmp_path / "b.mp4", fps=10, audio_from=path) as writer:  # a stream ends with the images
         writer.write(np.zeros((3, 32, 32, 3), np.uint8))
     assert (tmp_path / "b.mp4").stat().st_size < 1 << 20
 

@@ -32,7 +32,7 @@ def paired(sources, others, suffixes):
 
 
 def carried(path, sound, *, seconds=SECONDS, start=Fraction(0)):
-    """A new clip whose pictures flash when the world does, with the sound of a file."""
+    """A new clip whose images flash when the world does, with the sound of a file."""
     with VideoWriter(path, fps=25, audio_from=sound, audio_start=start) as writer:
         for time in steady(seconds, 25):
             writer.write(picture(time + float(start)))
@@ -57,11 +57,11 @@ ALONE = [
     ("name", "codec", "start", "suffix"), paired(ALONE, [Fraction(0), Fraction(1, 2)], ["mp4", "mkv", "webm"])
 )
 def test_sound_of_its_own_begins_with_the_clip(tmp_path, name, codec, start, suffix):
-    """Its first sample is heard with the first picture; what decoders need before (25 ms of MP3) is not counted."""
+    """Its first sample is heard with the first image; what decoders need before (25 ms of MP3) is not counted."""
     sound = write_clip(tmp_path / name, audio=codec, rate=48_000, sound_stop=4)
     seen = carried(tmp_path / f"out.{suffix}", sound, start=start)
     wanted = [beat - float(start) for beat in beats(float(start), SECONDS + float(start))]
-    seen.check(seconds=SECONDS, flashes=wanted, beeps=wanted, within=0.021, sound_within=EXACT)  # half of a picture
+    seen.check(seconds=SECONDS, flashes=wanted, beeps=wanted, within=0.021, sound_within=EXACT)  # half of an image
     with av.open(str(tmp_path / f"out.{suffix}")) as container:
         video = container.streams.video[0]
         pushed_back = (video.start_time or 0) * video.time_base  # by packets that are too long to be lost: FLAC
@@ -82,7 +82,7 @@ RECORDED = [
 
 @pytest.mark.parametrize(("name", "codec", "offset", "suffix"), paired(RECORDED, [-0.7, 0.48], ["mov", "mkv", "webm"]))
 def test_sound_stays_with_the_pictures_of_its_file(tmp_path, name, codec, offset, suffix):
-    """Sound that begins before, with and after the first picture, which is at 2 s of the file's own clock."""
+    """Sound that begins before, with and after the first image, which is at 2 s of the file's own clock."""
     source = write_clip(tmp_path / name, steady(SECONDS, 25, 2), audio=codec, sound_start=2 + offset)
     seen = carried(tmp_path / f"out.{suffix}", source)
     within_seconds(seen.beeps[-2:], [1, 2], EXACT)
@@ -235,7 +235,7 @@ def test_an_empty_track_is_no_sound(tmp_path):
 
 
 def test_a_part_of_a_files_sound(tmp_path):
-    """In seconds from the first picture; what begins later is preceded by silence."""
+    """In seconds from the first image; what begins later is preceded by silence."""
     source = write_clip(tmp_path / "v.mkv", steady(5, 25, 1), sound_start=1.48)
     sound = read_sound(source, start=Fraction(1, 4), stop=Fraction(5, 2))
     assert sound.samples.shape == (2, round(2.25 * 48_000))
@@ -251,7 +251,7 @@ CASES = [
     ("vdelay.mkv", "webm", [0.5, 1.5, 2.5, 3.5, 4.5]),
     ("mediarecorder.webm", "mp4", [1, 2, 3, 4, 5]),
     ("dropped.avi", "mp4", [1.023, 2.023, 3.023, 4.023, 5.023]),  # MP3 in AVI: its decoder's delay is in the file
-    # from the stream's begin, 1.6 s before the first whole picture
+    # from the stream's begin, 1.6 s before the first whole image
     ("midgop.ts", "webm", [0.6, 1.6, 2.6, 3.6, 4.6, 5.6]),
 ]
 

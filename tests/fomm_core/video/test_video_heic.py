@@ -45,7 +45,7 @@ def test_tiles_are_joined(picture) -> None:
     file.primary = file.grid(picture[:60, :90], 32, AS_STATED)
     shown = read(file)
     assert shown.shape == (60, 90, 3)
-    steps_near(shown, picture[:60, :90], 8)  # more than of a whole picture, as each tile is coded by itself
+    steps_near(shown, picture[:60, :90], 8)  # more than of a whole image, as each tile is coded by itself
 
 
 @pytest.mark.parametrize("quarters", range(4))
@@ -123,7 +123,7 @@ def test_without_the_library_the_message_names_it(picture, monkeypatch) -> None:
 
 @pytest.mark.parametrize("name", [b"Exif", "Bild für mich".encode()])
 def test_names_of_items_are_checked_before_the_decoder_sees_them(name: bytes) -> None:
-    """On a lone entry, which is no picture."""
+    """On a lone entry, which is no image."""
     entry = b"\0\0\0\x40infe\2\0\0\0" + bytes(4)
     _check_items(entry + name + b"\0")
     with pytest.raises(ValueError, match="decode"):

@@ -1,4 +1,4 @@
-"""Pictures of unusual size or make, and files that are no pictures."""
+"""Pictures of unusual size or make, and files that are no images."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def clip(path: Path, height: int, width: int) -> Path:
 
 
 def box(height: int, width: int, most: int) -> tuple[int, int, int, int]:
-    """Somewhere in a picture, with sides of up to `most`: left, top, right, bottom."""
+    """Somewhere in an image, with sides of up to `most`: left, top, right, bottom."""
     left, top = int(RNG.integers(0, width)), int(RNG.integers(0, height))
     return left, top, min(left + int(RNG.integers(1, most)), width), min(top + int(RNG.integers(1, most)), height)
 
@@ -76,7 +76,7 @@ def test_shrunk_parts_are_means_by_area(tmp_path: Path) -> None:
     means = whole[64:448, 32:608].reshape(96, 4, 144, 4, 3).mean((1, 3))
     # two roundings, and chroma that is averaged before it becomes colours
     steps_near(stored.shrunk(32, 64, 608, 448, 96, 144), means, 2)
-    # sixteen single pixels make one, taken up to two aside: this picture changes by up to 2 steps from one to the next
+    # sixteen single pixels make one, taken up to two aside: this image changes by up to 2 steps from one to the next
     steps_near(small_frame(stored).astype(float), small_frame(whole).astype(float), 6)
 
 

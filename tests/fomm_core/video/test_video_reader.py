@@ -83,7 +83,7 @@ def test_pixels_become_square(tmp_path, frames, aspect, shown):
 
 
 ONE = 65536
-# What each display matrix (a b / c d) does to a picture, by hand.
+# What each display matrix (a b / c d) does to an image, by hand.
 TURNS = {
     "upright": ((ONE, 0, 0, ONE), 0, lambda p: p),
     "a quarter clockwise": ((0, ONE, -ONE, 0), 90, lambda p: np.rot90(p, -1)),

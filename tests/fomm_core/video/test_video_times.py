@@ -14,7 +14,7 @@ from fomm_nodes.fomm_core.video.times import LONGEST_HOLD, FrameClock, Part
 from nearness import DOUBLE, near, steps_near, within_seconds
 from PIL import Image
 
-HELD = [0, 1000, 1040, 1080, 1120]  # milliseconds: a first picture that stands for a second
+HELD = [0, 1000, 1040, 1080, 1120]  # milliseconds: a first image that stands for a second
 TURN = [*range(0, 600, 40), *range(600, 1600, 100)]  # 25 frames per second, then 10
 TICK = 1
 """Milliseconds: Matroska and FLV count nothing smaller, and rounding may fall to the next."""
@@ -123,7 +123,7 @@ def test_matroska_states_where_a_track_ends(tmp_path):
 
 
 def test_lost_frames_hold_the_one_before(tmp_path):
-    """Packets in the middle are overwritten: what follows stays at its time, and the last picture is held."""
+    """Packets in the middle are overwritten: what follows stays at its time, and the last image is held."""
     noise = list(np.random.default_rng(0).integers(0, 256, (100, 48, 64, 3), np.uint8))
     path = write(tmp_path / "a.mkv", range(0, 4000, 40), pictures=noise, options={"g": "25", "bf": "0"})
     with av.open(str(path)) as container:

@@ -283,7 +283,7 @@ def test_a_following_square(
     fixed = animate_files(session, saved(photo), tmp_path / "walk", tmp_path / "fixed", MODEL)
     assert fixed.frames == report.frames
     last = [np.abs(stills(tmp_path / name)[-1].astype(int) - photo).mean() for name in ("out", "fixed")]
-    assert last[0] < last[1]  # a walk across the picture is not carried over
+    assert last[0] < last[1]  # a walk across the image is not carried over
 
 
 def test_a_region_of_another_clip_is_refused(

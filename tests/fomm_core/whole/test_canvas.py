@@ -1,4 +1,4 @@
-"""The whole picture with what was animated laid back into it."""
+"""The whole image with what was animated laid back into it."""
 
 from __future__ import annotations
 

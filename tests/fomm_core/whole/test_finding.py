@@ -1,4 +1,4 @@
-"""What is found in pictures and clips, and what is said of it."""
+"""What is found in images and clips, and what is said of it."""
 
 from __future__ import annotations
 

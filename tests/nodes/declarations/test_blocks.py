@@ -190,7 +190,7 @@ def test_frames_have_the_size_that_was_asked_for(
 
 
 def test_a_mask_moves_with_its_picture(run: Run, held: Any, portrait: Tensor, clip: Tensor) -> None:
-    """As Load Image gives it: white where the picture is transparent; of another size where there is no alpha."""
+    """As Load Image gives it: white where the image is transparent; of another size where there is no alpha."""
     mask = torch.zeros(portrait.shape[:3])
     mask[:, :, :20] = 1
     made = run("Animate", model=held, source=portrait, driving=clip, mask=mask)
@@ -378,7 +378,7 @@ def test_animate_to_video_at_another_rate_keeps_its_pace(run: Run, held: Any, po
 
 @pytest.fixture
 def uneven(tmp_path: Path) -> Path:
-    """Six pictures at 10 per second, of which the third stands for 0.4 s."""
+    """Six images at 10 per second, of which the third stands for 0.4 s."""
     path = tmp_path / "uneven.mkv"
     with VideoWriter(path, fps=10, uneven=True) as writer:
         for index, end in enumerate((1, 2, 6, 7, 8, 9)):

@@ -1,4 +1,4 @@
-"""Crop Region, Paste Back and its video: out of the whole picture and back into it."""
+"""Crop Region, Paste Back and its video: out of the whole image and back into it."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_what_was_cropped_goes_back_where_it_was(run: Run, region: Region, linea
     mask = made["pasted"].expand(5, -1, -1)
     untouched = mask == 0
     assert torch.equal(made["images"][untouched], smooth[untouched])
-    # the square is sampled twice, by bilinear and bicubic interpolation: at most two levels of a smooth picture
+    # the square is sampled twice, by bilinear and bicubic interpolation: at most two levels of a smooth image
     near(made["images"], smooth, 2 / 255, of=PICTURE)
 
 
@@ -192,7 +192,7 @@ def test_a_mask_limits_a_video_too(run: Run, portrait: Tensor) -> None:
 
 
 def test_uneven_clips_stay_in_step(run: Run, clip: Tensor, tmp_path: Path) -> None:
-    # A frame held three times as long as the others: pictures come at the constant rate, five frames as seven.
+    # A frame held three times as long as the others: images come at the constant rate, five frames as seven.
     path = tmp_path / "uneven.mkv"
     with VideoWriter(path, fps=10, uneven=True) as writer:
         ends = [Fraction(tenths, 10) for tenths in (1, 2, 5, 6, 7)]

@@ -101,7 +101,7 @@ REGIONS = [spec.id for spec in ALL if spec.category.endswith("/Region")] + ["FOM
 
 @pytest.mark.parametrize("block", REGIONS)
 def test_the_help_pages_of_regions_show_a_picture(block: str, root: Path) -> None:
-    folder = root / "web" / "docs"  # where ComfyUI's front end takes the paths of pictures from
+    folder = root / "web" / "docs"  # where ComfyUI's front end takes the paths of images from
     (shown,) = re.findall(
         r"^!\[[^\]]{10,}\]\((.+?)\)$", (folder / block / "en.md").read_text(encoding="utf-8"), re.MULTILINE
     )

@@ -53,7 +53,7 @@ def test_frames_get_the_sources_size_and_pixels(run: Run, host: Any, motion: Mot
         source[:, 25:225].movedim(-1, 1), size=(64, 64), mode="bilinear", antialias=True
     ).movedim(1, -1)
     made = run("TransferDetail", frames=frames.expand(5, -1, -1, -1), motion=still, source=source, mode=mode)["images"]
-    near(made, source[:, 25:225].expand(5, -1, -1, -1), 1e-4)  # positions are float32 shares of half a picture
+    near(made, source[:, 25:225].expand(5, -1, -1, -1), 1e-4)  # positions are float32 shares of half an image
     assert [told[:2] for told in host.told] == [(4, 5), (5, 5)]
 
 

@@ -17,7 +17,7 @@ ANIMATES = ["tps", "mraa"]
 
 
 def steps(run: Run, model: Any, portrait: Tensor, clip: Tensor, mode: str) -> dict:
-    """From pictures to frames, block by block."""
+    """From images to frames, block by block."""
     source = run("DetectKeypoints", model=model, images=portrait, size="model")["keypoints"]
     driving = run("DetectKeypoints", model=model, images=clip, size="model")["keypoints"]
     smooth = run("SmoothKeypoints", keypoints=driving, method="gaussian", sigma=0.0)["smoothed"]

@@ -36,7 +36,7 @@ def test_map_uv_gives_the_warped_source(seed: int, align_corners: bool, frame: i
     flow = resize_flow(clip.motion.flow[frame : frame + 1], *SIZE)
     wanted = warp(picture, flow, align_corners=align_corners)
     u, v, shown = stmap(clip, frame).unbind(-1)
-    # Map UV: 0..1 over the whole picture, from below; that is grid_sample's own convention without align_corners.
+    # Map UV: 0..1 over the whole image, from below; that is grid_sample's own convention without align_corners.
     mapped = F.grid_sample(picture, torch.stack((2 * u - 1, 1 - 2 * v), -1)[None], align_corners=False)
     near(mapped, wanted, NETWORK)
     assert shown.shape == SIZE

@@ -115,7 +115,7 @@ def test_another_picture_as_anchor(run: Run) -> None:
     assert same(got, transfer(source, driver, rest))
     assert (got.position - source.position).norm() > 0.01
     alone = run("TransferMotion", source=source, driving=driver)["keypoints"]
-    near(alone.position, source.position)  # one picture without another is its own anchor: nothing moves
+    near(alone.position, source.position)  # one image without another is its own anchor: nothing moves
 
 
 def test_edit_keypoints(run: Run) -> None:

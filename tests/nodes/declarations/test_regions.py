@@ -33,7 +33,7 @@ LATER = {"x": 16, "y": 20, "width": 30, "height": 40}
 
 @pytest.fixture(scope="module")
 def photograph() -> Tensor:
-    """IMAGE [1, 360, 640, 3]: a real face (NASA, public domain) of 110 px or so at the right of a grey picture."""
+    """IMAGE [1, 360, 640, 3]: a real face (NASA, public domain) of 110 px or so at the right of a grey image."""
     face = Image.open(ASSETS / "source.png").convert("RGB").resize((200, 200), Image.Resampling.LANCZOS)
     picture = Image.new("RGB", (640, 360), (90, 96, 104))
     picture.paste(face, (400, 110))
@@ -124,7 +124,7 @@ def test_a_clip_is_followed_or_gets_one_square(run: Run, filmed: Path, host: Any
     steps = follow["region"].centre[:, 0].diff()
     assert bool((steps > 0.5).all())
     batch = run("FindRegion", images=frames_of(filmed), movement="follow")
-    # pictures have no rate, so the same frames are smoothed over other seconds: half a pixel at most
+    # images have no rate, so the same frames are smoothed over other seconds: half a pixel at most
     near(batch["region"].centre, follow["region"].centre, 0.5 / 640, of=640)
     assert host.told[0][:2] == (5, 6)
 

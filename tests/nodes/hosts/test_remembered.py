@@ -30,7 +30,7 @@ def test_what_was_used_least_recently_is_forgotten() -> None:
     assert kept.of(one, lambda pictures: object()) is made  # so that `two` is the oldest
     third = kept.of(three, lambda pictures: object())
     assert kept.values() == [made, third]
-    assert kept.of(one.reshape(1, 2, 3, 2), lambda pictures: object()) is not made  # the same bytes, another picture
+    assert kept.of(one.reshape(1, 2, 3, 2), lambda pictures: object()) is not made  # the same bytes, another image
 
 
 def test_the_same_objects_give_what_was_made_before() -> None:

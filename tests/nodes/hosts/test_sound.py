@@ -99,7 +99,7 @@ def test_created_video_keeps_channels_and_length(tmp_path, channels):
     save_video(video, tmp_path / "out.mp4", Encoding(), {}, allow)
     seen = measure(tmp_path / "out.mp4")
     seen.check(seconds=1.92, beeps=[1], sound_within=EXACT)
-    within_seconds(seen.sound[1], 1.92, 0.022)  # cut with the pictures, to a packet
+    within_seconds(seen.sound[1], 1.92, 0.022)  # cut with the images, to a packet
     assert hear(tmp_path / "out.mp4").layout == {1: "mono", 2: "stereo", 4: "5.0", 6: "5.1"}[channels]
 
 
@@ -229,7 +229,7 @@ def test_sound_that_nothing_decodes_leaves_the_pictures(tmp_path, caplog):
 @pytest.mark.parametrize("audio_codec", ["aac", "ac3"])
 def test_copying_keeps_every_picture(tmp_path, name, audio_codec):
     """Matroska states no decoding times: with B-frames FFmpeg knows none of the first ones, the key picture's among
-    them, and without it 28 of 150 pictures could not be decoded.
+    them, and without it 28 of 150 images could not be decoded.
     """
     path = write_clip(tmp_path / name, steady(3.9, 25), reordered=True, audio=audio_codec)
     original = measure(path)

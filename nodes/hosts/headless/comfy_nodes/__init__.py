@@ -1,4 +1,4 @@
-"""The nodes of ComfyUI itself that graphs of ours are mixed with: pictures, masks, clips, files, single values."""
+"""The nodes of ComfyUI itself that graphs of ours are mixed with: images, masks, clips, files, single values."""
 
 from . import boxes, clips, files, masks, pictures, values
 from .node import UPLOADS, CoreNode, object_info

@@ -1,6 +1,6 @@
-"""Core nodes of ComfyUI 0.33 on boxes, and those that resize pictures and masks alike.
+"""Core nodes of ComfyUI 0.33 on boxes, and those that resize images and masks alike.
 
-A box is a table of x, y, width and height in pixels; several are a list of such tables for each picture.
+A box is a table of x, y, width and height in pixels; several are a list of such tables for each image.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def _cropped_by(
 
 
 def _edges(boxes: Sequence[Box], padding: int, width: int, height: int) -> Edges:
-    """What holds all boxes of a picture; where that is empty, a part of its upper middle."""
+    """What holds all boxes of an image; where that is empty, a part of its upper middle."""
     left = max(0, min(int(box["x"]) for box in boxes) - padding)
     top = max(0, min(int(box["y"]) for box in boxes) - padding)
     right = min(width, max(int(box["x"] + box["width"]) for box in boxes) + padding)

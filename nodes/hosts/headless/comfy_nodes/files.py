@@ -1,4 +1,4 @@
-"""Core nodes that read pictures from the input folder and write them among a job's files."""
+"""Core nodes that read images from the input folder and write them among a job's files."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .pictures import PICTURE, from_picture
 from .stills import decoded
 
 NO_ALPHA = (1, 64, 64)
-"""The shape of ComfyUI's mask for a picture without an alpha channel."""
+"""The shape of ComfyUI's mask for an image without an alpha channel."""
 
 
 def _opened(path: Path) -> Image.Image:
@@ -33,7 +33,7 @@ def _opened(path: Path) -> Image.Image:
 
 
 def _pages(host: HeadlessHost, name: str) -> Iterator[Image.Image]:
-    """The pictures of a file, upright; frames of another size than the first are left out."""
+    """The images of a file, upright; frames of another size than the first are left out."""
     path = host.input_file(name)
     try:
         with _opened(path) as file:

@@ -10,7 +10,7 @@ from .....graph.types import AUTOGROW, DYNAMIC_COMBO
 from ....spec import BOOLEAN, FLOAT, INT, STRING
 
 LARGEST: Final = 16384
-"""The longest side of a picture in ComfyUI's own widgets."""
+"""The longest side of an image in ComfyUI's own widgets."""
 
 Entry = tuple[Any, ...]
 """An input as `/object_info` has it: a type, or a list of choices, and maybe a table of options."""

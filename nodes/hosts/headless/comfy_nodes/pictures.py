@@ -132,7 +132,7 @@ def _sharpen(host: HeadlessHost, image: Tensor, sharpen_radius: int, sigma: floa
 
 
 def _pad(host: HeadlessHost, image: Tensor, left: int, top: int, right: int, bottom: int, feathering: int) -> Any:
-    """Grey borders, and a mask that is white there and fades into the picture by a quadratic ramp."""
+    """Grey borders, and a mask that is white there and fades into the image by a quadratic ramp."""
     count, height, width, channels = image.shape
     host.setting.limits.check(count, height + top + bottom, width + left + right)
     wide = torch.full((count, height + top + bottom, width + left + right, channels), 0.5)

@@ -25,9 +25,9 @@ Allow = Callable[[int, int, int], None]
 
 
 def decoded(path: Path, allow: Allow) -> tuple[Tensor, Tensor | None] | None:
-    """The pictures of a file, IMAGE [B, H, W, 3], and their transparency, MASK [B, H, W], None where the kind has none.
+    """The images of a file, IMAGE [B, H, W, 3], and their transparency, MASK [B, H, W], None where the kind has none.
 
-    None for what FFmpeg doesn't read, for mirrored pictures, and for what is damaged or no picture: Pillow is to do it,
+    None for what FFmpeg doesn't read, for mirrored images, and for what is damaged or no picture: Pillow is to do it,
     or say so. allow(frames, height, width) may raise before it is too much.
     """
     if not _taken(path, allow):
@@ -54,7 +54,7 @@ def decoded(path: Path, allow: Allow) -> tuple[Tensor, Tensor | None] | None:
 
 
 def _taken(path: Path, allow: Allow) -> bool:
-    """Whether it is a whole picture of a size that is allowed, and not mirrored. FFmpeg would take half of one."""
+    """Whether it is a whole image of a size that is allowed, and not mirrored. FFmpeg would take half of one."""
     try:
         with Image.open(path) as file:
             allow(1, file.height, file.width)

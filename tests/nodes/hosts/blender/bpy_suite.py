@@ -66,7 +66,7 @@ def link(tree, origin, output, target, port):
 
 
 def small_tree():
-    """The example on the built-in model at its own 128 pixels, with a viewer for the picture."""
+    """The example on the built-in model at its own 128 pixels, with a viewer for the image."""
     tree = new_tree("Small")
     tree.use_fake_user = True
     example, model = add(tree, "FOMM_LoadExample"), add(tree, "FOMM_LoadModel")

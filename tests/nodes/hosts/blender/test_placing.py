@@ -19,7 +19,7 @@ from PIL import Image
 INSIDE = Path(__file__).with_name("inside") / "placing.py"
 CHECKS = checks_of(INSIDE)
 SMOOTH = 4.0
-"""Steps of 255 that H.264, two resamplings and a network of 128 pixels may cost a smooth picture, on average."""
+"""Steps of 255 that H.264, two resamplings and a network of 128 pixels may cost a smooth image, on average."""
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +118,7 @@ FRAME = (640, 360)
 
 
 def shown(lying: Lying, size: tuple[int, int], point: tuple[float, float]) -> tuple[float, float]:
-    """Where Blender shows a pixel of a picture."""
+    """Where Blender shows a pixel of an image."""
     pivot = [share * side for share, side in zip(lying.origin, size, strict=True)]
     x, y = ((p - q) * scale for p, q, scale in zip(point, pivot, lying.scale, strict=True))
     cos, sin = math.cos(lying.rotation), math.sin(lying.rotation)

@@ -22,7 +22,7 @@ CHECKS = checks_of(INSIDE)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
-    """What the strips show: the example, a movie with sound, pictures, frames that are told apart by their grey."""
+    """What the strips show: the example, a movie with sound, images, frames that are told apart by their grey."""
     folder = tmp_path_factory.mktemp("strips")
     assets = root / "fomm_core" / "assets"
     for name in ("driving.mp4", "source.png"):
@@ -145,7 +145,7 @@ def test_masks_are_those_of_the_command(files: Path, inside: dict[str, dict[str,
         assert main(arguments) == 0
         theirs = frames(f"{folder}/masks")
     assert made.shape == theirs.shape
-    assert np.abs(made.astype(int) - theirs).max() <= 1  # ComfyUI's pictures are rounded down
+    assert np.abs(made.astype(int) - theirs).max() <= 1  # ComfyUI's images are rounded down
     assert theirs.max() > 0, "nothing is hidden"
 
 

@@ -1,4 +1,4 @@
-"""Blender's own pictures as sources, and results as strips: `FOMM_BPY_PYTHON` is a Python that has `bpy`."""
+"""Blender's own images as sources, and results as strips: `FOMM_BPY_PYTHON` is a Python that has `bpy`."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def _packets(path: Path) -> list[bytes]:
 PICTURE = torch.rand(2, 40, 60, 3, generator=torch.Generator().manual_seed(0))
 SOUND = {"waveform": torch.zeros(1, 2, 8000), "sample_rate": 48000}
 OF_CODING = 0.02
-"""Of noise at the coders' own quality: its mean over a picture stays."""
+"""Of noise at the coders' own quality: its mean over an image stays."""
 
 RUN = {name: node.run for name, node in CORE_NODES.items()}
 BOX = {"x": 10, "y": 5, "width": 20, "height": 10}

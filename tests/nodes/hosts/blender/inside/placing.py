@@ -40,7 +40,7 @@ def prepared(name: str, region: str, **settings: Any) -> tuple[Any, Any]:
 
 
 def seen(strip: Any, name: str) -> str:
-    """The scene's picture with this strip alone."""
+    """The scene's image with this strip alone."""
     scene = bpy.context.scene
     for other in strips():
         other.mute = other != strip

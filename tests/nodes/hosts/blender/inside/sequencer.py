@@ -390,7 +390,7 @@ def check_standard_view() -> dict[str, Any]:
 
 
 def shown(strip: Any) -> str:
-    """What Blender shows of the strip in its third frame, as a picture."""
+    """What Blender shows of the strip in its third frame, as an image."""
     scene = bpy.context.scene
     for other in strips():
         other.mute = other != strip
