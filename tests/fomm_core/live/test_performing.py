@@ -125,7 +125,7 @@ def test_sources_are_switched_and_sizes_change_without_a_jump_of_size(portrait: 
     shown = performer.step(driving[0], 0.2)
     assert shown.level.size < (128, 128)
     assert shown.image.shape == first.shape
-    with pytest.raises(KeypointError, match="picture"):
+    with pytest.raises(KeypointError, match="an image to animate"):
         Performer(load_builtin(), [])
 
 
