@@ -56,7 +56,7 @@ def sound_only(path: str) -> None:
         (["face.png", "tlak.mp4"], ["Did you mean 'talk.mp4'?"]),
         (["nowhere/face.png", "talk.mp4"], ["no folder 'nowhere'"]),
         (["'face.png'", "talk.mp4"], ["quotes"]),
-        (["face.png", "only.m4a"], ["expected a video", "sound only"]),
+        (["face.png", "only.m4a"], ["expected a video", "audio only"]),
         (["model.pth.tar", "talk.mp4"], ["--model FILE"]),
         (["face.png", "moves.safetensors"], ["--keypoints FILE"]),
         (["graph.json", "talk.mp4"], ["fomm render"]),
