@@ -224,15 +224,9 @@ def render(
     )
     if isinstance(engine, str) and engine != "local":
         raise FommError(f"expected the engine 'local', or one that was made; got {engine!r}.")
-    made = None if isinstance(engine, str) else engine
-    local = local_engine(LocalOptions(folders, device), workers)
-    return run_batch(
-        batch,
-        lambda folder: made or local(folder),
-        retry=RetryPolicy(retries, timeout),
-        callbacks=callbacks,
-        report=report,
-    )
+    local = LocalOptions(folders, device)
+    make = local_engine(local, workers) if isinstance(engine, str) else lambda folder: engine
+    return run_batch(batch, make, retry=RetryPolicy(retries, timeout), callbacks=callbacks, report=report)
 
 
 def read_any(graph: str | Path | Mapping[str, Any] | Graph, schemas: Schemas) -> tuple[Graph, str]:

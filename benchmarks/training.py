@@ -48,7 +48,7 @@ Step = Callable[[Tensor, Tensor, RandomTransform], dict[str, Tensor]]
 
 
 class FilterThenThin(nn.Module):
-    """A image at `scale`: every pixel is filtered, most are dropped."""
+    """An image at `scale`: every pixel is filtered, most are dropped."""
 
     kernel: Tensor
 

@@ -99,7 +99,7 @@ def measure(*, clips: Path, model: str, frames: int, pairs: int, show: Path | No
         source = session.prepare(frames_of(still, size, 1))
         driving = frames_of(clip, size, frames)
         keypoints = session.detect(driving)
-        who, still = faces.look(source.image), finder.largest(source.image)
+        who, seen = faces.look(source.image), finder.largest(source.image)
         acted = [finder.largest(frame[None]) for frame in driving]
         columns = [source.image.expand(len(driving), -1, -1, -1), driving]
         for mode in modes:
@@ -109,7 +109,7 @@ def measure(*, clips: Path, model: str, frames: int, pairs: int, show: Path | No
             looked = [finder.largest(image[None]) for image in images]
             figures[mode]["aed"] += faces.compare(faces.look(images), who * len(images))["aed"].tolist()
             for found, face in zip(looked, acted, strict=True):
-                for name, value in compared(found, still, face).items():
+                for name, value in compared(found, seen, face).items():
                     figures[mode][name].append(value)
             figures[mode]["mouth r"].append(followed(openings(looked), openings(acted))[0])
             columns.append(images)

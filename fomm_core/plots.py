@@ -182,7 +182,7 @@ def _frame_numbers(canvas: Drawing, left: int, right: int, height: int, frames: 
 
 
 def draw_parts(picture: Tensor, parts: Mapping[str, Tensor]) -> Tensor:
-    """A image with areas laid over it in colours, outlined and named, [1, 3, H, W].
+    """An image with areas laid over it in colours, outlined and named, [1, 3, H, W].
 
     Args:
         picture: [1, 3, H, W] in 0..1.

@@ -1,4 +1,4 @@
-"""A image that is to move: its squares, encoded, in full resolution where detail is carried over, and what holds."""
+"""An image that is to move: its squares, encoded, in full resolution where detail is carried over, and what holds."""
 
 from __future__ import annotations
 

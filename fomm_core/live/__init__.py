@@ -1,4 +1,4 @@
-"""A image that follows a camera or clip as it comes: frame in, frame out."""
+"""An image that follows a camera or clip as it comes: frame in, frame out."""
 
 from .governor import Governor, Level, levels_for
 from .mailbox import Latest

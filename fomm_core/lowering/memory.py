@@ -8,12 +8,13 @@ import re
 import sys
 from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import chain
 from pathlib import Path
 
 from torch import Tensor, nn
 
 SMAPS = Path("/proc/self/smaps")
+WORTH = 16 << 20
+"""Bytes from which weights are let go: to ask what is mapped takes as long as lowering a small network."""
 _HEAD = re.compile(r"^([0-9a-f]+)-([0-9a-f]+) \S+ \S+ \S+ (\d+)")
 
 
@@ -22,7 +23,9 @@ def let_go(network: nn.Module) -> None:
 
     A file in which anything was changed in memory stays as it is: its changes are nowhere else.
     """
-    _drop(chain(network.parameters(), network.buffers()), _unchanged())
+    tensors = [*network.parameters(), *network.buffers()]
+    if sum(tensor.nbytes for tensor in tensors) >= WORTH:
+        _drop(tensors, _unchanged())
 
 
 def trim() -> None:

@@ -1,4 +1,4 @@
-"""A image at several sizes, each without aliasing (section 3.3 of the paper)."""
+"""An image at several sizes, each without aliasing (section 3.3 of the paper)."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def _smooth(
         smoothed = smooth_gaussian(keypoints, sigma=sigma)
     else:
         smoothed = smooth_one_euro(keypoints, fps=fps, min_cutoff=calmness, beta=quickness)
-    return (_mixed(keypoints, smoothed, _over_time("", len(keypoints), 1.0), only_keypoints, groups),)
+    return (_mixed(keypoints, smoothed, 1.0, only_keypoints, groups),)
 
 
 def _blend(
@@ -85,8 +85,8 @@ def _over_time(curve: str, frames: int, weight: float) -> Tensor:
     return values[:, None]
 
 
-def _mixed(first: Keypoints, second: Keypoints, weight: Tensor, only_keypoints: str, groups: str) -> Keypoints:
-    """`weight` of the second in each frame, of all keypoints or of those that are named."""
+def _mixed(first: Keypoints, second: Keypoints, weight: float | Tensor, only_keypoints: str, groups: str) -> Keypoints:
+    """`weight` of the second, one or [T, 1] of each frame, of all keypoints or of those that are named."""
     weights = parse_weights(only_keypoints, parse_groups(groups, first.count), first.count)
     if weights is None:
         return blend(first, second, weight)

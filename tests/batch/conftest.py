@@ -54,7 +54,7 @@ ANIMATION = {
         "_meta": {"title": "Save Video"},
     },
 }
-"""A image moved by a clip, at the demo model's 64 pixels."""
+"""An image moved by a clip, at the demo model's 64 pixels."""
 
 
 @pytest.fixture

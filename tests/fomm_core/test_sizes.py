@@ -28,7 +28,7 @@ def session(make) -> AnimationSession:
 
 
 def soft(height: int, width: int) -> Tensor:
-    """A image without sharp edges, [1, 3, H, W]."""
+    """An image without sharp edges, [1, 3, H, W]."""
     y, x = torch.meshgrid(torch.linspace(0, 3, height), torch.linspace(0, 3, width), indexing="ij")
     return torch.stack([x.sin(), y.cos(), (x + y).sin()])[None] / 4 + 0.5
 

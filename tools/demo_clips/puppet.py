@@ -48,7 +48,7 @@ class Camera:
 
 @dataclass(frozen=True, eq=False)
 class Portrait:
-    """A image [side, side, 3] of one person, and what is known of it, in its pixels, whose centres are whole numbers.
+    """An image [side, side, 3] of one person, and what is known of it, in its pixels, whose centres are whole numbers.
 
     landmarks: [468, 3], the lids among them as the eye network sees them. irises: [2, 5, 2]. mask: [side, side] in
     0..1, the person. eyes_seen: the left one and the right one; hidden eyes are left as they are.

@@ -38,7 +38,7 @@ FARTHEST_LIDS = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Still:
-    """A image that may show one large face, looked at when first needed. seed: decides how loosely it is cut."""
+    """An image that may show one large face, looked at when first needed. seed: decides how loosely it is cut."""
 
     path: Path
     tracker: Tracker

@@ -48,7 +48,7 @@ class Port:
     @property
     def start(self) -> Any:
         """Its value in a new node."""
-        return self.choices[0] if self.default is None and self.choices else self.default
+        return self.default or self.choices[0] if self.choices else self.default
 
     @property
     def limits(self) -> tuple[float, float]:

@@ -205,7 +205,7 @@ def _property(block: Block, port: Port) -> Any:
     low, high = port.limits
     if port.choices:
         items = [(choice, choice, "", number_of(choice)) for choice in port.choices]
-        return bpy.props.EnumProperty(items=items, default=port.default or port.choices[0], **words)
+        return bpy.props.EnumProperty(items=items, default=port.start, **words)
     if port.type == "BOOLEAN":
         return bpy.props.BoolProperty(default=bool(port.default), **words)
     if port.type == "INT":

@@ -53,7 +53,7 @@ def followed(graph: Mapping[str, Any], name: str, values: Sequence[float]) -> di
     if node["inputs"].get(CURVE):
         title = node["_meta"]["title"]
         raise ValueError(f"“{title}”: Weight has keyframes, and Over Time is set too. Clear one of them.")
-    return _with_inputs(graph, name, {CURVE: curve_text(values)})
+    return _with_inputs(graph, name, {**node["inputs"], CURVE: curve_text(values)})
 
 
 def with_strength(graph: Mapping[str, Any], name: str, values: Sequence[float]) -> dict[str, Any]:
@@ -62,10 +62,10 @@ def with_strength(graph: Mapping[str, Any], name: str, values: Sequence[float]) 
     Raises:
         ValueError: its other settings do not allow that, with what to do.
     """
-    if all(value == values[0] for value in values):
-        return _with_inputs(graph, name, {PORT: round(values[0], 6)})
     node = graph[name]
     inputs = dict(node["inputs"])
+    if all(value == values[0] for value in values):
+        return _with_inputs(graph, name, {**inputs, PORT: round(values[0], 6)})
     _check(node)
     made, title = dict(graph), node["_meta"]["title"]
 
@@ -115,6 +115,4 @@ def _kind(graph: Mapping[str, Any], wire: Sequence[Any]) -> str:
 
 
 def _with_inputs(graph: Mapping[str, Any], name: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    node = graph[name]
-    merged = inputs if "driving" in inputs else {**node["inputs"], **inputs}
-    return {**graph, name: {**node, "inputs": dict(merged)}}
+    return {**graph, name: {**graph[name], "inputs": dict(inputs)}}

@@ -77,7 +77,7 @@ class Look:
 
 @dataclass(frozen=True)
 class Still:
-    """A image file, its size in pixels, and whether any of it is transparent."""
+    """An image file, its size in pixels, and whether any of it is transparent."""
 
     path: Path
     width: int

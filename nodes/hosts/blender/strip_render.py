@@ -20,7 +20,7 @@ OPAQUE = 254.5 / 255
 
 
 def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
-    """A image file of what a strip is at a frame of the timeline: the file itself where the worker can read it, a
+    """An image file of what a strip is at a frame of the timeline: the file itself where the worker can read it, a
     PNG in `folder` otherwise.
 
     Raises:
@@ -45,7 +45,7 @@ def still_of(strip: Any, scene: Any, frame: int, folder: Path) -> Path:
 
 
 def looked_at(path: Path) -> Still:
-    """A image file with its size, and whether any of it is transparent. Raises StripError where it is no image."""
+    """An image file with its size, and whether any of it is transparent. Raises StripError where it is no image."""
     image = bpy.data.images.load(str(path))
     try:
         width, height = image.size

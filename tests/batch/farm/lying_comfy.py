@@ -18,7 +18,7 @@ PNG = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c636060600000000400"
     "01f61738550000000049454e44ae426082"
 )
-"""A image of one black pixel."""
+"""An image of one black pixel."""
 
 Lie = Callable[["_Liar"], None]
 

@@ -61,7 +61,7 @@ MOVED = {
     "4": _node("FOMM_AnimateVideo", model=["3", 0], source=["1", 0], driving=["2", 0], size="model"),
     "5": _node("SaveVideo", video=["4", 0], filename_prefix="x", format="auto", codec="auto"),
 }
-"""A image moved by a clip."""
+"""An image moved by a clip."""
 
 FRAME = {
     **{name: node for name, node in MOVED.items() if name < "4"},

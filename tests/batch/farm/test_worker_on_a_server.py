@@ -5,13 +5,26 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
-from fomm_nodes.nodes.hosts.blender.client import Client, Settings
+from fomm_nodes.nodes.hosts.blender.client import Client, Result, Settings
 from PIL import Image
 
 pytest.importorskip("httpx")
 pytest.importorskip("websockets")
+
+
+def client_of(server, folder: Path) -> Client:
+    return Client(Settings(sys.executable, inputs=(folder,), device="cpu", server=server.url))
+
+
+def made_by(client: Client, graph: dict[str, Any], output: Path) -> Result:
+    done, failed = [], []
+    client.submit(graph, output=output, on_done=done.append, on_error=failed.append)
+    finish(client, lambda: done or failed)
+    assert failed == []
+    return done[0]
 
 
 def finish(client: Client, ended) -> None:
@@ -33,15 +46,12 @@ def test_each_file_comes_with_the_node_that_made_it(comfy, tmp_path: Path) -> No
         "2": {"class_type": "SaveImage", "inputs": saved},
         "9:4": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}, "_meta": {"title": "Look"}},
     }
-    client = Client(Settings(sys.executable, inputs=(tmp_path,), device="cpu", server=server.url))
-    done, failed = [], []
+    client = client_of(server, tmp_path)
     try:
-        client.submit(graph, output=tmp_path / "out" / "anna", on_done=done.append, on_error=failed.append)
-        finish(client, lambda: done or failed)
-        assert failed == []
-        assert {(made.node, made.shown) for made in done[0].files} == {("2", False), ("3", True), ("9:4", True)}
-        assert [made.path.name for made in done[0].files if not made.shown] == ["anna.png"]
-        assert all(made.path.is_file() for made in done[0].files)
+        files = made_by(client, graph, tmp_path / "out" / "anna").files
+        assert {(made.node, made.shown) for made in files} == {("2", False), ("3", True), ("9:4", True)}
+        assert [made.path.name for made in files if not made.shown] == ["anna.png"]
+        assert all(made.path.is_file() for made in files)
     finally:
         client.close()
 
@@ -49,7 +59,7 @@ def test_each_file_comes_with_the_node_that_made_it(comfy, tmp_path: Path) -> No
 def test_what_goes_wrong_is_told_without_names_of_classes(comfy, tmp_path: Path) -> None:
     server = comfy()
     graph = {"1": {"class_type": "LoadImage", "inputs": {"image": "gone.png"}}}
-    client = Client(Settings(sys.executable, inputs=(tmp_path,), device="cpu", server=server.url))
+    client = client_of(server, tmp_path)
     failed = []
     try:
         client.submit(graph, on_done=failed.append, on_error=failed.append)
@@ -73,13 +83,11 @@ def test_jobs_go_to_the_server_and_can_be_cancelled_there(comfy, tmp_path: Path)
     }
     slow = {**graph, "3": {"class_type": "Slow", "inputs": {"images": ["1", 0]}}}
     slow["2"] = {"class_type": "SaveImage", "inputs": {"images": ["3", 0], "filename_prefix": "x"}}
-    client = Client(Settings(sys.executable, inputs=(tmp_path,), device="cpu", server=server.url))
+    client = client_of(server, tmp_path)
     done, failed = [], []
     try:
-        client.submit(graph, output=tmp_path / "out" / "anna", on_done=done.append, on_error=failed.append)
-        finish(client, lambda: done or failed)
-        assert failed == []
-        assert [made.path.name for made in done[0].files] == ["anna.png"]
+        files = made_by(client, graph, tmp_path / "out" / "anna").files
+        assert [made.path.name for made in files] == ["anna.png"]
         assert list(server.inputs.values()) == [(tmp_path / "face.png").read_bytes()]
         handle = client.submit(slow, on_done=done.append, on_error=failed.append)
         finish(client, lambda: server.running)

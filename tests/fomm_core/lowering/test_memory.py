@@ -18,8 +18,9 @@ WIDE = 160
 
 
 @pytest.fixture
-def mapped(make: Callable[..., MotionModel], tmp_path: Path) -> MotionModel:
-    """A model whose weights are pages of its file, several of them for each layer."""
+def mapped(make: Callable[..., MotionModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> MotionModel:
+    """A model whose weights are pages of its file, several of them for each layer, and worth letting go."""
+    monkeypatch.setattr(memory, "WORTH", 0)
     path = tmp_path / "wide.safetensors"
     config = make().config
     wide = {"block_expansion": 32, "max_features": WIDE}

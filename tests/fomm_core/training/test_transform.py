@@ -51,7 +51,7 @@ def test_nothing_moves_without_deviation() -> None:
 
 
 def test_a_frame_is_sampled_where_points_says() -> None:
-    """A image whose colours are its coordinates shows, deformed, where each pixel came from."""
+    """An image whose colours are its coordinates shows, deformed, where each pixel came from."""
     transform = sample(TransformConfig(sigma_affine=0.02, sigma_tps=0.002, points_tps=5))
     line = torch.linspace(-1, 1, 65)
     y, x = torch.meshgrid(line, line, indexing="ij")

@@ -21,7 +21,7 @@ def node(kind: str, **inputs: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def animate() -> dict[str, Any]:
-    """A image that is shown, and the built-in example as a video: 46 frames of 128x128."""
+    """An image that is shown, and the built-in example as a video: 46 frames of 128x128."""
     return {
         "1": node("FOMM_LoadExample", picture="astronaut"),
         "2": node("FOMM_LoadModel", model="demo-128 (built-in)"),

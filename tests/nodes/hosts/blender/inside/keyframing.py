@@ -83,64 +83,64 @@ def check_a_wide_movie_at_another_rate() -> dict[str, Any]:
     return each_strength("wide.mp4")
 
 
-def check_a_tree() -> dict[str, Any]:
-    tree = bpy.data.node_groups.new("Rising", "FommTree")
+def tree_of(name: str, *classes: str) -> tuple[Any, list[Any]]:
+    tree = bpy.data.node_groups.new(name, "FommTree")
     tree.w_output = str(FILES / "trees")
-    names = ("FOMM_LoadExample", "FOMM_LoadModel", "FOMM_AnimateVideo", "SaveVideo")
-    example, model, animate, save = (tree.nodes.new(f"FommNode_{name}") for name in names)
-    animate.w_size = "model"
-    find = addon("nodes").find_socket
-    for output, node, port in (
-        (model.outputs[0], animate, "model"),
-        (example.outputs[0], animate, "source"),
-        (example.outputs[1], animate, "driving"),
-        (animate.outputs[0], save, "video"),
-    ):
-        tree.links.new(output, find(node.inputs, port))
+    return tree, [tree.nodes.new(f"FommNode_{one}") for one in classes]
+
+
+def wire(tree: Any, *wires: tuple[Any, Any, str]) -> None:
+    for output, node, port in wires:
+        tree.links.new(output, addon("nodes").find_socket(node.inputs, port))
+
+
+def each_run(tree: Any, node: Any, port: str, values: tuple[float, ...], suffix: str) -> dict[str, str]:
+    """The files of runs with each value, and with one that rises from the scene's first frame on."""
     bpy.context.scene.frame_start = 3
     made = {}
-    for strength in (0.0, SHOWN / STEPS, 1.0, None):
-        if strength is None:
-            rising(animate, "w_strength", 3)
+    for value in (*values, None):
+        if value is None:
+            rising(node, port, 3)
         else:
-            animate.w_strength = strength
-        made["rising" if strength is None else f"{strength:g}"] = str(
-            addon("operators").output_of(tree).with_suffix(".mp4")
-        )
+            setattr(node, port, value)
+        path = addon("operators").output_of(tree).with_suffix(suffix)
+        made["rising" if value is None else f"{value:g}"] = str(path)
         assert bpy.ops.fomm.run(tree=tree.name) == {"FINISHED"}
     return made
 
 
+def check_a_tree() -> dict[str, Any]:
+    classes = ("FOMM_LoadExample", "FOMM_LoadModel", "FOMM_AnimateVideo", "SaveVideo")
+    tree, (example, model, animate, save) = tree_of("Rising", *classes)
+    animate.w_size = "model"
+    wire(
+        tree,
+        (model.outputs[0], animate, "model"),
+        (example.outputs[0], animate, "source"),
+        (example.outputs[1], animate, "driving"),
+        (animate.outputs[0], save, "video"),
+    )
+    return each_run(tree, animate, "w_strength", (0.0, SHOWN / STEPS, 1.0), ".mp4")
+
+
 def check_weights_of_a_blend() -> dict[str, Any]:
     """Held at the first, then crossfaded: a keyframe is what the same number is in that frame."""
-    tree = bpy.data.node_groups.new("Fading", "FommTree")
-    tree.w_output = str(FILES / "trees")
-    names = ("FOMM_LoadExample", "FOMM_LoadModel", "FOMM_DetectKeypoints", "FOMM_EditPerformance")
-    example, model, detect, edit = (tree.nodes.new(f"FommNode_{name}") for name in names)
-    blend, keep = (tree.nodes.new(f"FommNode_{name}") for name in ("FOMM_BlendKeypoints", "FOMM_SaveKeypoints"))
+    classes = ("FOMM_LoadExample", "FOMM_LoadModel", "FOMM_DetectKeypoints", "FOMM_EditPerformance")
+    tree, (example, model, detect, edit, blend, keep) = tree_of(
+        "Fading", *classes, "FOMM_BlendKeypoints", "FOMM_SaveKeypoints"
+    )
     edit.w_mirror = True
     detect.w_size = "model"
-    find = addon("nodes").find_socket
-    for output, node, port in (
+    wire(
+        tree,
         (model.outputs[0], detect, "model"),
         (example.outputs[1], detect, "images"),
         (detect.outputs[0], edit, "keypoints"),
         (detect.outputs[0], blend, "first"),
         (edit.outputs[0], blend, "second"),
         (blend.outputs[0], keep, "keypoints"),
-    ):
-        tree.links.new(output, find(node.inputs, port))
-    bpy.context.scene.frame_start = 3
-    made = {}
-    for weight in (0.0, 1.0, None):
-        if weight is None:
-            rising(blend, "w_weight", 3)
-        else:
-            blend.w_weight = weight
-        made["rising" if weight is None else f"{weight:g}"] = str(
-            addon("operators").output_of(tree).with_suffix(".safetensors")
-        )
-        assert bpy.ops.fomm.run(tree=tree.name) == {"FINISHED"}
+    )
+    made = each_run(tree, blend, "w_weight", (0.0, 1.0), ".safetensors")
     blend.w_over_time = "0: 1"
     return {"made": made, "said": refusal(bpy.ops.fomm.run, tree=tree.name)}
 
