@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..fomm_core.wording import counted
+from .flags import with_flags
 
 if TYPE_CHECKING:
     from ..fomm_core.pipeline import Progress
@@ -25,7 +26,7 @@ TITLES = {
 
 def say(message: str) -> None:
     """A message for the user, on standard error."""
-    print(f"fomm: {message}", file=sys.stderr, flush=True)
+    print(f"fomm: {with_flags(message)}", file=sys.stderr, flush=True)
 
 
 def progress_display(*, quiet: bool) -> ProgressDisplay:

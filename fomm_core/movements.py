@@ -47,8 +47,15 @@ def movements(
         faces = still.found.faces[: len(each)] or (None,) * len(each)
         for face, prepared, driver, anchor in zip(faces, still.sources, each, anchors, strict=True):
             distances = anchor_distances(prepared.keypoints, driver.keypoints)
-            told = pose_warning(face, driver.found.track, anchor or 0, distances, driver.found.shots)
-            if told is not None and not (options.animation.anchor == "best" and "--best-frame" in told):
+            told = pose_warning(
+                face,
+                driver.found.track,
+                anchor or 0,
+                distances,
+                driver.found.shots,
+                chosen=options.animation.anchor == "best",
+            )
+            if told is not None:
                 warn(told)
                 break
     return moving, anchors

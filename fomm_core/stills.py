@@ -22,6 +22,7 @@ from .session import AnimationSession
 from .video import holds_alpha, read_picture
 from .video.pixels import WHITE, Pixels, over_background
 from .whole import Canvas, FoundDriving, FoundSource
+from .wording import setting
 
 PathLike = str | os.PathLike[str]
 
@@ -98,7 +99,7 @@ def prepare_still(
             height, width = sources[large.index(None)].size
             warn(
                 f"no detail is carried over: what moves of the image is no larger than the {width}x{height} that "
-                "the model makes. Choose a larger image, or a smaller --size."
+                f"the model makes. Choose a larger image, or a smaller {setting('size')}."
             )
     return Still(picture, found, sources, tuple(large))
 

@@ -28,6 +28,14 @@ def nearest(name: str, choices: Iterable[str]) -> str | None:
     return by_folded[found[0]] if found else None
 
 
+def setting(name: str, value: object = "") -> str:
+    """A choice as messages name it: "`crop.face=all`", a field of our options and its value.
+
+    A host may put its own words in their place, as the command does: "--face all".
+    """
+    return f"`{name}={value}`" if value != "" else f"`{name}`"
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """The question, with a space before it, that goes behind a sentence; empty where no choice is like `name`."""
     found = nearest(name, choices)

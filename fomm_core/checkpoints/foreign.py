@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ..library import AS_DOWNLOADED, WEIGHTS
+from ..wording import setting
 
 HEAD = 1024
 MOST_NAMES = 5_000
@@ -98,7 +99,8 @@ def _text(head: bytes, path: Path) -> str | None:
         return "It is JSON: settings, or a server's message. " + AGAIN
     if b"\0" not in head and start.startswith((b"#", b"model_params", b"dataset_params")):
         return (
-            "It is text, such as a configuration. Weights are in a .pth.tar file; the configuration goes to --config."
+            "It is text, such as a configuration. Weights are in a .pth.tar file; a configuration is given as "
+            f"{setting('config')}."
         )
     return None
 
@@ -208,7 +210,7 @@ def part_of_unpacked(path: Path) -> bool:
 def foreign_keys(keys: Collection[str], metadata: Mapping[str, str] | None = None) -> str:
     """Whose weights these are, by their names."""
     if (metadata or {}).get("format") == "fomm-keypoints":
-        return "a performance (saved keypoints), which goes to --keypoints"
+        return f"a performance (saved keypoints), which is given as {setting('keypoints')}"
     for pattern, name in MODELS:
         if any(re.match(rf"(?:.*\.)?(?:{pattern})", key) for key in list(keys)[:MOST_NAMES]):
             return name

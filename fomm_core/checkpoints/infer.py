@@ -20,6 +20,7 @@ from ..config import (
     MotionModelConfig,
     PointDetectorConfig,
 )
+from ..wording import setting
 
 log = logging.getLogger("fomm.checkpoints")
 
@@ -78,7 +79,8 @@ def infer(state: Mapping[str, Tensor], family: str) -> MotionModelConfig:
     if regions:
         log.warning(
             "the weights fit no published configuration of MRAA: heads are taken to be padded by 3, heat maps to have "
-            "their covariance, and the generator to have skips. Give its own configuration (--config) to be sure."
+            "their covariance, and the generator to have skips. To be sure, give its own configuration "
+            f"({setting('config')})."
         )
     return MotionModelConfig(
         frame_size=_FRAME_SIZE,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+from ..wording import setting
+
 _STATUS = re.compile(r"status code: (\d{3})(?: ([A-Za-z -]+))?")
-BY_HAND = "A file that was downloaded otherwise, as with a browser, is taken by --file."
+BY_HAND = f"A file downloaded in another way, such as with a browser, can be given as {setting('file')}."
 
 
 def is_fault(problem: BaseException) -> bool:

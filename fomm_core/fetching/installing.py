@@ -18,6 +18,7 @@ from ..config import preset
 from ..errors import CheckpointError, FommError
 from ..files import digest_of, naming_full_disk
 from ..library import SUFFIXES, Record, kind_among, read_record, record_path, write_record
+from ..wording import setting
 from .transfer import PATIENCE, OnBytes, Patience, Remote, download, forget, held
 
 MARGIN = 16 << 20
@@ -132,7 +133,7 @@ def _check_room(folder: Path, needed: int, *, also: int) -> None:
     if free < needed + also + MARGIN:
         raise FommError(
             f"expected room for {(needed + also) / 1e6:,.0f} MB in {folder}; {free / 1e6:,.0f} MB are free. Make "
-            "room, or name another folder (--to)."
+            f"room, or name another folder ({setting('folder')})."
         )
 
 

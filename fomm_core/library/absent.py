@@ -35,7 +35,7 @@ def not_found(name: str, folder: Path, others: Iterable[str]) -> str:
         kind = f" It is a kind of model (a preset); '{known.name}' are its weights." if path.name in PRESETS else ""
         return (
             f"expected the model '{known.name}'; there is none at '{name}'.{kind} `fomm models get {known.name}` "
-            f"downloads it, and --model {known.name} finds it then. Or put {known.file_name} into {folder}."
+            f"downloads it, and then the name '{known.name}' finds it. Or put {known.file_name} into {folder}."
         )
     expected = (
         f"expected a weights file, a built-in model ({', '.join(builtin_models())}) or another that `fomm models` "

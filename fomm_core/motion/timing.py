@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import KeypointError
 from ..geometry import Keypoints
-from ..wording import counted
+from ..wording import counted, setting
 from .checks import check_frames
 from .signs import steady_signs
 
@@ -191,7 +191,7 @@ def _check_standing(filmed: int, count: int, rate: Fraction) -> None:
         raise KeypointError(
             f"expected images that follow each other; {counted(filmed, 'image')} shown for {hours} h {minutes} min "
             f"would make {count} frames at {float(rate):.4g} per second. Choose a part of the clip or a lower rate, or "
-            "keep the clip's own times (--fps keep)."
+            f"keep the clip's own times ({setting('fps', 'keep')})."
         )
 
 

@@ -63,8 +63,8 @@ class Overrides:
     def _plan_avd(self, start: Start | None) -> tuple[MotionModelConfig, TrainingConfig]:
         if start is None:
             raise TrainingError(
-                "expected a finished model for the phase 'avd', which learns on top of it; got none. Name one to start "
-                "from (--from)."
+                "expected a finished model for the phase 'avd', which learns on top of it; got none. Name the one "
+                "to start from."
             )
         if self.preset is not None or self.size is not None:
             raise TrainingError(

@@ -15,6 +15,10 @@ ROOM = 1.15
 """Of a face at rest and of heads that turn, hair stays out of the feather with this; more costs sharpness."""
 
 
+PLACE = "X,Y,SIDE"
+"""How messages write a square: its middle and its side."""
+
+
 @dataclass(frozen=True)
 class Square:
     """A square by numbers: its middle and side in pixels of the whole image, its angle in degrees clockwise."""

@@ -17,8 +17,8 @@ from ..persons import PersonFinder
 from ..region import FRAMINGS, Framing, Region
 from ..video import VideoReader
 from ..video.pixels import Pixels
-from ..wording import counted
-from .choices import Crop, CropOptions, Square
+from ..wording import counted, setting
+from .choices import PLACE, Crop, CropOptions, Square
 from .found import FoundDriving, FoundSource, border_warning, cut_warning, real_cuts
 from .framing import USUAL
 from .people import person_in_clip, person_in_picture
@@ -54,7 +54,7 @@ def find_source(
         square = is_square(height, width)
         note = (
             f"no face was found in {name}, so its middle square is animated, and the rest left out. Choose the part "
-            "with --crop X,Y,SIDE; --crop off says that the middle is meant."
+            f"with {setting('crop.source', PLACE)}; {setting('crop.source', 'off')} says that the middle is meant."
         )
         return FoundSource((), (), f"no face in {name}", () if square else (note,))
     chosen = _chosen(faces, options.face, name)
@@ -66,7 +66,8 @@ def find_source(
         x, y, side, _ = chosen[0].box
         warnings.append(
             f"{name} shows {len(faces)} faces; the largest moves, at ({x + side / 2:.0f}, {y + side / 2:.0f}). Choose "
-            f"with --face 0 to {len(faces) - 1}, counted from left to right, or --face all."
+            f"with {setting('crop.face', 0)} to {len(faces) - 1}, counted from left to right, or "
+            f"{setting('crop.face', 'all')}."
         )
     for face in chosen:
         if face.size < SMALL_FACE:
@@ -116,7 +117,8 @@ def find_driving(
     tracking = tracker.finish(torch.tensor(reader.times[:-1], dtype=torch.float64))
     if not tracking.tracks:
         note = (
-            f"no face was found in {name}, so its middle square drives. Choose the part with --crop-driving X,Y,SIDE."
+            f"no face was found in {name}, so its middle square drives. Choose the part with "
+            f"{setting('crop.driving', PLACE)}."
         )
         return FoundDriving(words=f"no face in {name}", warnings=() if is_square(height, width) else (note,))
     track = with_shots(tracking.tracks[0], real_cuts(tracking.tracks[0]))
@@ -169,7 +171,7 @@ def _from_second(region: Region, start: float) -> Region:
     if region.times is None:
         raise RegionError(
             "expected a region with the times of its frames, to use it from a later one on; it has none. Find it again "
-            "with `fomm crop`, or leave --start out."
+            f"with `fomm crop`, or leave {setting('start')} out."
         )
     return region[int((region.times - start).abs().argmin()) :]
 
@@ -213,7 +215,7 @@ def _driving_warnings(name: str, track: Track, first: Sequence[Face], tracking: 
         x, y, side = track.square[track.found][0].tolist()
         warnings.append(
             f"{name} shows {len(first)} faces; the largest drives, at ({x:.0f}, {y:.0f}). Choose another with "
-            "--crop-driving X,Y,SIDE."
+            f"{setting('crop.driving', PLACE)}."
         )
     size = float(track.square[track.found, 2].median())
     if size < SMALL_FACE:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..faces import Face, Track
 from ..region import Framing, Region
+from ..wording import setting
 
 APART = 0.45
 """A face looks another way where it is turned (-1..1) or tilted (radians) by this more. Of 9 images and 6 clips all
@@ -68,13 +69,20 @@ def real_cuts(track: Track) -> tuple[int, ...]:
 
 
 def pose_warning(
-    face: Face | None, track: Track | None, anchor: int, distances: Tensor, shots: Sequence[int] = (0,)
+    face: Face | None,
+    track: Track | None,
+    anchor: int,
+    distances: Tensor,
+    shots: Sequence[int] = (0,),
+    *,
+    chosen: bool = False,
 ) -> str | None:
     """A warning where the clip's frame that is taken as the picture's pose is no such: another is much nearer, or the
     faces look different ways.
 
     face, track: of image and clip; None where no face counts. anchor: the frame's number. distances: of each frame's
     keypoints to the picture's, [T] (`motion.anchor_distances`). shots: where shots begin; frames of others don't count.
+    chosen: the anchor is the best frame already, so that another is no advice.
     """
     end = next((shot for shot in shots if shot > anchor), len(distances))
     begin = max(shot for shot in shots if shot <= anchor)
@@ -89,8 +97,10 @@ def pose_warning(
         return None
     looks = f", and the faces are {apart} differently" if apart else ""
     far = f"the clip's frame {anchor} is taken as the image's pose, but is far from it (distance {here:.2f}){looks}: "
+    if nearer and chosen:
+        return None
     if nearer:
-        return f"{far}--best-frame takes frame {best} ({least:.2f})."
+        return f"{far}{setting('anchor', 'best')} takes frame {best} ({least:.2f})."
     return (
         f"{far}no frame is much nearer ({least:.2f}), so faces will be bent. An image and a clip more alike do better."
     )
@@ -117,7 +127,7 @@ def border_warning(name: str, track: Track) -> str | None:
         return None
     return (
         f"the clip's border cuts the face off in {cut} of {len(track)} frames of {name}: what is outside cannot drive. "
-        "--start and --frames choose a part."
+        f"{setting('start')} and {setting('frames')} choose a part."
     )
 
 
@@ -126,5 +136,5 @@ def cut_warning(name: str, shots: Sequence[int]) -> str:
     places = ", ".join(str(shot) for shot in shots[1:9]) + (", ..." if len(shots) > 9 else "")
     return (
         f"{name} has cuts, at frame {places}: each shot has a square and an anchor of its own, and the image jumps "
-        "with them. --start and --frames choose one shot."
+        f"with them. {setting('start')} and {setting('frames')} choose one shot."
     )

@@ -13,8 +13,8 @@ from ..region import Framing, Region
 from ..video import VideoReader
 from ..video.pixels import Pixels
 from ..video.shots import ShotFinder
-from ..wording import counted
-from .choices import CropOptions
+from ..wording import counted, setting
+from .choices import PLACE, CropOptions
 from .found import FoundDriving, FoundSource, cut_warning, real_cuts
 
 BODY = Framing(0.85)
@@ -27,7 +27,7 @@ def person_in_picture(picture: Pixels, name: str, options: CropOptions, finder: 
     """The square around the largest person in an image uint8 [H, W, 3 or 4]; several that touch are one."""
     person = finder.find(picture[..., :3])
     if person is None:
-        return FoundSource((), (), f"no person in {name}", (_nobody(name, "--crop"),))
+        return FoundSource((), (), f"no person in {name}", (_nobody(name, "crop.source"),))
     height, width = picture.shape[:2]
     x, y, side = person.square
     square = Region(torch.tensor([[x, y]]), torch.tensor([side]), torch.zeros(1), height, width)
@@ -57,7 +57,7 @@ def person_in_clip(
     table = torch.tensor(rows)
     found = table[:, 3].isfinite()
     if not bool(found.any()):
-        return FoundDriving(words=f"no person in {name}", warnings=(_nobody(name, "--crop-driving"),))
+        return FoundDriving(words=f"no person in {name}", warnings=(_nobody(name, "crop.driving"),))
     none = torch.where(found, 0.0, torch.nan)
     track = Track(
         found=found,
@@ -89,7 +89,9 @@ def _framed(square: Region, options: CropOptions) -> Region:
 
 
 def _nobody(name: str, option: str) -> str:
-    return f"no person was found in {name}, so its middle square is taken. Choose the part with {option} X,Y,SIDE."
+    return (
+        f"no person was found in {name}, so its middle square is taken. Choose the part with {setting(option, PLACE)}."
+    )
 
 
 def _small(name: str, side: float) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,8 +23,10 @@ from fomm_nodes.fomm_core.checkpoints import builtin_models
 from fomm_nodes.graph.convert import convert as convert_canvas
 from fomm_nodes.graph.saved import saved_graph
 from fomm_nodes.graph.schemas import schemas_in
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+ASSETS = ROOT / "fomm_core" / "assets"
 START_TIMEOUT, RUN_TIMEOUT = 180, 300
 
 
@@ -80,6 +83,20 @@ class Server:
                 start_new_session=True,
                 **INTERRUPTIBLE,
             )
+
+    def offer_inputs(self) -> None:
+        """Put the files that the saved graphs name into the folder of inputs."""
+        folder = self.base / "input"
+        with Image.open(ASSETS / "source.png") as image:
+            face = image.convert("RGB")
+        pair = Image.new("RGB", (2 * face.width, face.height))
+        for column in range(2):
+            pair.paste(face, (column * face.width, 0))
+        for name, made in (("face", face), ("faces", pair)):
+            made.save(folder / f"{name}.jpg")
+            made.save(folder / f"{name}.png")
+        for name in ("talk.mp4", "talk-2.mp4"):
+            shutil.copyfile(ASSETS / "driving.mp4", folder / name)
 
     def wait(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,6 @@ from fomm_nodes.nodes.hosts.headless.files import Folders
 from PIL import Image
 
 ROOT = Path(__file__).parents[2]
-ASSETS = ROOT / "fomm_core" / "assets"
 TEMPLATES = sorted((ROOT / "workflows").glob("*.json"))
 MOST_CODED = 1
 """Of 255, on average: a video coder makes much of one rounding. Frames that are also there uncoded are compared as
@@ -63,15 +61,12 @@ def frames_of(path: Path) -> np.ndarray:
 def test_frames_equal_those_of_a_real_server(
     path: Path, server, as_graph, blocks, engine: LocalEngine, tmp_path: Path
 ) -> None:
-    with Image.open(ASSETS / "source.png") as picture:
-        picture.convert("RGB").save(server.base / "input" / "face.jpg")
-        picture.convert("RGB").save(server.base / "input" / "face.png")
-    shutil.copyfile(ASSETS / "driving.mp4", server.base / "input" / "talk.mp4")
+    server.offer_inputs()
     graph = with_pictures(as_graph(json.loads(path.read_text("utf-8"))))
     if "ResizeImageMaskNode" not in blocks:  # older ones decode JPEG in another way than 0.33 and we do
         for node in graph.values():
             if node["class_type"] == "LoadImage":
-                node["inputs"]["image"] = "face.png"
+                node["inputs"]["image"] = str(Path(node["inputs"]["image"]).with_suffix(".png"))
     run = server.run(graph)
     assert run.outcome == "success", run.error
     shown = {node: entries["images"] for node, entries in run.outputs.items() if "images" in entries}

@@ -110,7 +110,7 @@ def test_all_faces_move_and_one_can_be_chosen(
         changed[face] = (stills(tmp_path / str(face)) != two).any(-1).any(0)
         assert bool(report.warnings) == (face == "largest")
     assert "2 faces" in report.warnings[0]
-    assert "--face 0 to 1" in report.warnings[0]
+    assert "`crop.face=0` to 1" in report.warnings[0]
     assert changed["all"][:, :320].any()
     assert changed["all"][:, 320:].any()
     assert changed[0][:, :320].any()

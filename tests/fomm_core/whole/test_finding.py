@@ -148,12 +148,14 @@ def test_poses_that_are_far_apart_are_told(portrait: np.ndarray, finder) -> None
     assert told is not None
     assert "distance 0.40" in told
     assert "turned aside" in told
-    assert "--best-frame takes frame 3 (0.02)" in told
+    assert "`anchor=best` takes frame 3 (0.02)" in told
+    assert pose_warning(face, track, 1, distances, chosen=True) is None  # the best frame is what is used
     assert pose_warning(None, None, 1, distances) is not None
     assert pose_warning(None, None, 1, torch.tensor([0.35, 0.4, 0.4, 0.4])) is None  # people differ
     alone = pose_warning(face, track, 1, torch.tensor([0.4, 0.4, 0.38, 0.4]))
     assert alone is not None
-    assert "--best-frame" not in alone
+    assert "anchor=best" not in alone
+    assert pose_warning(face, track, 1, torch.tensor([0.4, 0.4, 0.38, 0.4]), chosen=True) == alone
     gone = track_of(square.masked_fill(torch.arange(4)[:, None] == 3, torch.nan), (0,))
     told = pose_warning(face, gone, 1, distances)
     assert told is not None
