@@ -71,8 +71,8 @@ def _likely(state: Mapping[str, Tensor]) -> list[str]:
 
 
 def matching_presets(state: Mapping[str, Tensor]) -> tuple[str, ...]:
-    """Names of all presets that the state fits exactly; the discriminator counts where the state holds one, and so do
-    avd network and background predictor.
+    """Names of all presets that the state fits exactly; discriminator, avd network and background predictor count
+    where the state holds one.
     """
     model, discriminator = _model_shapes(state), _discriminator_shapes(state)
     return tuple(
@@ -84,8 +84,11 @@ def matching_presets(state: Mapping[str, Tensor]) -> tuple[str, ...]:
 
 
 def _as_stored(config: MotionModelConfig, state: Mapping[str, Tensor]) -> MotionModelConfig:
-    """Without the avd network where the state has none; a published one has its published size."""
-    return config if any(key.startswith("avd.") for key in state) else replace(config, avd=None)
+    """Without the avd network and the background predictor where the state has none; a published one has its published
+    size.
+    """
+    lacking = [name for name in ("avd", "background") if not any(key.startswith(f"{name}.") for key in state)]
+    return replace(config, **dict.fromkeys(lacking))
 
 
 def nearest_preset(state: Mapping[str, Tensor]) -> tuple[str, int]:

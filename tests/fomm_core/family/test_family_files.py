@@ -63,12 +63,29 @@ def test_every_published_configuration_loads_strictly(preset: str, family_folder
     assert set(model.state_dict()) == set(checkpoint.state)
 
 
+@pytest.mark.parametrize(
+    ("network", "field"), [("avd_network", "avd"), ("bg_predictor", "background")], ids=["avd", "background"]
+)
 @pytest.mark.parametrize("preset", ["tps-ted-384", "mraa-vox-256"])
-def test_a_file_may_lack_what_comes_with_later_training(preset: str, family_folder: Path, tmp_path: Path) -> None:
-    path = published_file(family_folder, preset, tmp_path / FILES[preset][2], without=("avd_network",))
-    assert read_checkpoint(path).config == replace(PRESETS[preset], avd=None)
+def test_a_file_may_lack_what_not_every_training_makes(
+    preset: str, network: str, field: str, family_folder: Path, tmp_path: Path
+) -> None:
+    path = published_file(family_folder, preset, tmp_path / FILES[preset][2], without=(network,))
+    assert read_checkpoint(path).config == replace(PRESETS[preset], **{field: None})
     assert preset in read_checkpoint(path).presets
-    assert load_model(path, preset_name=preset).avd is None
+    model = load_model(path, preset_name=preset)
+    assert getattr(model, field) is None
+    assert getattr(load_model(published_file(family_folder, preset, path)), field) is not None
+
+
+@pytest.mark.parametrize("preset", ["tps-vox-256", "mraa-vox-256"])
+def test_half_a_background_predictor_is_refused(preset: str, family_folder: Path, tmp_path: Path) -> None:
+    path = published_file(family_folder, preset, tmp_path / FILES[preset][2])
+    content = torch.load(path, weights_only=True)
+    content["bg_predictor"] = {key: value for key, value in content["bg_predictor"].items() if "fc" not in key}
+    torch.save(content, path)
+    with pytest.raises(CheckpointError, match=r"background"):
+        load_model(path)
 
 
 def test_a_name_decides_where_shapes_cannot(family_folder: Path, tmp_path: Path) -> None:
@@ -76,6 +93,9 @@ def test_a_name_decides_where_shapes_cannot(family_folder: Path, tmp_path: Path)
     with pytest.raises(CheckpointError, match=r"'vox' \(mraa-vox-256\) or 'taichi'.*got 'mine.pth'.*Choose the preset"):
         read_checkpoint(path)
     assert read_checkpoint(path, preset_name="mraa-ted-384").config == PRESETS["mraa-ted-384"]
+    published_file(family_folder, "mraa-vox-256", path, without=("bg_predictor",))  # MGif's never had one
+    with pytest.raises(CheckpointError, match=r"'vox' \(mraa-vox-256\).*or 'mgif' \(mraa-mgif-256\)"):
+        read_checkpoint(path)
 
 
 def test_a_name_that_says_nothing_is_told_where_it_matters_little(
