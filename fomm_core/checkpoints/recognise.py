@@ -87,8 +87,12 @@ def _as_stored(config: MotionModelConfig, state: Mapping[str, Tensor]) -> Motion
     """Without the avd network and the background predictor where the state has none; a published one has its published
     size.
     """
-    lacking = [name for name in ("avd", "background") if not any(key.startswith(f"{name}.") for key in state)]
-    return replace(config, **dict.fromkeys(lacking))
+    held = {key.partition(".")[0] for key in state}
+    return replace(
+        config,
+        avd=config.avd if "avd" in held else None,
+        background=config.background if "background" in held else None,
+    )
 
 
 def nearest_preset(state: Mapping[str, Tensor]) -> tuple[str, int]:
