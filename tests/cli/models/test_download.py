@@ -184,7 +184,7 @@ def test_a_web_page_is_told_by_its_kind(server, quick: Patience) -> None:
 
 def test_a_length_that_is_not_said(server, quick: Patience) -> None:
     server.chunked = True
-    with pytest.raises(DownloadError, match="--file"):
+    with pytest.raises(DownloadError, match="`file`"):
         look(server.url("m"), patience=quick)
 
 

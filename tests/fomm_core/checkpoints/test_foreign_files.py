@@ -67,7 +67,7 @@ def onnx() -> bytes:
         (b'{"error": "Repository not found"}', ["JSON"]),
         (POINTER, ["Git LFS pointer", "of 729 MB", "git lfs pull"]),
         (b"../../.git/annex/objects/xy/MD5E-s7--0.tar", ["git-annex"]),
-        (b"dataset_params:\n  frame_shape: [256, 256, 3]\n", ["--config"]),
+        (b"dataset_params:\n  frame_shape: [256, 256, 3]\n", ["`config`"]),
         (tarred(("weights/vox-cpk.pth.tar", b"x"), ("readme", b"")), ["tar archive", "weights/vox-cpk.pth.tar"]),
         (tarred(("readme", b"hello")), ["tar archive without weights"]),
         (tarred(("archive/data.pkl", b""), ("archive/data/0", b"")), ["unpacked checkpoint"]),
