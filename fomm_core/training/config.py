@@ -20,11 +20,12 @@ class LossWeights:
 
     perceptual: one for each layer of the backbone. feature_matching: one for each block of the discriminator, used
     only where generator_gan is not 0. l1: plain mean difference of pixels (0 in the published code). Not in the
-    published code, and of use for clips with points (see `data.points`) the latter two: spread keeps keypoints apart;
+    published code, and of use for clips with points (see `data.points`) these: spread keeps keypoints apart;
     landmarks ties the last keypoints to parts of mouth and eyes (see `landmarks.TIED`); acting is what l1 counts more
     around mouth and eyes: 1 + acting times; readback moves the last keypoints of the rebuilt frame, as the detector
-    reads them there, to those of the driving frame. Of TPS: warp, by which moved features agree with the driving
-    frame's at each level, and background, by which its motion there and back is none. equivariance_value and
+    reads them there, to those of the driving frame; openings does so for the gaps between lips and between lids alone,
+    and ties those that the detector finds to the clips' own. Of TPS: warp, by which moved features agree with the
+    driving frame's at each level, and background, by which its motion there and back is none. equivariance_value and
     equivariance_jacobian are what MRAA calls shift and affine.
     """
 
@@ -39,6 +40,7 @@ class LossWeights:
     landmarks: float = 0.0
     acting: float = 0.0
     readback: float = 0.0
+    openings: float = 0.0
     warp: float = 0.0
     background: float = 0.0
 
@@ -47,7 +49,7 @@ class LossWeights:
             **dict.fromkeys(("perceptual", "feature_matching"), _WEIGHTS),
             **dict.fromkeys(("generator_gan", "discriminator_gan", "l1", "spread", "warp", "background"), _WEIGHT),
             **dict.fromkeys(("equivariance_value", "equivariance_jacobian"), _WEIGHT),
-            **dict.fromkeys(("landmarks", "acting", "readback"), _WEIGHT),
+            **dict.fromkeys(("landmarks", "acting", "readback", "openings"), _WEIGHT),
         }
         check_fields("the losses", self, bounds, TrainingError)
 

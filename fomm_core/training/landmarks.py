@@ -15,6 +15,8 @@ TIED: tuple[int, ...] = (*CORNERS, UPPER_LIP, LOWER_LIP, *(lids[i] for lids in L
 """The points (see `data.points`) that a model's last keypoints are tied to, in this order: corners of the mouth,
 middles of upper and lower lip, middles of lower and upper lid of the left and of the right eye, left and right iris.
 """
+GAPS = ((2, 3), (4, 5), (6, 7))
+"""Of TIED: the two lips, and the two lids of each eye."""
 AROUND = 1.6
 """How far what counts more reaches, where the half axes of mouth or eye are 1."""
 FLATTEST = 0.4
@@ -35,23 +37,38 @@ def tied_difference(keypoints: Keypoints, points: Tensor) -> Tensor:
 
     Samples of unknown points (NaN) do not count; 0 where all are unknown.
     """
-    got, wanted = keypoints.position[:, -len(TIED) :], points[:, TIED]
+    got, wanted = tied(keypoints), points[:, TIED]
     known = wanted.isfinite()
     differences = torch.where(known, got - wanted.nan_to_num(), 0).abs()
     return differences.sum() / known.sum().clamp(min=1)
 
 
-def read_back(detector: nn.Module, images: Tensor, wanted: Keypoints) -> Tensor:
-    """Mean |p - p'| of the last keypoints of `wanted` and those that `detector` reads in rebuilt images [B, C, H, W].
+def opening_difference(got: Tensor, wanted: Tensor) -> Tensor:
+    """Mean difference between the gaps of mouth and eyes in tied points [B, 10, 2] and those wanted; a scalar.
 
-    A network whose motion overlooks a mouth pays for it here, however few pixels a mouth has. The detector learns
-    nothing from it, nor do its running statistics: it takes part as it is.
+    A gap is the way from lip to lip or from lid to lid: where both points are off alike, it is not. Samples of unknown
+    points (NaN) do not count; 0 where all are unknown.
+    """
+    first, second = (list(points) for points in zip(*GAPS, strict=True))
+    gaps, truth = (points[:, first] - points[:, second] for points in (got, wanted))
+    known = truth.isfinite()
+    return torch.where(known, gaps - truth.nan_to_num(), 0).abs().sum() / known.sum().clamp(min=1)
+
+
+def tied(keypoints: Keypoints) -> Tensor:
+    """The positions [B, 10, 2] of a model's last keypoints."""
+    return keypoints.position[:, -len(TIED) :]
+
+
+def read_again(detector: nn.Module, images: Tensor) -> Tensor:
+    """The tied keypoints [B, 10, 2] that `detector` finds in rebuilt images [B, C, H, W].
+
+    A network whose motion overlooks a mouth pays for it in what is measured of these, however few pixels a mouth has.
+    The detector learns nothing from it, nor do its running statistics: it takes part as it is.
     """
     state = {name: parameter.detach() for name, parameter in detector.named_parameters()}
     state |= {name: buffer.clone() for name, buffer in detector.named_buffers()}
-    read: Keypoints = functional_call(detector, state, (images,))
-    tied = slice(-len(TIED), None)
-    return (read.position[:, tied] - wanted.position[:, tied].detach()).abs().mean()
+    return tied(functional_call(detector, state, (images,)))
 
 
 def acting_map(points: Tensor, height: int, width: int) -> Tensor:

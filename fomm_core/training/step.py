@@ -21,7 +21,7 @@ from ..networks import MultiScaleDiscriminator, Verdict
 from . import losses
 from .config import TrainingConfig
 from .family import Draws, background_motion, check_trains, rebuilt_motion, warp_loss
-from .landmarks import acting_map, check_tied, read_back, tied_difference
+from .landmarks import TIED, acting_map, check_tied, opening_difference, read_again, tied, tied_difference
 from .pyramid import Pyramid
 from .quick import use_fast_layers
 from .transform import RandomTransform
@@ -59,7 +59,7 @@ class TrainingNetworks(nn.Module):
             )
         if config.perceptual and backbone is None:
             raise TrainingError(f"expected the backbone '{config.backbone}' for the perceptual loss; got none.")
-        if config.losses.landmarks or config.losses.readback:
+        if config.losses.landmarks or config.losses.readback or config.losses.openings:
             check_tied(model.config.num_keypoints)
         if config.phase == "avd":
             return _for_avd(model)
@@ -141,8 +141,13 @@ def generator_losses(
         terms["spread"] = weights.spread * (losses.crowding(at_source) + losses.crowding(at_driving)) / 2
     if weights.landmarks and not config.freeze_detector:
         terms["landmarks"] = weights.landmarks * landmarks_loss(at_source, at_driving, points)
-    if weights.readback:
-        terms["readback"] = weights.readback * read_back(networks.model.detector, frames.images, at_driving)
+    if weights.readback or weights.openings:
+        read, wanted = read_again(networks.model.detector, frames.images), tied(at_driving).detach()
+        if weights.readback:
+            terms["readback"] = weights.readback * losses.mean_difference(read, wanted)
+        if weights.openings:
+            gaps = opening_difference(read, wanted) + openings_loss(at_source, at_driving, points)
+            terms["openings"] = weights.openings * gaps
     verdicts = None
     if weights.adversarial:
         adversarial, verdicts = adversarial_losses(networks, generated, real, at_driving, config)
@@ -205,6 +210,14 @@ def landmarks_loss(at_source: Keypoints, at_driving: Keypoints, points: Tensor |
     if points is None:
         return at_source.position.new_zeros(())
     return (tied_difference(at_source, points[:, 0]) + tied_difference(at_driving, points[:, 1])) / 2
+
+
+def openings_loss(at_source: Keypoints, at_driving: Keypoints, points: Tensor | None) -> Tensor:
+    """The same of the gaps between lips and lids."""
+    if points is None:
+        return at_source.position.new_zeros(())
+    found = zip((at_source, at_driving), points.unbind(1), strict=True)
+    return sum(opening_difference(tied(at), truth[:, TIED]) for at, truth in found) / 2
 
 
 def perceptual_loss(networks: TrainingNetworks, generated: Pyramid, real: Pyramid, config: TrainingConfig) -> Tensor:

@@ -20,14 +20,25 @@ from fomm_nodes.fomm_core.training.data.augment import Augmentation, augment, au
 from fomm_nodes.fomm_core.training.data.points import (
     CORNERS,
     LIDS,
+    LOWER_LIP,
     MIRRORED,
+    UPPER_LIP,
     fitted,
     mirrored,
     openings,
     points_file,
     write_points,
 )
-from fomm_nodes.fomm_core.training.landmarks import TIED, acting_map, check_tied, read_back, tied_difference
+from fomm_nodes.fomm_core.training.landmarks import (
+    GAPS,
+    TIED,
+    acting_map,
+    check_tied,
+    opening_difference,
+    read_again,
+    tied,
+    tied_difference,
+)
 from fomm_nodes.fomm_core.training.presets import training_preset
 from fomm_nodes.fomm_core.training.start import GROWN_SHARE, Start, build_networks, grown
 from nearness import NETWORK, near
@@ -172,16 +183,31 @@ def test_what_is_read_back_teaches_the_image_and_not_the_detector(small_config: 
     with torch.no_grad():
         as_driven = detector(images)
         detector.load_state_dict(before)  # running statistics too
-    assert read_back(detector, images, as_driven) == 0
-    elsewhere = replace(as_driven, position=as_driven.position + torch.tensor([0.1, -0.3]))
-    moved = replace(elsewhere, position=torch.cat([as_driven.position[:, :2] + 1, elsewhere.position[:, 2:]], 1))
-    loss = read_back(detector, images, moved)
-    near(loss.detach(), torch.tensor(0.2))  # of the last ten alone
-    loss.backward()
+    read = read_again(detector, images)
+    assert torch.equal(read.detach(), as_driven.position[:, 2:])  # the last ten
+    read.square().mean().backward()
     assert images.grad is not None
     assert images.grad.any()
     assert all(parameter.grad is None for parameter in detector.parameters())
     assert all(torch.equal(value, before[name]) for name, value in detector.state_dict().items())
+
+
+def test_gaps_differ_where_a_mouth_opens_and_not_where_it_moves() -> None:
+    pairs = [{UPPER_LIP, LOWER_LIP}, *({lower, upper} for _, lower, _, upper in LIDS)]
+    assert [{TIED[first], TIED[second]} for first, second in GAPS] == pairs
+    points = torch.rand(3, len(TIED), 2, requires_grad=True)
+    wanted = points.detach() + torch.tensor([0.3, -0.1])
+    near(opening_difference(points.detach(), wanted), torch.tensor(0.0))
+    wanted[0, GAPS[1][1]] += torch.tensor([0.0, 0.6])
+    wanted[2] = torch.nan
+    loss = opening_difference(points, wanted)
+    near(loss.detach(), torch.tensor(0.6 / 12))  # of two samples' three gaps, two numbers each
+    (gradient,) = torch.autograd.grad(loss, points)
+    assert gradient[0, list(GAPS[1])].any(1).all()
+    assert not gradient[2].any()
+    assert opening_difference(points, torch.full_like(wanted, torch.nan)) == 0
+    found = Keypoints(torch.cat([torch.rand(3, 2, 2), points.detach()], 1))
+    assert torch.equal(tied(found), points)
 
 
 def test_what_counts_more_is_mouth_and_eyes() -> None:
@@ -202,7 +228,7 @@ def test_too_few_keypoints_cannot_be_tied(small_config: MotionModelConfig) -> No
     check_tied(len(TIED))
     with pytest.raises(TrainingError, match="at least 10 keypoints"):
         check_tied(len(TIED) - 1)
-    for loss in ("landmarks", "readback"):
+    for loss in ("landmarks", "readback", "openings"):
         config = replace(PLAIN, losses=replace(PLAIN.losses, **{loss: 1.0}))
         with pytest.raises(TrainingError, match="at least 10 keypoints"):
             build_networks(small_config, config, None, 0, None)
