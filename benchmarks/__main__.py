@@ -97,6 +97,10 @@ def main() -> None:
     cuts = commands.add_parser("cuts", help="which cuts are found, in sequences made from clips")
     cuts.add_argument("clips", type=Path, help="a folder of clips of one face each, two seconds and longer")
     cuts.add_argument("--each", type=int, default=5, help="sequences of a kind from a clip (default: %(default)s)")
+    peers = commands.add_parser("peers", help="frames per CPU second against the published code of two peers")
+    peers.add_argument("--tps", type=Path, metavar="FOLDER", help="of Thin-Plate-Spline Motion Model's repository")
+    peers.add_argument("--live-portrait", type=Path, metavar="FOLDER", help="of LivePortrait's repository")
+    peers.add_argument("--rounds", type=int, default=5, help="frames of each program, in turn (default: %(default)s)")
     commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
@@ -151,6 +155,8 @@ def main() -> None:
         from .transfer import measure
     elif command == "crops":
         from .crops import measure
+    elif command == "peers":
+        from .peers import measure
     elif command == "cuts":
         from .cuts import measure
     elif command == "start":

@@ -496,6 +496,20 @@ def test_the_map_names_files_that_exist() -> None:
     assert [name for name in sorted(named) if not any(f"/{path}".endswith(f"/{name}") for path in known)] == []
 
 
+def test_the_tree_names_what_exists() -> None:
+    tree = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8").partition("## Parts")[2].partition("## ")[0]
+    core, host = "fomm_core", "nodes/hosts"
+    places = ["", core, "nodes", host, "batch"]
+    named = [
+        name
+        for line in tree.splitlines()
+        if line.startswith("    ")
+        for name in re.split(r",\s*", re.split(r"\s{2,}|(?<=/) |(?<=py) ", line.strip())[0])
+    ]
+    assert len(named) > 60
+    assert [name for name in named if not any((ROOT / place / name).exists() for place in places)] == []
+
+
 NO_SOURCE = {
     "batch/farm": "engines on other machines, one contract for all",
     "cli/full_disk": "every write of every command",

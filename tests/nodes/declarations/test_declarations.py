@@ -6,14 +6,17 @@ import dataclasses
 import inspect
 import json
 import re
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+from fomm_nodes.nodes import declarations
 from fomm_nodes.nodes.declarations import ALL, BY_ID
 from fomm_nodes.nodes.declarations.animate import Settings
 from fomm_nodes.nodes.spec import NodeSpec
 from PIL import Image
 
+ROOT = Path(__file__).parents[3]
 SNAPSHOT = Path(__file__).with_name("ports.json")
 each = pytest.mark.parametrize("spec", ALL, ids=lambda spec: spec.id)
 
@@ -108,3 +111,15 @@ def test_the_help_pages_of_regions_show_a_picture(block: str, root: Path) -> Non
     with Image.open(folder / shown) as picture:
         assert picture.width >= 400
     assert (folder / shown).stat().st_size < 60_000
+
+
+def test_the_map_says_where_each_block_is() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `(\w+)\.py` \| (.+) \|$", page, re.MULTILINE)
+    files = [path.stem for path in Path(declarations.__file__).parent.glob("*.py") if path.stem != "__init__"]
+    modules = {name: import_module(f"{declarations.__name__}.{name}") for name in files}
+    declared = {
+        name: [spec.title for spec in found.SPECS] for name, found in modules.items() if hasattr(found, "SPECS")
+    }
+    assert {name: titles.split(", ") for name, titles in rows} == declared
+    assert sum(map(len, declared.values())) == len(ALL)
