@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ....graph.canvas_nodes import NOTES
-from .blocks import VERSION, Block, Port, blocks, number_of, single
+from .blocks import VERSION, Block, Port, blocks, number_of, single, titled_choice
 from .choices import choices_of
 from .options import FIXED, RELATIVE
 from .over_time import FOLLOWED
@@ -204,7 +204,7 @@ def _property(block: Block, port: Port) -> Any:
         del words["options"]
     low, high = port.limits
     if port.choices:
-        items = [(choice, choice, "", number_of(choice)) for choice in port.choices]
+        items = [(choice, titled_choice(choice), "", number_of(choice)) for choice in port.choices]
         return bpy.props.EnumProperty(items=items, default=port.start, **words)
     if port.type == "BOOLEAN":
         return bpy.props.BoolProperty(default=bool(port.default), **words)

@@ -115,6 +115,15 @@ def test_a_full_disk_is_told_before(plan: Plan, monkeypatch: pytest.MonkeyPatch)
     assert "Free some" in setup.problem
 
 
+def test_a_list_that_cannot_be_read_is_told(plan: Plan) -> None:
+    plan.pinned.write_bytes(b"\xff\xfe")
+    setup = Setup(plan).start()
+    assert setup.wait(PATIENCE) == "failed"
+    assert "decode" in setup.problem
+    assert "Traceback" in setup.report
+    assert not plan.folder.exists()
+
+
 def test_reports_hold_no_passwords(plan: Plan, tmp_path: Path) -> None:
     setup = Setup(Plan(tmp_path / "x", ("https://anna:secret@host/python",), pinned=plan.pinned)).start()
     assert setup.wait(PATIENCE) == "failed"
@@ -150,8 +159,32 @@ def test_how_far_pip_is() -> None:
     assert not heard.hears("  Downloading b-2.0-py3-none-any.whl.metadata (1 kB)")
     assert heard.hears("Using cached b-2.0-py3-none-any.whl")
     assert heard.share == 0.5
+    assert heard.hears("  Processing /wheels/c-3.0-cp311-cp311-linux_x86_64.whl (from -r list.txt (line 3))")
+    assert heard.words == "c-3.0 0 %"
     heard.hears("Installing collected packages: a, b")
     assert heard.share == 1.0
+
+
+def test_another_index_is_asked_for_torch_alone(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan.pinned.write_text("fomm-small-thing==1.0\ntorch==9.9\nnumpy==2.0\n", encoding="utf-8")
+    monkeypatch.setattr(environment, "INDICES", {})
+    assert plan.steps == [["fomm-small-thing==1.0", "torch==9.9", "numpy==2.0"]]
+    monkeypatch.setenv("FOMM_TORCH_INDEX", "https://index.example/cpu")
+    ours, torch = plan.steps
+    assert ours == ["fomm-small-thing==1.0", "numpy==2.0"]
+    assert torch == ["torch==9.9", "--extra-index-url", "https://index.example/cpu"]
+
+
+def test_all_steps_are_made(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan.pinned.write_text("fomm-small-thing==1.0\ntorch==9.9\n", encoding="utf-8")
+    write_wheel(tmp_path / "wheels", name="torch", version="9.9")
+    monkeypatch.setenv("FOMM_TORCH_INDEX", "https://index.example/cpu")
+    setup = Setup(replace(plan, needed=("fomm_small_thing", "torch"))).start()
+    assert setup.wait(PATIENCE) == "done", setup.report
+    assert [line.split()[-1] for line in setup.report.splitlines() if "--only-binary" in line] == [
+        "fomm-small-thing==1.0",
+        "https://index.example/cpu",
+    ]
 
 
 def test_the_list_has_all_that_we_depend_on(root: Path) -> None:
