@@ -37,6 +37,9 @@ INDICES = {
 NEEDED_BYTES = {"cpu": 2_000_000_000, "cuda": 9_000_000_000}
 """On disk, with room for what is downloaded."""
 
+PASSING = ".removed-"
+"""Begins the names of folders on their way out."""
+
 REPORTED = 400
 """Lines of a step that a report keeps, the last ones."""
 
@@ -87,13 +90,13 @@ class Plan:
     @property
     def steps(self) -> list[list[str]]:
         """What pip is asked for, one after the other. Another index is asked for torch alone: it has few of the
-        others, and where it can't be reached each look costs seconds.
+        others, and where it can't be reached each look costs seconds. Torch comes first, as others bring one with them.
         """
         index = os.environ.get(TORCH_INDEX) or INDICES.get((sys.platform, self.device))
         torch = [name for name in self.names if name.startswith("torch==")]
         if not index or not torch:
             return [self.names]
-        return [[name for name in self.names if name not in torch], [*torch, "--extra-index-url", index]]
+        return [["--no-deps", *torch, "--extra-index-url", index], self.names]
 
 
 class Setup:
@@ -186,7 +189,7 @@ class Setup:
         _, code = self._run([*pip, "install", "--upgrade", "pip>=24.1"])
         raw = ["--progress-bar", "raw"] if code == 0 else ["--progress-bar", "off"]
         self._tell(0.1, "Looking for libraries")
-        shares = [0.1, *([0.4] if len(self.plan.steps) > 1 else []), 0.9]  # torch is the largest
+        shares = [0.1, *([0.5] if len(self.plan.steps) > 1 else []), 0.9]
         for names, (start, end) in zip(self.plan.steps, pairwise(shares), strict=True):
             fetched = _Fetched(len(names), start, end)
             lines, code = self._run([*pip, "install", *raw, "--only-binary", ":all:", *names], fetched)
@@ -309,11 +312,15 @@ def complete(folder: Path) -> str:
 
 
 def remove(folder: Path) -> None:
-    """Take an environment away; OSError where a program still uses it. It is at no moment half there."""
+    """Take an environment away; OSError where a program still uses it. It is at no moment half there; what an earlier
+    call could not finish goes too.
+    """
+    for left in folder.parent.glob(f"{PASSING}*"):
+        shutil.rmtree(left, ignore_errors=True)
     if folder.exists():
         with contextlib.suppress(FileNotFoundError):
             (folder / MARK).unlink()
-        passing = Path(tempfile.mkdtemp(prefix=".removed-", dir=folder.parent))
+        passing = Path(tempfile.mkdtemp(prefix=PASSING, dir=folder.parent))
         os.replace(folder, passing / folder.name)
         shutil.rmtree(passing, ignore_errors=True)
 

@@ -53,10 +53,12 @@ def test_from_nothing_to_a_python_that_has_all(plan: Plan) -> None:
 
 def test_what_was_broken_is_repaired(plan: Plan) -> None:
     plan.folder.mkdir(parents=True)
+    (plan.folder.parent / ".removed-by-one-that-was-killed" / "worker").mkdir(parents=True)
     python_of(plan.folder).parent.mkdir()
     python_of(plan.folder).write_text("broken")
     assert Setup(plan).start().wait(PATIENCE) == "done"
     assert complete(plan.folder)
+    assert list(plan.folder.parent.iterdir()) == [plan.folder]
 
 
 def test_a_cancel_leaves_nothing(plan: Plan) -> None:
@@ -170,21 +172,24 @@ def test_another_index_is_asked_for_torch_alone(plan: Plan, monkeypatch: pytest.
     monkeypatch.setattr(environment, "INDICES", {})
     assert plan.steps == [["fomm-small-thing==1.0", "torch==9.9", "numpy==2.0"]]
     monkeypatch.setenv("FOMM_TORCH_INDEX", "https://index.example/cpu")
-    ours, torch = plan.steps
-    assert ours == ["fomm-small-thing==1.0", "numpy==2.0"]
-    assert torch == ["torch==9.9", "--extra-index-url", "https://index.example/cpu"]
+    torch, all_of_it = plan.steps
+    assert torch == ["--no-deps", "torch==9.9", "--extra-index-url", "https://index.example/cpu"]
+    assert all_of_it == plan.names
 
 
-def test_all_steps_are_made(plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_library_that_needs_torch_takes_the_one_that_is_there(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     plan.pinned.write_text("fomm-small-thing==1.0\ntorch==9.9\n", encoding="utf-8")
-    write_wheel(tmp_path / "wheels", name="torch", version="9.9")
+    write_wheel(tmp_path / "wheels", needs="torch")
+    write_wheel(tmp_path / "wheels", name="torch", version="9.9", needs="fomm-small-thing")
     monkeypatch.setenv("FOMM_TORCH_INDEX", "https://index.example/cpu")
     setup = Setup(replace(plan, needed=("fomm_small_thing", "torch"))).start()
     assert setup.wait(PATIENCE) == "done", setup.report
-    assert [line.split()[-1] for line in setup.report.splitlines() if "--only-binary" in line] == [
-        "fomm-small-thing==1.0",
-        "https://index.example/cpu",
-    ]
+    first, second = setup.report.split("--only-binary")[1:]
+    assert "https://index.example/cpu" in first
+    assert "Successfully installed torch-9.9\n" in first
+    assert "Successfully installed fomm-small-thing-1.0\n" in second
 
 
 def test_the_list_has_all_that_we_depend_on(root: Path) -> None:
