@@ -11,9 +11,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import traceback
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -142,6 +142,7 @@ class Setup:
         folder = self.plan.folder
         try:
             self._check_disk()
+            self._tell(0.0, "Removing what is there")
             remove(folder)
             folder.parent.mkdir(parents=True, exist_ok=True)
             python = self._made()
@@ -311,18 +312,23 @@ def complete(folder: Path) -> str:
     return str(python) if (folder / MARK).is_file() and python.is_file() else ""
 
 
-def remove(folder: Path) -> None:
+def remove(folder: Path, *, wait: bool = True) -> None:
     """Take an environment away; OSError where a program still uses it. It is at no moment half there; what an earlier
-    call could not finish goes too.
+    call could not finish goes too. wait: until the last of its many files is gone, which may take half a minute.
     """
-    for left in folder.parent.glob(f"{PASSING}*"):
-        shutil.rmtree(left, ignore_errors=True)
     if folder.exists():
         with contextlib.suppress(FileNotFoundError):
             (folder / MARK).unlink()
-        passing = Path(tempfile.mkdtemp(prefix=PASSING, dir=folder.parent))
-        os.replace(folder, passing / folder.name)
-        shutil.rmtree(passing, ignore_errors=True)
+        os.replace(folder, folder.with_name(f"{PASSING}{uuid.uuid4().hex}"))
+    sweeping = threading.Thread(target=_sweep, args=(folder.parent,), daemon=True)
+    sweeping.start()
+    if wait:
+        sweeping.join()
+
+
+def _sweep(parent: Path) -> None:
+    for left in parent.glob(f"{PASSING}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def makers(named: str, found: Sequence[str], blenders_own: str) -> Iterator[str]:

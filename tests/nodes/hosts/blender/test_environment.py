@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -59,6 +60,23 @@ def test_what_was_broken_is_repaired(plan: Plan) -> None:
     assert Setup(plan).start().wait(PATIENCE) == "done"
     assert complete(plan.folder)
     assert list(plan.folder.parent.iterdir()) == [plan.folder]
+
+
+def test_nobody_has_to_wait_until_all_is_gone(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Setup(plan).start().wait(PATIENCE) == "done"
+    going, really = threading.Event(), environment.shutil.rmtree
+
+    def slow(path: Path, **more: bool) -> None:
+        assert going.wait(PATIENCE)
+        really(path, **more)
+
+    monkeypatch.setattr(environment.shutil, "rmtree", slow)
+    remove(plan.folder, wait=False)
+    assert not plan.folder.exists()
+    assert len(list(plan.folder.parent.iterdir())) == 1, "on its way out"
+    going.set()
+    remove(plan.folder)
+    assert list(plan.folder.parent.iterdir()) == []
 
 
 def test_a_cancel_leaves_nothing(plan: Plan) -> None:
