@@ -452,6 +452,17 @@ def check_what_counts_as_the_files_pixels() -> dict[str, Any]:
     return told
 
 
+def check_what_blender_is_to_drop_would_fail() -> None:
+    """Our modules run with such warnings as errors, in all of these checks."""
+    world = bpy.data.worlds.new("sky")
+    said = ""
+    try:
+        exec("world.use_nodes", {"__name__": f"{addon().__name__}.nodes.probe", "world": world})
+    except (DeprecationWarning, SystemError) as problem:  # Blender returns a value beside the error
+        said = f"{problem} {problem.__cause__}"
+    assert ("use_nodes" in said) == (bpy.app.version >= (5, 0)), said
+
+
 def check_standard_view() -> dict[str, Any]:
     view = bpy.context.scene.view_settings
     view.view_transform, view.exposure = "AgX" if bpy.app.version >= (4, 0) else "Filmic", 1.0
