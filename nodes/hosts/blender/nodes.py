@@ -127,7 +127,7 @@ class ValuedNode(FommNode):
         """Draw the value of an input beside its socket; False where there is none."""
         value = next((value for value in self.w_values if value.key == name), None)
         if value is not None:
-            value.draw_in(layout, text)
+            value.draw_in(layout, text, self.width)
         return value is not None
 
     def draw_values(self: Any, layout: Any) -> None:
@@ -135,7 +135,7 @@ class ValuedNode(FommNode):
         names = {socket.identifier for socket in self.inputs if not socket.hide}
         for value in self.w_values:
             if value.key not in names:
-                value.draw_in(layout, value.title)
+                value.draw_in(layout, value.title, self.width)
 
 
 class ForeignNode(ValuedNode, bpy.types.Node):

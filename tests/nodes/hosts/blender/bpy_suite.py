@@ -461,6 +461,40 @@ def check_labels_and_colours_tell_nodes_apart():
     assert small == set(), small
 
 
+class Drawn:
+    """A layout that notes what is drawn."""
+
+    def __init__(self, said=None):
+        self.said = [] if said is None else said
+
+    def split(self, **room):
+        self.said.append(("split", room["factor"]))
+        return self
+
+    def label(self, text=""):
+        self.said.append(("label", text))
+
+    def prop(self, owner, name, text):
+        self.said.append((owner.bl_rna.properties[name].type, text))
+
+
+def check_words_beside_fields_have_room():
+    tree = new_tree()
+    for block in part("blocks").blocks().values():
+        node = tree.nodes.new(block.idname)
+        for port, socket in zip(block.inputs, node.inputs, strict=True):
+            drawn = Drawn()
+            socket.draw(bpy.context, drawn, node, socket.name)
+            if not port.widget or port.type == "BOOLEAN" or (not port.choices and port.type in ("INT", "FLOAT")):
+                assert [text for _, text in drawn.said] == [port.title]
+                continue
+            (_, share), words, (_, text) = drawn.said
+            assert (words, text) == (("label", port.title), "")
+            assert share <= 0.65, (block.name, port.title)
+            if len(port.title) < 18:
+                assert share * node.width > 6.5 * len(port.title), "a letter is this wide"
+
+
 def check_examples_have_pictures():
     templates = part("templates")
     assert templates.names()[0] == "animate"
