@@ -164,6 +164,19 @@ def titled_choice(choice: str) -> str:
     return choice if is_name else titled(choice)
 
 
+def in_short(hint: str, most: int = 63) -> str:
+    """As much of a hint as a socket of Blender's holds, in bytes: whole sentences, else what stands before a comma,
+    else words. Blender ends it with a full stop.
+    """
+    parts = [found.end() for found in re.finditer(r"[.,:;](?= |$)", hint)]
+    fitting = [hint[:end] for end in parts if len(hint[: end - 1].encode()) <= most]
+    whole = [text for text in fitting if text.endswith(".")]
+    if whole or fitting:
+        return (whole or fitting)[-1][:-1]
+    words = [hint[: found.start()] for found in re.finditer(r" |$", hint)]
+    return max((text for text in words if len(text.encode()) <= most - 2), key=len) + ".." * bool(hint)
+
+
 def number_of(choice: str) -> int:
     """A choice's number: files store numbers, and choices may come and go."""
     return zlib.crc32(choice.encode()) & 0x7FFFFFFF

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ....graph.canvas_nodes import NOTES
-from .blocks import VERSION, Block, Port, blocks, number_of, single, titled_choice
+from .blocks import VERSION, Block, Port, blocks, in_short, number_of, single, titled_choice
 from .choices import choices_of
 from .options import FIXED, RELATIVE
 from .over_time import FOLLOWED
@@ -87,9 +87,9 @@ class BlockNode(FommNode):
 
     def sync(self: Any) -> None:
         """Bring the sockets to what the block has now; what fits keeps its wires. For new nodes, and older files."""
-        wanted = [(port.name, port.title, port.type, port.tooltip) for port in self.block.inputs]
+        wanted = [(port.name, port.title, port.type, in_short(port.tooltip)) for port in self.block.inputs]
         sync_sockets(self.inputs, wanted)
-        sync_sockets(self.outputs, [(out.name, out.title, out.type, out.tooltip) for out in self.block.outputs])
+        sync_sockets(self.outputs, [(o.name, o.title, o.type, in_short(o.tooltip)) for o in self.block.outputs])
         self.w_version = VERSION
         self.fold()
 

@@ -50,7 +50,8 @@ LEAST, MOST = 0.36, 0.65
 
 def draw_field(layout: Any, owner: Any, attribute: str, text: str, width: float) -> None:
     """A property with its label, which gets the room that it needs: Blender gives words a third, and cuts them."""
-    if owner.bl_rna.properties[attribute].type in ("STRING", "ENUM") and text:
+    in_words = owner.bl_rna.properties[attribute].type in ("STRING", "ENUM")
+    if in_words and text and not layout.use_property_split:  # which the sidebar has
         parts = layout.split(factor=min(MOST, max(LEAST, (LETTER * len(text) + MARGIN) / width)))
         parts.label(text=text)
         parts.prop(owner, attribute, text="")

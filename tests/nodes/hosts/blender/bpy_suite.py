@@ -464,6 +464,8 @@ def check_labels_and_colours_tell_nodes_apart():
 class Drawn:
     """A layout that notes what is drawn."""
 
+    use_property_split = False
+
     def __init__(self, said=None):
         self.said = [] if said is None else said
 

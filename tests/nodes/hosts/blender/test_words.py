@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fomm_nodes.fomm_core.library import PUBLISHED, model_folders
-from fomm_nodes.nodes.hosts.blender.blocks import blocks, titled, titled_choice
+from fomm_nodes.nodes.hosts.blender.blocks import blocks, in_short, titled, titled_choice
 from fomm_nodes.nodes.hosts.blender.command import Command, share_in
 from fomm_nodes.nodes.hosts.blender.notes import WORDS, for_blender
 
@@ -74,6 +74,32 @@ def test_no_label_is_small() -> None:
 )
 def test_choices_are_titles_and_names_stay(choice: str, shown: str) -> None:
     assert titled_choice(choice) == shown
+
+
+@pytest.mark.parametrize(
+    ("hint", "short"),
+    [
+        ("The image.", "The image"),
+        ("The image. One, of any size, or many of the same size; the first counts.", "The image"),
+        ("Where to start: New Motion Model, or Load Motion Model to refine one.", "Where to start: New Motion Model"),
+        ("Masks over the image, and whatever else lies over it in front of what is behind.", "Masks over the image"),
+        (
+            "Whatever is to be done where the two of them have a different number of frames.",
+            "Whatever is to be done where the two of them have a different..",
+        ),
+        ("", ""),
+    ],
+)
+def test_hints_end_where_a_sentence_or_a_part_of_it_does(hint: str, short: str) -> None:
+    assert in_short(hint) == short
+
+
+def test_every_socket_has_a_hint_that_fits() -> None:
+    for block in blocks().values():
+        for socket in (*block.inputs, *block.outputs):
+            short = in_short(socket.tooltip)
+            assert len(short.encode()) <= 63
+            assert bool(short) == bool(socket.tooltip), (block.name, socket.name)
 
 
 def test_no_two_choices_look_the_same() -> None:
