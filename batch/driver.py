@@ -8,13 +8,14 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..fomm_core.errors import FommError
 from .engine import CancelledError, Engine, Job, JobError, JobProgress, NoWorkersError, Outcome, WorkerLostError
 from .inspector import Inspector
 from .jobs import Faulty
 from .manifest import Manifest
+from .outputs import published
 
 LOSSES = 5
 """How often a job may lose its worker, beyond its retries, before it is taken for the cause."""
@@ -105,7 +106,7 @@ class Runner:
             NoWorkersError: All workers are lost; what is not done stays pending.
             KeyboardInterrupt: The user wants to stop; jobs in flight are abandoned.
         """
-        waiting = (_Attempt(job) for job in jobs if isinstance(job, Job))
+        waiting = (_Attempt(replace(job, note=self.manifest.note_of(job))) for job in jobs if isinstance(job, Job))
         flying = 0
         slots = max(1, len(self.engine.workers))
         lost: NoWorkersError | None = None
@@ -157,7 +158,7 @@ class Runner:
 
         started = time.monotonic()
         try:
-            outcome = self.engine.run(attempt.job, progress)
+            outcome = published(attempt.job) or self.engine.run(attempt.job, progress)
             told = _AttemptResult(attempt, outcome, strip=self._inspector.strip(outcome.files))
         except BaseException as problem:
             told = _AttemptResult(attempt, error=problem)

@@ -40,6 +40,7 @@ class Job:
     output: folder and stem of what the job makes; suffixes come with the files (see `outputs.publish`).
     key: hash of the graph, the content of its inputs and of its models: the same key means the same result.
     settings: what makes this job differ from its neighbours, for tables and reports: {"Load Image.image": "a.png"}.
+    note: where the names of its files are written down just before they appear; None for nowhere.
     """
 
     id: str
@@ -48,6 +49,7 @@ class Job:
     output: Path
     key: str
     settings: Mapping[str, Any] = field(default_factory=dict)
+    note: Path | None = None
 
 
 @dataclass(frozen=True)

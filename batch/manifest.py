@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
@@ -112,6 +113,11 @@ class Manifest:
         """The batch makes sense and an engine is there: from now on the record stays."""
         self._passing = None
 
+    def note_of(self, job: Job) -> Path:
+        """Where a job's files are noted until they are on record; see `outputs.publish`."""
+        name = hashlib.sha256(self.name_of(job.output).encode()).hexdigest()
+        return self.folder / f"made-{name[:32]}.json"
+
     def name_of(self, output: Path) -> str:
         """A job's output below the folder."""
         return output.relative_to(self.output).as_posix()
@@ -178,6 +184,7 @@ class Manifest:
             ),
             batch,
         )
+        self.note_of(job).unlink(missing_ok=True)
 
     def fail(self, job: Job, batch: str, *, error: str, details: str, attempts: int, seconds: float) -> None:
         """Note why a job could not be done."""

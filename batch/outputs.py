@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import re
 from collections import Counter
@@ -10,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .engine import Job, JobError
+from .engine import Job, JobError, Outcome
 
 
 @dataclass(frozen=True)
@@ -63,8 +65,10 @@ def final_names(job: Job, made: Sequence[Made]) -> list[Path]:
     return names
 
 
-def publish(job: Job, made: Sequence[Made]) -> tuple[Path, ...]:
-    """Give the files of a job their final names; returns them.
+def publish(job: Job, made: Sequence[Made], frames: int, worker: str) -> tuple[Path, ...]:
+    """Give the files of a job their final names; returns them. What they are is noted before (see `published`).
+
+    frames, worker: for that note; see `Outcome`.
 
     Raises:
         JobError: The graph made no file at all.
@@ -77,6 +81,33 @@ def publish(job: Job, made: Sequence[Made]) -> tuple[Path, ...]:
         )
     names = final_names(job, kept)
     job.output.parent.mkdir(parents=True, exist_ok=True)
+    if job.note is not None:
+        states = {name.name: _state(file.path) for file, name in zip(kept, names, strict=True)}
+        part = job.note.with_suffix(".part")
+        part.write_text(json.dumps({"key": job.key, "files": states, "frames": frames, "worker": worker}))
+        os.replace(part, job.note)
     for file, name in zip(kept, names, strict=True):
         os.replace(file.path, name)
     return tuple(names)
+
+
+def published(job: Job) -> Outcome | None:
+    """What a driver made of the same job that was killed before it could put it on record; None where any file is
+    missing, or was changed since.
+    """
+    if job.note is None:
+        return None
+    with contextlib.suppress(
+        OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError
+    ):  # cut, or of another kind
+        told = json.loads(job.note.read_text(encoding="utf-8"))
+        files = {job.output.with_name(name): state for name, state in told["files"].items()}
+        if files and told["key"] == job.key and all(_state(path) == state for path, state in files.items()):
+            return Outcome(tuple(files), 0.0, int(told["frames"]), str(told["worker"]))
+    return None
+
+
+def _state(path: Path) -> list[int]:
+    """Tells a file from any other that had its name; a new name leaves it as it is."""
+    stat = path.stat()
+    return [stat.st_size, stat.st_mtime_ns]

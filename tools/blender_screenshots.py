@@ -196,7 +196,10 @@ def nodes(stage: Stage) -> Steps:
         bpy.ops.node.select_all(action="DESELECT")
     yield 1.0
     with stage.within(full):
-        for _ in range(3):
+        if bpy.app.version >= (5, 0):  # which fills the editor, beneath the sidebar too
+            bpy.ops.view2d.zoom_out()
+            bpy.ops.view2d.pan(deltax=120)
+        for _ in range(3 if bpy.app.version < (5, 0) else 0):
             bpy.ops.view2d.zoom_in()
     yield 2.0
     stage.shoot("nodes")

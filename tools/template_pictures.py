@@ -7,36 +7,38 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from PIL import Image
+from PIL import Image, ImageOps
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = ROOT / "nodes" / "hosts" / "blender" / "template_pictures"
 SIDE = 128
-SQUARES = {
-    "animate": (1212, 268, 330),
-    "animate-files": (1219, 152, 330),
-    "animate-step-by-step": (258, 695, 130),
-    "blend-groups": (303, 476, 174),
-    "crop-restore-paste": (306, 280, 90),
-    "edit-a-performance": (752, 339, 230),
-    "flow-as-control": (1331, 154, 235),
-    "occlusion-to-inpaint": (1302, 306, 176),
-    "puppet-by-hand": (617, 246, 347),
-    "reuse-a-performance": (1134, 706, 140),
-    "train": (589, 299, 150),
-    "two-faces": (1150, 164, 130),
-    "whole-frame": (1397, 186, 150),
+PARTS = {
+    "animate": (1239, 266, 276, 276),
+    "animate-files": (1246, 172, 276, 276),
+    "animate-step-by-step": (260, 697, 127, 127),
+    "blend-groups": (305, 478, 166, 166),
+    "crop-restore-paste": (334, 276, 78, 78),
+    "edit-a-performance": (766, 347, 212, 212),
+    "flow-as-control": (1331, 156, 230, 230),
+    "occlusion-to-inpaint": (1308, 304, 157, 157),
+    "puppet-by-hand": (620, 249, 340, 340),
+    "reuse-a-performance": (1128, 706, 112, 112),
+    "train": (592, 302, 144, 144),
+    "two-faces": (963, 198, 134, 76),
+    "whole-frame": (1444, 240, 98, 98),
 }
-"""What stands for a workflow: left, top and side in pixels of its image."""
+"""What stands for a workflow: left, top, width and height in pixels of its image; without the controls of a player."""
+BACKGROUND = (29, 29, 29)
 
 
 def main() -> None:
     """Write them all anew."""
     TARGET.mkdir(exist_ok=True)
-    for name, (left, top, side) in SQUARES.items():
+    for name, (left, top, width, height) in PARTS.items():
         with Image.open(ROOT / "workflows" / f"{name}.jpg") as picture:
-            square = picture.convert("RGB").crop((left, top, left + side, top + side))
-        square.resize((SIDE, SIDE), Image.Resampling.LANCZOS).save(TARGET / f"{name}.jpg", quality=88)
+            part = picture.convert("RGB").crop((left, top, left + width, top + height))
+        square = ImageOps.pad(part, (SIDE, SIDE), Image.Resampling.LANCZOS, color=BACKGROUND)
+        square.save(TARGET / f"{name}.jpg", quality=88)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ from .http import AnswerError
 ENDINGS = {"execution_success", "execution_error", "execution_interrupted"}
 STARTS = ENDINGS | {"execution_start", "execution_cached", "executing", "progress"}
 Tick = Callable[..., None]
-Publish = Callable[[Job, Sequence[Made]], tuple[Path, ...]]
+Publish = Callable[[Job, Sequence[Made], int, str], tuple[Path, ...]]
 """Gives a job's files their names; returns them."""
 
 OURS = "FOMM_"
@@ -224,7 +224,7 @@ def fetch(
                     ) from None
                 label = words.get(node) or title(job, node)
                 made.append(Made(label, path, remote.kind == "temp", node.split(".")[0]))
-            return publish(job, made), frames
+            return publish(job, made, frames, client.name), frames
     except OSError as error:
         raise JobError(f"cannot write to {job.output.parent}: {error.strerror or error}") from None
 

@@ -32,10 +32,10 @@ class RemoteEngine:
         outcome = self._engine.run(replace(job, inputs=inputs, output=folder / "result"), progress)
         return Results(self._made, outcome.frames, outcome.reused)
 
-    def _keep(self, job: Job, made: Sequence[Made]) -> tuple[Path, ...]:
+    def _keep(self, job: Job, made: Sequence[Made], frames: int, worker: str) -> tuple[Path, ...]:
         """All of a job's files, previews too, each with the node that made it."""
         if not made:
-            return publish(job, made)  # which says what is missing
+            return publish(job, made, frames, worker)  # which says what is missing
         kept = [replace(file, path=job.output.with_name(file.path.name)) for file in made]
         for before, after in zip(made, kept, strict=True):
             os.replace(before.path, after.path)

@@ -70,7 +70,7 @@ class LocalEngine:
         job.output.parent.mkdir(parents=True, exist_ok=True)
         with PassingFolder(JOB_PREFIX, job.output.parent, tidy=False) as folder:
             results = self.make(job, folder, progress)
-            files = publish(job, results.made)
+            files = publish(job, results.made, results.frames, self.options.name)
         return Outcome(files, time.monotonic() - started, results.frames, self.options.name, results.reused)
 
     def make(self, job: Job, folder: Path, progress: OnProgress) -> Results:

@@ -108,7 +108,7 @@ class LocalPool:
         started = time.monotonic()
         try:
             results = worker.make(job, made, progress)
-            files = publish(job, results.made)
+            files = publish(job, results.made, results.frames, worker.name)
         except BaseException as problem:
             if not (isinstance(problem, JobError) and worker.idle):
                 worker.kill()  # it may still be at it

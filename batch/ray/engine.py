@@ -324,7 +324,7 @@ class RayEngine:
                     else:
                         path.write_bytes(sent.content)
                     made.append(Made(sent.title, path, sent.preview))
-                files = publish(job, made)
+                files = publish(job, made, reply.frames, slot.name)
         except OSError as error:
             raise JobError(f"cannot write to {job.output.parent}: {error.strerror or error}") from None
         return Outcome(files, time.monotonic() - began, reply.frames, slot.name, reply.reused)

@@ -23,6 +23,7 @@ from fomm_nodes.batch.engine import (
     WorkerLostError,
 )
 from fomm_nodes.batch.manifest import FAILED, Manifest
+from fomm_nodes.batch.outputs import Made, publish
 from fomm_nodes.fomm_core.errors import FommError
 
 Behaviour = Callable[[Job, int, OnProgress], None]
@@ -71,6 +72,70 @@ def test_all_jobs_once_and_then_none(five) -> None:
     summary = run(five, again)
     assert (summary.done, summary.before) == (5, 5)
     assert not again.tries
+
+
+class PublishingEngine(FakeEngine):
+    """Gives its files their names as all engines do."""
+
+    def run(self, job: Job, progress: OnProgress) -> Outcome:
+        (made,) = super().run(job, progress).files
+        passing = made.rename(made.with_name(f".passing-{made.name}"))
+        return Outcome(publish(job, [Made("it", passing)], 7, "one"), 0.1, 7, "one")
+
+
+class Killed(BaseException):
+    """In place of a signal that can't be caught."""
+
+
+@pytest.fixture
+def cut(five, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """A batch whose driver ended between the files of its third job and their place on record; times of all files."""
+    finish = Manifest.finish
+
+    def killed(manifest: Manifest, job: Job, *arguments, **more) -> None:
+        if len(list(five.output.glob("*.txt"))) >= 3:
+            raise Killed
+        finish(manifest, job, *arguments, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Manifest, "finish", killed)
+        patch.setattr(FakeEngine, "workers", ("one",))
+        with pytest.raises(Killed):
+            run(five, PublishingEngine())
+    made = {path.stem: path.stat().st_mtime_ns for path in five.output.glob("*.txt")}
+    assert len(made) == 3
+    assert len(list((five.output / ".fomm").glob("made-*.json"))) == 1
+    return made
+
+
+def test_what_was_made_and_not_put_on_record_is_not_made_again(five, cut: dict[str, int]) -> None:
+    engine = PublishingEngine()
+    summary = run(five, engine)
+    assert (summary.done, summary.failed, summary.before) == (5, 0, 2)
+    assert engine.tries == dict.fromkeys({"1", "2", "3", "4", "5"} - set(cut), 1)
+    assert {name: (five.output / f"{name}.txt").stat().st_mtime_ns for name in cut} == cut
+    assert not list((five.output / ".fomm").glob("made-*"))
+    with Manifest(five.output) as manifest:
+        rows = manifest._file.execute("SELECT frames, attempts, worker FROM jobs").fetchall()
+    assert rows == [(7, 1, "one")] * 5
+
+
+@pytest.mark.parametrize("what", ["file", "gone", "input", "note"])
+def test_what_was_changed_since_is_made_again(what: str, five, cut: dict[str, int], inputs: Path) -> None:
+    last, note = max(cut, key=lambda name: cut[name]), next((five.output / ".fomm").glob("made-*.json"))
+    path = five.output / f"{last}.txt"
+    if what == "file":
+        path.write_bytes(path.read_bytes()[::-1])
+    elif what == "gone":
+        path.unlink()
+    elif what == "input":
+        (inputs / "a.png").write_bytes((inputs / "b.png").read_bytes())
+    else:
+        note.write_text(note.read_text()[:20])
+    engine = PublishingEngine()
+    assert run(five, engine).complete
+    assert engine.tries[last] == 1
+    assert not list((five.output / ".fomm").glob("made-*"))
 
 
 def test_what_is_missing_damaged_or_changed_is_rendered_again(five, batch, pictures, inputs) -> None:

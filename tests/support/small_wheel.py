@@ -7,12 +7,15 @@ import zipfile
 from pathlib import Path
 
 
-def write_wheel(folder: Path, source: str = "answer = 42\n") -> None:
+def write_wheel(
+    folder: Path, source: str = "answer = 42\n", name: str = "fomm_small_thing", version: str = "1.0", needs: str = ""
+) -> None:
     """A library that is one module."""
-    about = "fomm_small_thing-1.0.dist-info"
-    with zipfile.ZipFile(folder / "fomm_small_thing-1.0-py3-none-any.whl", "w") as wheel:
-        wheel.writestr("fomm_small_thing.py", source)
-        wheel.writestr(f"{about}/METADATA", "Metadata-Version: 2.1\nName: fomm-small-thing\nVersion: 1.0\n")
+    about = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as wheel:
+        wheel.writestr(f"{name}.py", source)
+        told = f"Metadata-Version: 2.1\nName: {name.replace('_', '-')}\nVersion: {version}\n"
+        wheel.writestr(f"{about}/METADATA", told + f"Requires-Dist: {needs}\n" * bool(needs))
         wheel.writestr(
             f"{about}/WHEEL", "Wheel-Version: 1.0\nGenerator: us\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 import zlib
 from collections.abc import Mapping
@@ -15,7 +16,9 @@ WHOLE = (-(2**31), 2**31 - 1)
 """What an IntProperty holds."""
 
 SMALL = frozenset({"a", "an", "and", "as", "by", "for", "from", "in", "of", "on", "or", "the", "to", "with"})
-"""Words that titles keep small."""
+"""Words that titles keep small, but for the first."""
+
+NAMES = {"avd": "AVD", "fps": "FPS", "json": "JSON", "stmap": "STMap", "xor": "XOR", "xywh": "XYWH", "xyxy": "XYXY"}
 
 VERSION = 1
 """Of the nodes: raised when a node that is saved in a file needs more than new sockets to open."""
@@ -151,8 +154,27 @@ def titled(words: str) -> str:
     """A label as Blender writes it: "source region" becomes "Source Region"; what has capitals already stays."""
     if words != words.lower():
         return words
-    parts = [part if part in SMALL else part[:1].upper() + part[1:] for part in words.split(" ")]
-    return "FPS" if words == "fps" else " ".join(parts)
+    parts = [part if part in SMALL and n else part[:1].upper() + part[1:] for n, part in enumerate(words.split(" "))]
+    return NAMES.get(words, " ".join(parts))
+
+
+def titled_choice(choice: str) -> str:
+    """The same for what a user chooses from; names of presets, codecs and files stay."""
+    is_name = "_" in choice or re.search(r"[a-z-]\d", choice)
+    return choice if is_name else titled(choice)
+
+
+def in_short(hint: str, most: int = 63) -> str:
+    """As much of a hint as a socket of Blender's holds, in bytes: whole sentences, else what stands before a comma,
+    else words. Blender ends it with a full stop.
+    """
+    parts = [found.end() for found in re.finditer(r"[.,:;](?= |$)", hint)]
+    fitting = [hint[:end] for end in parts if len(hint[: end - 1].encode()) <= most]
+    whole = [text for text in fitting if text.endswith(".")]
+    if whole or fitting:
+        return (whole or fitting)[-1][:-1]
+    words = [hint[: found.start()] for found in re.finditer(r" |$", hint)]
+    return max((text for text in words if len(text.encode()) <= most - 2), key=len) + ".." * bool(hint)
 
 
 def number_of(choice: str) -> int:

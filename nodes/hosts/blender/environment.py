@@ -11,10 +11,12 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
+import traceback
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from .process import BLENDERS_OWN
@@ -34,6 +36,9 @@ INDICES = {
 
 NEEDED_BYTES = {"cpu": 2_000_000_000, "cuda": 9_000_000_000}
 """On disk, with room for what is downloaded."""
+
+PASSING = ".removed-"
+"""Begins the names of folders on their way out."""
 
 REPORTED = 400
 """Lines of a step that a report keeps, the last ones."""
@@ -82,6 +87,17 @@ class Plan:
         lines = self.pinned.read_text(encoding="utf-8").splitlines()
         return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
 
+    @property
+    def steps(self) -> list[list[str]]:
+        """What pip is asked for, one after the other. Another index is asked for torch alone: it has few of the
+        others, and where it can't be reached each look costs seconds. Torch comes first, as others bring one with them.
+        """
+        index = os.environ.get(TORCH_INDEX) or INDICES.get((sys.platform, self.device))
+        torch = [name for name in self.names if name.startswith("torch==")]
+        if not index or not torch:
+            return [self.names]
+        return [["--no-deps", *torch, "--extra-index-url", index], self.names]
+
 
 class Setup:
     """A plan at work in a thread of its own; nothing here waits for it but `wait`.
@@ -126,6 +142,7 @@ class Setup:
         folder = self.plan.folder
         try:
             self._check_disk()
+            self._tell(0.0, "Removing what is there")
             remove(folder)
             folder.parent.mkdir(parents=True, exist_ok=True)
             python = self._made()
@@ -135,9 +152,11 @@ class Setup:
             part.write_text(json.dumps({"python": str(python), **about}), encoding="utf-8")
             os.replace(part, folder / MARK)
             self.python, self.share, self.words, self.state = str(python), 1.0, "Done", "done"
-        except (SetupError, OSError) as problem:
+        except Exception as problem:  # whatever it is, the panel waits for an end
+            if not isinstance(problem, (SetupError, OSError)):
+                self._lines += ["", traceback.format_exc()]
             self.state = "cancelled" if self._cancelled.is_set() else "failed"
-            self.problem = "" if self._cancelled.is_set() else str(problem)
+            self.problem = "" if self._cancelled.is_set() else str(problem) or type(problem).__name__
             with contextlib.suppress(OSError):
                 remove(folder)
 
@@ -170,14 +189,13 @@ class Setup:
         self._tell(0.05, "Bringing pip up to date")
         _, code = self._run([*pip, "install", "--upgrade", "pip>=24.1"])
         raw = ["--progress-bar", "raw"] if code == 0 else ["--progress-bar", "off"]
-        arguments = ["install", *raw, "--only-binary", ":all:", "-r", str(self.plan.pinned)]
-        index = os.environ.get(TORCH_INDEX) or INDICES.get((sys.platform, self.plan.device))
-        if index:
-            arguments += ["--extra-index-url", index]
         self._tell(0.1, "Looking for libraries")
-        lines, code = self._run([*pip, *arguments], follow=True)
-        if code != 0:
-            raise SetupError(hint("\n".join(lines)) or f"pip failed (exit code {code}). The report says more.")
+        shares = [0.1, *([0.5] if len(self.plan.steps) > 1 else []), 0.9]
+        for names, (start, end) in zip(self.plan.steps, pairwise(shares), strict=True):
+            fetched = _Fetched(len(names), start, end)
+            lines, code = self._run([*pip, "install", *raw, "--only-binary", ":all:", *names], fetched)
+            if code != 0:
+                raise SetupError(hint("\n".join(lines)) or f"pip failed (exit code {code}). The report says more.")
 
     def _looked_at(self, python: Path) -> dict[str, str]:
         """Load all that is needed, which tells a broken one as well; returns what to remember."""
@@ -191,7 +209,7 @@ class Setup:
             )
         return {"device": self.plan.device}
 
-    def _run(self, command: Sequence[str], *, follow: bool = False) -> tuple[list[str], int]:
+    def _run(self, command: Sequence[str], fetched: _Fetched | None = None) -> tuple[list[str], int]:
         """Run a program to its end; returns its lines and its exit code."""
         if self._cancelled.is_set():
             raise CancelledError
@@ -213,12 +231,11 @@ class Setup:
             self._lines.append(str(problem))
             return [str(problem)], -1
         lines: list[str] = []
-        fetched = _Fetched(len(self.plan.names))
         assert process.stdout is not None
         with process.stdout:
             for line in (raw.decode("utf-8", "replace").rstrip() for raw in process.stdout):
-                if follow and fetched.hears(line):
-                    self._tell(0.1 + 0.8 * fetched.share, fetched.words)
+                if fetched is not None and fetched.hears(line):
+                    self._tell(fetched.start + (fetched.end - fetched.start) * fetched.share, fetched.words)
                 if not line.startswith("Progress "):
                     lines.append(line)
         code = process.wait()
@@ -233,9 +250,10 @@ class Setup:
 
 
 class _Fetched:
-    """How far pip is, from what it says."""
+    """How far pip is, from what it says. start, end: the share of all that it begins and ends with."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int, start: float = 0.0, end: float = 1.0) -> None:
+        self.start, self.end = start, end
         self._total, self._files, self._part = total, 0, 0.0
         self._file = ""
 
@@ -251,7 +269,9 @@ class _Fetched:
         """Whether a line of pip's says how far it is."""
         if found := re.match(r"Progress (\d+) of (\d+)", line):
             self._part = int(found[1]) / max(1, int(found[2]))
-        elif found := re.match(r"\s*(?:Downloading|Using cached|Processing) (\S+\.whl)( \(.*\))?$", line):
+        elif found := re.match(
+            r"\s*(?:Downloading|Using cached|Processing) (\S+\.whl)( \(\d[^)]*\))?(?: \(from .*)?$", line
+        ):
             name = "-".join(found[1].replace("\\", "/").rsplit("/", 1)[-1].split("-")[:2])
             self._file, self._files, self._part = f"{name}{found[2] or ''}", self._files + 1, 0.0
         elif line.startswith("Installing collected packages"):
@@ -292,14 +312,23 @@ def complete(folder: Path) -> str:
     return str(python) if (folder / MARK).is_file() and python.is_file() else ""
 
 
-def remove(folder: Path) -> None:
-    """Take an environment away; OSError where a program still uses it. It is at no moment half there."""
+def remove(folder: Path, *, wait: bool = True) -> None:
+    """Take an environment away; OSError where a program still uses it. It is at no moment half there; what an earlier
+    call could not finish goes too. wait: until the last of its many files is gone, which may take half a minute.
+    """
     if folder.exists():
         with contextlib.suppress(FileNotFoundError):
             (folder / MARK).unlink()
-        passing = Path(tempfile.mkdtemp(prefix=".removed-", dir=folder.parent))
-        os.replace(folder, passing / folder.name)
-        shutil.rmtree(passing, ignore_errors=True)
+        os.replace(folder, folder.with_name(f"{PASSING}{uuid.uuid4().hex}"))
+    sweeping = threading.Thread(target=_sweep, args=(folder.parent,), daemon=True)
+    sweeping.start()
+    if wait:
+        sweeping.join()
+
+
+def _sweep(parent: Path) -> None:
+    for left in parent.glob(f"{PASSING}*"):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def makers(named: str, found: Sequence[str], blenders_own: str) -> Iterator[str]:

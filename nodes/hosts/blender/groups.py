@@ -49,7 +49,7 @@ class GroupNode(ValuedNode, bpy.types.NodeCustomGroup):
         names = {slot["name"] for slot in slots_of(self.node_tree, "INPUT").values()}
         for value in self.w_values:
             if value.key not in names:
-                value.draw_in(layout, value.title)
+                value.draw_in(layout, value.title, self.width)
 
     def draw_label(self: Any) -> str:
         return str(self.node_tree.name) if self.node_tree is not None else self.bl_label

@@ -9,7 +9,7 @@ from typing import Any
 import bpy
 
 from ....graph.canvas_nodes import NOTES
-from .blocks import VERSION, Block, Port, blocks, number_of, single
+from .blocks import VERSION, Block, Port, blocks, in_short, number_of, single, titled_choice
 from .choices import choices_of
 from .options import FIXED, RELATIVE
 from .over_time import FOLLOWED
@@ -87,9 +87,9 @@ class BlockNode(FommNode):
 
     def sync(self: Any) -> None:
         """Bring the sockets to what the block has now; what fits keeps its wires. For new nodes, and older files."""
-        wanted = [(port.name, port.title, port.type, port.tooltip) for port in self.block.inputs]
+        wanted = [(port.name, port.title, port.type, in_short(port.tooltip)) for port in self.block.inputs]
         sync_sockets(self.inputs, wanted)
-        sync_sockets(self.outputs, [(out.name, out.title, out.type, out.tooltip) for out in self.block.outputs])
+        sync_sockets(self.outputs, [(o.name, o.title, o.type, in_short(o.tooltip)) for o in self.block.outputs])
         self.w_version = VERSION
         self.fold()
 
@@ -127,7 +127,7 @@ class ValuedNode(FommNode):
         """Draw the value of an input beside its socket; False where there is none."""
         value = next((value for value in self.w_values if value.key == name), None)
         if value is not None:
-            value.draw_in(layout, text)
+            value.draw_in(layout, text, self.width)
         return value is not None
 
     def draw_values(self: Any, layout: Any) -> None:
@@ -135,7 +135,7 @@ class ValuedNode(FommNode):
         names = {socket.identifier for socket in self.inputs if not socket.hide}
         for value in self.w_values:
             if value.key not in names:
-                value.draw_in(layout, value.title)
+                value.draw_in(layout, value.title, self.width)
 
 
 class ForeignNode(ValuedNode, bpy.types.Node):
@@ -204,7 +204,7 @@ def _property(block: Block, port: Port) -> Any:
         del words["options"]
     low, high = port.limits
     if port.choices:
-        items = [(choice, choice, "", number_of(choice)) for choice in port.choices]
+        items = [(choice, titled_choice(choice), "", number_of(choice)) for choice in port.choices]
         return bpy.props.EnumProperty(items=items, default=port.start, **words)
     if port.type == "BOOLEAN":
         return bpy.props.BoolProperty(default=bool(port.default), **words)

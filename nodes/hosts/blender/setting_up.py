@@ -140,7 +140,7 @@ class RemoveWorker(bpy.types.Operator):
     def execute(self: Any, context: Any) -> set[str]:
         close()
         try:
-            remove(worker_folder())
+            remove(worker_folder(), wait=bpy.app.background)
         except OSError as problem:
             self.report({"ERROR"}, f"Not removed: {problem}. Close other Blenders that use it, then try again.")
             return {"CANCELLED"}

@@ -42,6 +42,23 @@ def kinds(socket: Any) -> str:
     return getattr(socket, "kinds", "") or getattr(socket, "wire", "*")
 
 
+LETTER, MARGIN = 6.6, 16.0
+"""Widths, in the units in which nodes are measured."""
+LEAST, MOST = 0.36, 0.65
+"""Shares of a label: fields below each other begin at one place, but for long words."""
+
+
+def draw_field(layout: Any, owner: Any, attribute: str, text: str, width: float) -> None:
+    """A property with its label, which gets the room that it needs: Blender gives words a third, and cuts them."""
+    in_words = owner.bl_rna.properties[attribute].type in ("STRING", "ENUM")
+    if in_words and text and not layout.use_property_split:  # which the sidebar has
+        parts = layout.split(factor=min(MOST, max(LEAST, (LETTER * len(text) + MARGIN) / width)))
+        parts.label(text=text)
+        parts.prop(owner, attribute, text="")
+    else:
+        layout.prop(owner, attribute, text=text)
+
+
 class FommSocket:
     """What our sockets share.
 
@@ -57,7 +74,7 @@ class FommSocket:
         if self.is_output or self.is_linked:
             layout.label(text=text)
         elif hasattr(node, attribute):
-            layout.prop(node, attribute, text=text)
+            draw_field(layout, node, attribute, text, node.width)
         elif not (hasattr(node, "draw_value") and node.draw_value(layout, self.identifier, text)):
             layout.label(text=text)
 

@@ -16,7 +16,7 @@ from .strip_lying import lying_of
 from .strip_place import Size, pixel_at, seen_at
 from .tree import redraw
 
-COLOUR = (1.0, 0.6, 0.1, 1.0)
+COLOUR = (0.35, 0.8, 1.0, 1.0)
 STEP = math.radians(1)
 HINT = "Drag inside: move    Drag the edge: size    Ctrl Wheel: turn    Enter: done    Esc: as it was"
 

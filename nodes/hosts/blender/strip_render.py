@@ -143,13 +143,35 @@ def write_image(image: Any, path: Path) -> Path:
     """One of Blender's images as PNG, as it is now. Raises StripError where it has no pixels."""
     before = image.file_format
     try:
-        image.file_format = "PNG"
-        image.save(filepath=str(path), save_copy=True)
+        if "save_copy" in bpy.types.Image.bl_rna.functions["save"].parameters:
+            image.file_format = "PNG"
+            image.save(filepath=str(path), save_copy=True)
+        else:  # Blender 4.2 would make the file the image's own
+            _save_twin(image, path)
     except RuntimeError as problem:
         raise StripError(f"“{image.name}” can't be written: {problem}".strip()) from problem
     finally:
         image.file_format = before
     return path
+
+
+def _save_twin(image: Any, path: Path) -> None:
+    if not all(image.size):
+        raise RuntimeError("it has no pixels")
+    twin = bpy.data.images.new(image.name, *image.size, alpha=True, float_buffer=image.is_float)
+    try:
+        twin.colorspace_settings.name, twin.alpha_mode = image.colorspace_settings.name, image.alpha_mode
+        pixels = array("f", bytes(4 * len(image.pixels)))
+        image.pixels.foreach_get(pixels)
+        if image.channels != twin.channels:  # without alpha
+            found, pixels = pixels, array("f", [1.0]) * len(twin.pixels)
+            for channel in range(3):
+                pixels[channel::4] = found[min(channel, image.channels - 1) :: image.channels]
+        twin.pixels.foreach_set(pixels)
+        twin.filepath_raw, twin.file_format = str(path), "PNG"
+        twin.save()
+    finally:
+        bpy.data.images.remove(twin)
 
 
 @contextmanager

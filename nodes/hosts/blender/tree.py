@@ -9,7 +9,7 @@ import bpy
 import nodeitems_utils
 
 from ....graph.types import fits
-from .blocks import Block, blocks
+from .blocks import Block, blocks, titled
 from .groups import HAS_GROUPS, GroupNode, sync_groups
 from .nodes import TREE, BlockNode
 from .options import RELATIVE
@@ -112,7 +112,8 @@ def _menu(category: str) -> str:
 def _categories(named: dict[str, list[Block]]) -> Iterator[Any]:
     for category, members in named.items():
         items = [nodeitems_utils.NodeItem(block.idname, label=block.title) for block in members]
-        title = category.replace("First Order Motion/", "").replace("ComfyUI/", "ComfyUI: ")
+        first, _, rest = category.partition("/")
+        title = f"ComfyUI: {titled(rest)}" if first == "ComfyUI" else rest or first
         yield _Category("FOMM_" + "".join(sign if sign.isalnum() else "_" for sign in category), title, items=items)
     names = ["NodeFrame", "NodeReroute"]
     sources = [nodeitems_utils.NodeItem(SourceNode.bl_idname, label=SourceNode.bl_label)]

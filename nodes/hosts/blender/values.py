@@ -12,6 +12,7 @@ from ....graph.shown import ShownValue
 from ....graph.types import DYNAMIC_COMBO
 from .blocks import WHOLE, shortest, single, titled
 from .options import FIXED
+from .sockets import draw_field
 
 FIELDS = {"INT": "whole", "FLOAT": "number", "BOOLEAN": "flag", "STRING": "text", "CHOICE": "choice"}
 """Which property holds a value; those of other kinds are shown and stay as they are."""
@@ -41,10 +42,10 @@ class FommValue(bpy.types.PropertyGroup):
         "choice": bpy.props.StringProperty(name="Value", search=_choices, search_options={"SUGGESTION"}, **FIXED),
     }
 
-    def draw_in(self: Any, layout: Any, text: str) -> None:
+    def draw_in(self: Any, layout: Any, text: str, width: float) -> None:
         """The field, or the value where it can't be edited."""
         if self.kind:
-            layout.prop(self, FIELDS[self.kind], text=text)
+            draw_field(layout, self, FIELDS[self.kind], text, width)
         else:
             layout.label(text=f"{text}: {self.text[:MOST_SHOWN]}")
 

@@ -195,10 +195,9 @@ class FakeComfy:
             kind, value = node["class_type"], node["inputs"].get("image")
             if kind not in self.known:
                 message = f"Cannot execute because node {kind} does not exist."
-                return {
-                    "error": {"type": "invalid_prompt", "message": message, "details": f"#{key}"},
-                    "node_errors": [],
-                }
+                about = {"node_id": key, "class_type": kind, "node_title": node.get("_meta", {}).get("title")}
+                error = {"type": "missing_node_type", "message": message, "details": f"#{key}", "extra_info": about}
+                return {"error": error, "node_errors": {}}
             problem = None
             if kind == "LoadImage" and value not in self.inputs:
                 problem = {"type": "custom_validation_failed", "message": "Invalid image file", "details": str(value)}

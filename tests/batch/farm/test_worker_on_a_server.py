@@ -74,6 +74,22 @@ def test_what_goes_wrong_is_told_without_names_of_classes(comfy, tmp_path: Path)
         client.close()
 
 
+def test_a_server_without_our_pack_gets_a_hint(comfy, tmp_path: Path) -> None:
+    server, failed = comfy(), []
+    graph = {
+        "1": {"class_type": "FOMM_OfAnotherVersion", "inputs": {}, "_meta": {"title": "Animate"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+    }
+    client = client_of(server, tmp_path)
+    try:
+        client.submit(graph, output=tmp_path / "out" / "a", on_done=failed.append, on_error=failed.append)
+        finish(client, lambda: failed)
+        assert "put fomm-nodes into the custom_nodes of that ComfyUI" in failed[0].message
+        assert failed[0].node == "Animate"
+    finally:
+        client.close()
+
+
 def test_jobs_go_to_the_server_and_can_be_cancelled_there(comfy, tmp_path: Path) -> None:
     server = comfy()
     Image.new("RGB", (8, 6), "red").save(tmp_path / "face.png")

@@ -14,6 +14,7 @@ import time
 import traceback
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 ROOT, WORKER, FOLDER = Path(sys.argv[-3]), sys.argv[-2], Path(sys.argv[-1])
 PATIENCE = 120.0
@@ -396,6 +397,104 @@ def check_the_add_on_can_be_switched_off_and_on():
     assert not is_known()
     pack.register()
     assert is_known()
+
+
+def check_esc_is_for_what_plays():
+    tree = small_tree()
+    progress = part("progress")
+    job = progress.RunsGraph().start("esc", part("api_export").api_graph(tree), FOLDER / "esc" / "x", {})
+    operator = SimpleNamespace(_run=job)
+
+    def press(*, plays):
+        screen = SimpleNamespace(is_animation_playing=plays)
+        context = SimpleNamespace(window_manager=SimpleNamespace(windows=[SimpleNamespace(screen=screen)]))
+        return progress.RunsGraph.modal(operator, context, SimpleNamespace(type="ESC", value="PRESS"))
+
+    assert press(plays=True) == {"PASS_THROUGH"}
+    assert job.handle.cancelled_at is None
+    assert press(plays=False) == {"RUNNING_MODAL"}
+    assert job.handle.cancelled_at is not None
+    progress._wait(part("session").client(), lambda: job.ended)
+    progress._running.remove(job)
+    assert job.failure.cancelled
+
+
+def check_models_are_a_list():
+    session, search = part("session"), part("choices").choices_of("models")
+    session.SESSION.choices.clear()
+    session.SESSION.asked = False
+    assert search(None, bpy.context, "") == [], "until the worker has answered"
+    end = time.monotonic() + PATIENCE
+    while not session.SESSION.choices and time.monotonic() < end:
+        session.SESSION.look()
+        time.sleep(0.02)
+    found = search(None, bpy.context, "DEMO-128 (")
+    assert found == ["demo-128 (built-in)"], found
+    assert search(None, bpy.context, "no such model") == []
+    assert bpy.context.scene.fomm_strips.model == found[0]
+
+
+def check_an_example_that_was_left_alone_is_opened_again():
+    bpy.data.batch_remove(bpy.data.node_groups)
+    for _ in range(3):
+        assert bpy.ops.fomm.open_example(name="whole-frame") == {"FINISHED"}
+    assert len(bpy.data.node_groups) == 1
+    tree = bpy.data.node_groups["whole-frame"]
+    next(node for node in tree.nodes if hasattr(node, "w_strength")).w_strength = 0.5
+    assert bpy.ops.fomm.open_example(name="whole-frame") == {"FINISHED"}
+    assert len(bpy.data.node_groups) == 2, "what was changed stays"
+
+
+def check_labels_and_colours_tell_nodes_apart():
+    tree = new_tree()
+    nodes = {name: tree.nodes.new(block.idname) for name, block in part("blocks").blocks().items()}
+    assert all(node.use_custom_color for node in nodes.values())
+    assert len({tuple(round(part, 3) for part in node.color) for node in nodes.values()}) == 8, "one for each category"
+    items = [
+        item.name
+        for node in nodes.values()
+        for name, held in node.bl_rna.properties.items()
+        if name.startswith("w_") and held.type == "ENUM"
+        for item in held.enum_items
+    ]
+    small = {name for name in items if name[0].islower() and not any(sign.isdigit() or sign == "_" for sign in name)}
+    assert small == set(), small
+
+
+class Drawn:
+    """A layout that notes what is drawn."""
+
+    use_property_split = False
+
+    def __init__(self, said=None):
+        self.said = [] if said is None else said
+
+    def split(self, **room):
+        self.said.append(("split", room["factor"]))
+        return self
+
+    def label(self, text=""):
+        self.said.append(("label", text))
+
+    def prop(self, owner, name, text):
+        self.said.append((owner.bl_rna.properties[name].type, text))
+
+
+def check_words_beside_fields_have_room():
+    tree = new_tree()
+    for block in part("blocks").blocks().values():
+        node = tree.nodes.new(block.idname)
+        for port, socket in zip(block.inputs, node.inputs, strict=True):
+            drawn = Drawn()
+            socket.draw(bpy.context, drawn, node, socket.name)
+            if not port.widget or port.type == "BOOLEAN" or (not port.choices and port.type in ("INT", "FLOAT")):
+                assert [text for _, text in drawn.said] == [port.title]
+                continue
+            (_, share), words, (_, text) = drawn.said
+            assert (words, text) == (("label", port.title), "")
+            assert share <= 0.65, (block.name, port.title)
+            if len(port.title) < 18:
+                assert share * node.width > 6.5 * len(port.title), "a letter is this wide"
 
 
 def check_examples_have_pictures():

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -53,10 +54,29 @@ def test_from_nothing_to_a_python_that_has_all(plan: Plan) -> None:
 
 def test_what_was_broken_is_repaired(plan: Plan) -> None:
     plan.folder.mkdir(parents=True)
+    (plan.folder.parent / ".removed-by-one-that-was-killed" / "worker").mkdir(parents=True)
     python_of(plan.folder).parent.mkdir()
     python_of(plan.folder).write_text("broken")
     assert Setup(plan).start().wait(PATIENCE) == "done"
     assert complete(plan.folder)
+    assert list(plan.folder.parent.iterdir()) == [plan.folder]
+
+
+def test_nobody_has_to_wait_until_all_is_gone(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Setup(plan).start().wait(PATIENCE) == "done"
+    going, really = threading.Event(), environment.shutil.rmtree
+
+    def slow(path: Path, **more: bool) -> None:
+        assert going.wait(PATIENCE)
+        really(path, **more)
+
+    monkeypatch.setattr(environment.shutil, "rmtree", slow)
+    remove(plan.folder, wait=False)
+    assert not plan.folder.exists()
+    assert len(list(plan.folder.parent.iterdir())) == 1, "on its way out"
+    going.set()
+    remove(plan.folder)
+    assert list(plan.folder.parent.iterdir()) == []
 
 
 def test_a_cancel_leaves_nothing(plan: Plan) -> None:
@@ -115,6 +135,15 @@ def test_a_full_disk_is_told_before(plan: Plan, monkeypatch: pytest.MonkeyPatch)
     assert "Free some" in setup.problem
 
 
+def test_a_list_that_cannot_be_read_is_told(plan: Plan) -> None:
+    plan.pinned.write_bytes(b"\xff\xfe")
+    setup = Setup(plan).start()
+    assert setup.wait(PATIENCE) == "failed"
+    assert "decode" in setup.problem
+    assert "Traceback" in setup.report
+    assert not plan.folder.exists()
+
+
 def test_reports_hold_no_passwords(plan: Plan, tmp_path: Path) -> None:
     setup = Setup(Plan(tmp_path / "x", ("https://anna:secret@host/python",), pinned=plan.pinned)).start()
     assert setup.wait(PATIENCE) == "failed"
@@ -150,8 +179,35 @@ def test_how_far_pip_is() -> None:
     assert not heard.hears("  Downloading b-2.0-py3-none-any.whl.metadata (1 kB)")
     assert heard.hears("Using cached b-2.0-py3-none-any.whl")
     assert heard.share == 0.5
+    assert heard.hears("  Processing /wheels/c-3.0-cp311-cp311-linux_x86_64.whl (from -r list.txt (line 3))")
+    assert heard.words == "c-3.0 0 %"
     heard.hears("Installing collected packages: a, b")
     assert heard.share == 1.0
+
+
+def test_another_index_is_asked_for_torch_alone(plan: Plan, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan.pinned.write_text("fomm-small-thing==1.0\ntorch==9.9\nnumpy==2.0\n", encoding="utf-8")
+    monkeypatch.setattr(environment, "INDICES", {})
+    assert plan.steps == [["fomm-small-thing==1.0", "torch==9.9", "numpy==2.0"]]
+    monkeypatch.setenv("FOMM_TORCH_INDEX", "https://index.example/cpu")
+    torch, all_of_it = plan.steps
+    assert torch == ["--no-deps", "torch==9.9", "--extra-index-url", "https://index.example/cpu"]
+    assert all_of_it == plan.names
+
+
+def test_a_library_that_needs_torch_takes_the_one_that_is_there(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan.pinned.write_text("fomm-small-thing==1.0\ntorch==9.9\n", encoding="utf-8")
+    write_wheel(tmp_path / "wheels", needs="torch")
+    write_wheel(tmp_path / "wheels", name="torch", version="9.9", needs="fomm-small-thing")
+    monkeypatch.setenv("FOMM_TORCH_INDEX", "https://index.example/cpu")
+    setup = Setup(replace(plan, needed=("fomm_small_thing", "torch"))).start()
+    assert setup.wait(PATIENCE) == "done", setup.report
+    first, second = setup.report.split("--only-binary")[1:]
+    assert "https://index.example/cpu" in first
+    assert "Successfully installed torch-9.9\n" in first
+    assert "Successfully installed fomm-small-thing-1.0\n" in second
 
 
 def test_the_list_has_all_that_we_depend_on(root: Path) -> None:

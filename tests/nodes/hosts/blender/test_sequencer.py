@@ -44,6 +44,10 @@ def files(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     turned = Image.Exif()
     turned[ExifTags.Base.Orientation] = 6
     Image.fromarray(driving[0][:64]).save(folder / "turned.jpg", exif=turned)
+    tones = np.arange(128, dtype=np.uint8)[None, :, None] * np.array([2, 1, 1], np.uint8) + np.array(
+        [0, 64, 128], np.uint8
+    )
+    Image.fromarray(np.repeat(tones, 128, axis=0)).save(folder / "tones.png")
     _write_tone(folder / "tone.wav", seconds=2.0)
     with VideoWriter(folder / "loud.mp4", fps=25, audio_from=folder / "tone.wav") as writer:
         for frame in driving:
@@ -172,6 +176,24 @@ def test_the_frame_at_the_playhead_is_the_source(inside: dict[str, dict[str, Any
     picture = read_image(told(inside, "check_movie_frame_as_source")["file"])
     assert picture.shape == (16, 32, 3)
     assert round((picture.mean() - 20) / 15) == 7
+
+
+def test_running_again_changes_the_pixels_alone(inside: dict[str, dict[str, Any]]) -> None:
+    about = told(inside, "check_run_again_with_effect_trim_crop_and_move")
+    first, again = frames(about["first"]).astype(int), frames(about["again"])
+    assert first.shape == again.shape
+    apart = np.abs(first - again).mean(axis=(1, 2, 3))
+    assert apart.max() > 3.0 * max(1.0, apart[0]), "a quarter of the strength"
+
+
+def test_only_standard_shows_the_files_pixels(files: Path, inside: dict[str, dict[str, Any]]) -> None:
+    about = told(inside, "check_what_counts_as_the_files_pixels")
+    wanted = read_image(files / "tones.png").astype(int)
+    apart = {name: int(np.abs(read_image(path)[..., :3] - wanted).max()) for name, (_, path) in about.items()}
+    neutral = {name for name, (said, _) in about.items() if said}
+    assert neutral == {"Standard"}
+    assert apart["Standard"] <= 1
+    assert all(apart[name] > 10 for name in ("exposure", "gamma", "AgX")), apart
 
 
 def test_a_phones_picture_stands_as_blender_shows_it(inside: dict[str, dict[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fomm_nodes.fomm_core.library import PUBLISHED, model_folders
-from fomm_nodes.nodes.hosts.blender.blocks import blocks, titled
+from fomm_nodes.nodes.hosts.blender.blocks import blocks, in_short, titled, titled_choice
 from fomm_nodes.nodes.hosts.blender.command import Command, share_in
 from fomm_nodes.nodes.hosts.blender.notes import WORDS, for_blender
 
@@ -45,6 +45,8 @@ def test_each_rewording_is_for_a_note_that_there_is(root: Path) -> None:
         ("width of the edge", "Width of the Edge"),
         ("BBOX", "BBOX"),
         ("Load it", "Load it"),
+        ("as it is", "As It Is"),
+        ("on", "On"),
     ],
 )
 def test_labels_are_titles(label: str, shown: str) -> None:
@@ -54,6 +56,56 @@ def test_labels_are_titles(label: str, shown: str) -> None:
 def test_no_label_is_small() -> None:
     titles = [port.title for block in blocks().values() for port in (*block.inputs, *block.outputs)]
     assert not [title for title in titles if title[:1].islower()]
+
+
+@pytest.mark.parametrize(
+    ("choice", "shown"),
+    [
+        ("auto", "Auto"),
+        ("high-pass", "High-pass"),
+        ("y-axis: horizontally", "Y-axis: Horizontally"),
+        ("90 degrees", "90 Degrees"),
+        ("xyxy", "XYXY"),
+        ("vox-adv-256", "vox-adv-256"),
+        ("h264", "h264"),
+        ("mobilenet_v2", "mobilenet_v2"),
+        ("128k", "128k"),
+    ],
+)
+def test_choices_are_titles_and_names_stay(choice: str, shown: str) -> None:
+    assert titled_choice(choice) == shown
+
+
+@pytest.mark.parametrize(
+    ("hint", "short"),
+    [
+        ("The image.", "The image"),
+        ("The image. One, of any size, or many of the same size; the first counts.", "The image"),
+        ("Where to start: New Motion Model, or Load Motion Model to refine one.", "Where to start: New Motion Model"),
+        ("Masks over the image, and whatever else lies over it in front of what is behind.", "Masks over the image"),
+        (
+            "Whatever is to be done where the two of them have a different number of frames.",
+            "Whatever is to be done where the two of them have a different..",
+        ),
+        ("", ""),
+    ],
+)
+def test_hints_end_where_a_sentence_or_a_part_of_it_does(hint: str, short: str) -> None:
+    assert in_short(hint) == short
+
+
+def test_every_socket_has_a_hint_that_fits() -> None:
+    for block in blocks().values():
+        for socket in (*block.inputs, *block.outputs):
+            short = in_short(socket.tooltip)
+            assert len(short.encode()) <= 63
+            assert bool(short) == bool(socket.tooltip), (block.name, socket.name)
+
+
+def test_no_two_choices_look_the_same() -> None:
+    for block in blocks().values():
+        for port in block.widgets:
+            assert len({titled_choice(choice) for choice in port.choices}) == len(port.choices), port.name
 
 
 def test_a_command_in_the_workers_python() -> None:

@@ -33,10 +33,10 @@ def addon(module: str = "") -> ModuleType:
 
 
 def refusal(call: Any, **arguments: Any) -> str:
-    """What an operator says when it refuses."""
+    """What an operator, or one of our functions, says when it refuses."""
     try:
         call(**arguments)
-    except RuntimeError as problem:
+    except (RuntimeError, ValueError) as problem:
         return str(problem)
     raise AssertionError("expected a refusal")
 

@@ -381,6 +381,88 @@ def check_cancel_leaves_no_strip() -> dict[str, Any]:
     return {"alive": worker.process is not None}
 
 
+def kept(owner: Any) -> dict[str, Any]:
+    """All that can be set on a strip, and on what hangs on it, but for the names of its files."""
+    found: dict[str, Any] = {}
+    for name, rna in owner.bl_rna.properties.items():
+        value = getattr(owner, name)
+        if rna.type == "POINTER" and name in ("transform", "crop", "input_1", "color_balance", "proxy"):
+            found[name] = value.name if name == "input_1" else kept(value) if value is not None else None
+        elif rna.type == "COLLECTION" and name == "modifiers":
+            found[name] = [kept(one) for one in value]
+        elif rna.type not in ("POINTER", "COLLECTION") and name not in ("filepath", "rna_type"):
+            found[name] = tuple(value) if getattr(rna, "is_array", False) else value
+    return found
+
+
+def check_run_again_with_effect_trim_crop_and_move() -> dict[str, Any]:
+    """Strength changes the pixels; nothing else of what was done to the result may change."""
+    driving, source = movie(skip=0, frames=20), still()
+    made = animate(source, driving)
+    made.frame_start += 30
+    made.frame_offset_start, made.frame_final_duration, made.channel = 3, 9, 8
+    made.name, made.blend_type, made.blend_alpha, made.mute = "hero", "ADD", 0.5, False
+    made.transform.offset_x, made.transform.scale_y, made.transform.rotation = 12.0, 0.5, 0.25
+    made.crop.min_x, made.crop.max_y, made.use_flip_y = 3, 4, True
+    made.color_multiply, made.color_tag = 0.75, "COLOR_03"
+    if bpy.app.version[:2] != (5, 0):  # which crashes at that
+        made.modifiers.new("bright", "BRIGHT_CONTRAST").bright = 4.0
+    glow = strips().new_effect(
+        name="glow", type="GLOW", channel=9, frame_start=span(made)[0], **effect_on(made, span(made)[1])
+    )
+    glow.threshold = 0.25
+    made.blend_alpha = 0.25
+    made.keyframe_insert("blend_alpha", frame=45)
+    select(made)
+    before, first, others = (kept(made), kept(glow)), path(made), sorted(strip.name for strip in strips())
+    assert before[0]["crop"]["min_x"] == 3
+    bpy.context.scene.fomm_strips.strength = 0.25
+    assert bpy.ops.fomm.animate_strips() == {"FINISHED"}
+    after = (kept(strips()["hero"]), kept(strips()["glow"]))
+    changed = [
+        (name, one, now[name])
+        for was, now in zip(before, after, strict=True)
+        for name, one in was.items()
+        if one != now[name]
+    ]
+    assert changed == [], changed
+    assert sorted(strip.name for strip in strips()) == others
+    (curve,) = addon("keyframes").curves_of(bpy.context.scene.animation_data)
+    assert curve.data_path == strips()["hero"].path_from_id("blend_alpha")
+    return {"first": first, "again": path(strips()["hero"])}
+
+
+def check_what_counts_as_the_files_pixels() -> dict[str, Any]:
+    """Of all views that this Blender has, those that the panel calls the file's colours show each pixel as it is."""
+    scene, view = bpy.context.scene, bpy.context.scene.view_settings
+    strip = strips().new_image(name="tones", filepath=str(FILES / "tones.png"), channel=1, frame_start=1)
+    strip.frame_final_duration = 5
+    told = {}
+    for name in ("Standard", "Raw", "AgX", "Filmic", "Filmic Log", "False Color", "Khronos PBR Neutral", "ACES 2.0"):
+        try:
+            view.view_transform = name
+        except TypeError:  # this Blender has none of that name
+            continue
+        view.look, view.exposure, view.gamma = "None", 0.0, 1.0
+        told[name] = (addon("sequencer").shows_files_colours(view), rendered(scene, f"view {name}"))
+    for word, value in (("exposure", 0.5), ("gamma", 1.2)):
+        bpy.ops.fomm.standard_view()
+        setattr(view, word, value)
+        told[word] = (addon("sequencer").shows_files_colours(view), rendered(scene, f"view {word}"))
+    return told
+
+
+def check_what_blender_is_to_drop_would_fail() -> None:
+    """Our modules run with such warnings as errors, in all of these checks."""
+    world = bpy.data.worlds.new("sky")
+    said = ""
+    try:
+        exec("world.use_nodes", {"__name__": f"{addon().__name__}.nodes.probe", "world": world})
+    except (DeprecationWarning, SystemError) as problem:  # Blender returns a value beside the error
+        said = f"{problem} {problem.__cause__}"
+    assert ("use_nodes" in said) == (bpy.app.version >= (5, 0)), said
+
+
 def check_standard_view() -> dict[str, Any]:
     view = bpy.context.scene.view_settings
     view.view_transform, view.exposure = "AgX" if bpy.app.version >= (4, 0) else "Filmic", 1.0
@@ -396,7 +478,12 @@ def shown(strip: Any) -> str:
         other.mute = other != strip
     bpy.ops.fomm.standard_view()
     scene.frame_set(span(strip)[0] + 2)
-    target = FILES / "shown.png"
+    return rendered(scene, "shown")
+
+
+def rendered(scene: Any, name: str) -> str:
+    """The scene's image, as a file."""
+    target = FILES / f"{name}.png"
     image = scene.render.image_settings
     if hasattr(image, "media_type"):
         image.media_type = "IMAGE"

@@ -70,6 +70,38 @@ def check_an_image_with_a_file_is_read_as_it_is() -> None:
     assert Path(source.file) == FILES / "source.png"
 
 
+def check_images_of_any_kind_are_written_as_they_are() -> None:
+    """Also by a Blender that has no way to write a copy; colours and alpha stay, and so does the image."""
+    render, kinds = addon("strip_render"), {}
+    kinds["no alpha"] = bpy.data.images.load(str(FILES / "source.png"))
+    kinds["float"] = bpy.data.images.new("float", *SIDES, float_buffer=True, alpha=True)
+    kinds["see-through"] = bpy.data.images.new("see-through", *SIDES, alpha=True)
+    kinds["data"] = bpy.data.images.new("data", *SIDES, alpha=True, is_data=True)
+    for name in ("float", "see-through", "data"):
+        row = [value for x in range(SIDES[0]) for value in (x / SIDES[0], 0.25, 0.75, 1 - x / SIDES[0] / 2)]
+        kinds[name].pixels = row * SIDES[1]
+    before = len(bpy.data.images)
+    for name, image in kinds.items():
+        about = (image.filepath, image.file_format, image.source, image.is_dirty)
+        twin, copy = FILES / f"{name} twin.png", FILES / f"{name} copy.png"
+        render._save_twin(image, twin)
+        render.write_image(image, copy)
+        assert (image.filepath, image.file_format, image.source, image.is_dirty) == about, name
+        one, other = (bpy.data.images.load(str(path)) for path in (twin, copy))
+        assert tuple(one.size) == tuple(image.size)
+        steps = [[round(255 * value) for value in loaded.pixels] for loaded in (one, other, image)]
+        apart = max(abs(a - b) for a, b in zip(*steps[:2], strict=True))
+        assert apart <= 1, (name, apart)
+        assert image.is_float or steps[0] == steps[2], name
+        for loaded in (one, other):
+            bpy.data.images.remove(loaded)
+    assert len(bpy.data.images) == before
+    empty = bpy.data.images.load(str(FILES / "source.png"))
+    empty.filepath = str(FILES / "gone.png")
+    for write in (render._save_twin, render.write_image):
+        assert refusal(write, image=empty, path=FILES / "empty.png")
+
+
 def check_a_camera() -> None:
     scene = bpy.context.scene
     scene.camera = bpy.data.objects.new("camera", bpy.data.cameras.new("camera"))
