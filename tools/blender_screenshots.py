@@ -2,7 +2,8 @@
 
     python tools/blender_screenshots.py --worker .venv/bin/python --out docs/blender
 
-Needs Blender, Xvfb, xdotool and ImageMagick's `import` (Debian: apt install blender xvfb xdotool imagemagick).
+Needs Blender 4.2 or newer, Xvfb, xdotool and ImageMagick's `import` (Debian 13: apt install blender xvfb xdotool
+imagemagick).
 `--worker` is a Python that has fomm-nodes. Also shows that Esc ends a run, and how soon.
 """
 
@@ -80,18 +81,11 @@ class Stage:
         return self.bpy.context.temp_override(window=self.window, screen=self.window.screen, area=area, region=region)
 
     def show_sidebar(self, area: Any) -> None:
-        """Our tab; before Blender 4.2 it is clicked, as the last one."""
         area.spaces.active.show_region_ui = True
 
-    def choose_tab(self, area: Any) -> Steps:
-        side = next(region for region in area.regions if region.type == "UI")
-        try:
-            side.active_panel_category = "First Order Motion"
-        except AttributeError:
-            yield from self.point(side.x + side.width - 8, side.y + side.height - TAB_OFFSETS[area.type])
-            self.xdotool("click", "1")
-            yield 0.5
-            yield from self.point(5, SIZE[1] - 5)
+    def choose_tab(self, area: Any) -> None:
+        """Ours, once the sidebar has been drawn."""
+        next(region for region in area.regions if region.type == "UI").active_panel_category = "First Order Motion"
 
     def point(self, x: int, y: int) -> Steps:
         """Move the pointer, in Blender's coordinates: y from below."""
@@ -105,10 +99,6 @@ class Stage:
         target = self.out / f"{name}.jpg"
         subprocess.run(["import", "-window", "root", "-strip", "-quality", "88", str(target)], check=True)
         say(f"{target.name}: {target.stat().st_size // 1024} kB")
-
-
-TAB_OFFSETS = {"SEQUENCE_EDITOR": 267, "NODE_EDITOR": 215}
-"""Pixels from the sidebar's top to our tab, in Blender 3.4."""
 
 
 def say(text: str) -> None:
@@ -138,7 +128,7 @@ def sequencer(stage: Stage) -> Steps:
     editor.active_strip = talk
     stage.show_sidebar(area)
     yield 2.0
-    yield from stage.choose_tab(area)
+    stage.choose_tab(area)
     with stage.within(area):
         bpy.ops.sequencer.view_all()
     scene.frame_set(5)
@@ -190,7 +180,7 @@ def nodes(stage: Stage) -> Steps:
         bpy.ops.screen.screen_full_area()
     yield 1.0
     full = stage.area("NODE_EDITOR")
-    yield from stage.choose_tab(full)
+    stage.choose_tab(full)
     with stage.within(full):
         bpy.ops.node.view_all()
         bpy.ops.node.select_all(action="DESELECT")

@@ -319,7 +319,8 @@ def remove(folder: Path, *, wait: bool = True) -> None:
     if folder.exists():
         with contextlib.suppress(FileNotFoundError):
             (folder / MARK).unlink()
-        os.replace(folder, folder.with_name(f"{PASSING}{uuid.uuid4().hex}"))
+        with contextlib.suppress(FileNotFoundError):  # somebody else was quicker
+            os.replace(folder, folder.with_name(f"{PASSING}{uuid.uuid4().hex}"))
     sweeping = threading.Thread(target=_sweep, args=(folder.parent,), daemon=True)
     sweeping.start()
     if wait:

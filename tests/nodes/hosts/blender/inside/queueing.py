@@ -109,7 +109,9 @@ def check_refusals() -> dict[str, str]:
 
 
 def killed_in_the_middle() -> None:
-    """Ends by SIGKILL once three are done; the file was saved before the queue began."""
+    """Ends by SIGKILL, as does the driver, once the third is there, and before it can be on record; the file was saved
+    before the queue began.
+    """
     sequencer.prepare()
     some = stills(COUNT)
     select(*some, movie(frames=2))
@@ -122,6 +124,8 @@ def killed_in_the_middle() -> None:
 def _kill_later() -> None:
     while len(list((FILES / "fomm").glob("*.mp4"))) < 3:
         pass
+    (at,) = addon("queue_panel")._queues.values()
+    os.kill(at._process.pid, signal.SIGKILL)
     os.kill(os.getpid(), signal.SIGKILL)
 
 
