@@ -171,6 +171,13 @@ def add_computing_arguments(group: Any) -> None:
         "auto: float16 on CUDA, bfloat16 on a CPU with AMX, otherwise float32; keypoints and flow are always float32",
     )
     group.add_argument(
+        "--least-db",
+        type=float,
+        metavar="DB",
+        help="use reduced precision only if the model's frames in it have this PSNR against float32, such as 45; "
+        "measured once and kept beside the model",
+    )
+    group.add_argument(
         "--chunk", type=positive, metavar="N", help="frames computed at once (default: 1 on a CPU, otherwise 16)"
     )
     group.add_argument("--exact", action="store_true", help="use the plain networks instead of the fast ones")
