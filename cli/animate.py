@@ -13,6 +13,7 @@ from .many import Inputs, animate_many, check_places, given_inputs
 from .models import add_config_arguments, hint_at_better_models, open_session
 from .moving import add_motion_arguments, animation_options
 from .picturing import add_picture_arguments
+from .starting import quick_imports
 from .terminal import progress_display, say
 from .times import rate_or_keep
 
@@ -198,8 +199,9 @@ def positive(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Animate; returns the exit code."""
     inputs = _inputs(arguments)
-    from ..fomm_core.motion import load_keypoints
-    from ..fomm_core.pipeline import animate_files, check_files
+    with quick_imports():
+        from ..fomm_core.motion import load_keypoints
+        from ..fomm_core.pipeline import animate_files, check_files
 
     options = _options(arguments)
     one = _is_one(inputs, arguments)
