@@ -40,6 +40,10 @@ def main() -> None:
     speed.add_argument("--half", action="store_true", help="measure bfloat16 as well")
     speed.add_argument("--compile", action="store_true", help="measure compiled networks as well (minutes)")
     speed.add_argument("--preset", default="vox-256", help="of the random weights (default: %(default)s)")
+    peers = commands.add_parser("peers", help="frames per CPU second against the published code of other models")
+    peers.add_argument("--tps", type=Path, metavar="FOLDER", help="of Thin-Plate-Spline Motion Model")
+    peers.add_argument("--liveportrait", type=Path, metavar="FOLDER", help="of LivePortrait")
+    peers.add_argument("--rounds", type=int, default=7, help="frames of each, in turn (default: %(default)s)")
     commands.add_parser("int8", parents=[networks], help="the decoder in 8-bit integers against bfloat16")
     commands.add_parser("team", parents=[networks], help="frames side by side against all threads on each in turn")
     memory = commands.add_parser("memory", help="peak memory of `fomm animate` for a short and a long clip")
@@ -97,10 +101,6 @@ def main() -> None:
     cuts = commands.add_parser("cuts", help="which cuts are found, in sequences made from clips")
     cuts.add_argument("clips", type=Path, help="a folder of clips of one face each, two seconds and longer")
     cuts.add_argument("--each", type=int, default=5, help="sequences of a kind from a clip (default: %(default)s)")
-    peers = commands.add_parser("peers", help="frames per CPU second against the published code of two peers")
-    peers.add_argument("--tps", type=Path, metavar="FOLDER", help="of Thin-Plate-Spline Motion Model's repository")
-    peers.add_argument("--live-portrait", type=Path, metavar="FOLDER", help="of LivePortrait's repository")
-    peers.add_argument("--rounds", type=int, default=5, help="frames of each program, in turn (default: %(default)s)")
     commands.add_parser("start", parents=[shared], help="from the start of `fomm animate` to its first frame")
     farm = commands.add_parser("farm", help="jobs per minute of one and of two Ray workers on this machine")
     farm.add_argument("--jobs", type=int, default=16, dest="count", metavar="N", help="(default: %(default)s)")
@@ -139,6 +139,8 @@ def main() -> None:
     command = options.pop("command")
     if command == "speed":
         from .speed import measure
+    elif command == "peers":
+        from .peers import measure
     elif command == "int8":
         from .int8 import measure
     elif command == "team":
@@ -155,8 +157,6 @@ def main() -> None:
         from .transfer import measure
     elif command == "crops":
         from .crops import measure
-    elif command == "peers":
-        from .peers import measure
     elif command == "cuts":
         from .cuts import measure
     elif command == "start":

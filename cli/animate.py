@@ -13,6 +13,7 @@ from .many import Inputs, animate_many, check_places, given_inputs
 from .models import add_config_arguments, hint_at_better_models, open_session
 from .moving import add_motion_arguments, animation_options
 from .picturing import add_picture_arguments
+from .starting import quick_imports
 from .terminal import progress_display, say
 from .times import rate_or_keep
 
@@ -171,6 +172,13 @@ def add_computing_arguments(group: Any) -> None:
         "auto: float16 on CUDA, bfloat16 on a CPU with AMX, otherwise float32; keypoints and flow are always float32",
     )
     group.add_argument(
+        "--least-db",
+        type=float,
+        metavar="DB",
+        help="use reduced precision only if the model's frames in it have this PSNR against float32, such as 45; "
+        "measured once and kept beside the model",
+    )
+    group.add_argument(
         "--chunk", type=positive, metavar="N", help="frames computed at once (default: 1 on a CPU, otherwise 16)"
     )
     group.add_argument("--exact", action="store_true", help="use the plain networks instead of the fast ones")
@@ -191,8 +199,9 @@ def positive(text: str) -> int:
 def run(arguments: argparse.Namespace) -> int:
     """Animate; returns the exit code."""
     inputs = _inputs(arguments)
-    from ..fomm_core.motion import load_keypoints
-    from ..fomm_core.pipeline import animate_files, check_files
+    with quick_imports():
+        from ..fomm_core.motion import load_keypoints
+        from ..fomm_core.pipeline import animate_files, check_files
 
     options = _options(arguments)
     one = _is_one(inputs, arguments)

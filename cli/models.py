@@ -86,10 +86,15 @@ def open_session(arguments: argparse.Namespace) -> AnimationSession:
     device = choose_device(arguments.device)
     weights = find_weights(arguments.model or DEFAULT_MODEL)
     model = load_model(weights, config=chosen_config(arguments, weights))
+    dtype = dtype_of(arguments.precision, device)
+    if arguments.least_db is not None:
+        from ..fomm_core.fidelity import bounded_dtype
+
+        dtype = bounded_dtype(model, dtype, device, arguments.least_db, weights=weights)
     return AnimationSession(
         model,
         device=device,
-        dtype=dtype_of(arguments.precision, device),
+        dtype=dtype,
         chunk=arguments.chunk,
         exact=arguments.exact,
         compile=arguments.compile,

@@ -76,6 +76,7 @@ CORE: dict[str, set[str]] = {
     "background": set(),
     "team": set(),
     "animation": {"session", "motion", "geometry", "fitting"},
+    "fidelity": {"animation", "files", "fitting", "model", "precision", "session", "shipped", "video"},
     "schedule": {"geometry", "motion", "video"},
     "whole": {"background", "config", "region", "faces", "persons", "video", "wording"},
     "frames": {"fitting", "region", "video"},

@@ -160,18 +160,21 @@ def test_computing_options_arrive(amx: bool, fomm: Run, monkeypatch: pytest.Monk
 
     import torch
     from fomm_nodes.cli.models import open_session
-    from fomm_nodes.fomm_core import precision
+    from fomm_nodes.fomm_core import fidelity, precision
 
     monkeypatch.setattr(precision, "is_fast", lambda dtype, device: True)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: amx, raising=False)
     given = {"device": "cpu", "precision": "bfloat16", "chunk": 3, "exact": True, "compile": True, "model": None}
-    given |= {"preset": None, "config": None, "align_corners": False}
+    given |= {"preset": None, "config": None, "align_corners": False, "least_db": None}
     session = open_session(argparse.Namespace(**given))
     assert (session.chunk, session.dtype, session.exact, session.device.type) == (3, torch.bfloat16, True, "cpu")
     assert session.compile
     assert session.config.align_corners is False
     session = open_session(argparse.Namespace(**given | {"precision": "auto", "align_corners": None}))
     assert (session.dtype, session.config.align_corners) == (torch.bfloat16 if amx else torch.float32, True)
+    monkeypatch.setattr(fidelity, "fidelity", lambda model, dtype, device: 50.0)
+    for least, dtype in ((50, torch.bfloat16), (51, torch.float32)):
+        assert open_session(argparse.Namespace(**given | {"least_db": least})).dtype == dtype
 
 
 def test_comparison_mask_and_performance(fomm: Run) -> None:
