@@ -216,8 +216,11 @@ def openings_loss(at_source: Keypoints, at_driving: Keypoints, points: Tensor | 
     """The same of the gaps between lips and lids."""
     if points is None:
         return at_source.position.new_zeros(())
-    found = zip((at_source, at_driving), points.unbind(1), strict=True)
-    return sum(opening_difference(tied(at), truth[:, TIED]) for at, truth in found) / 2
+    source, driving = (
+        opening_difference(tied(at), truth[:, TIED])
+        for at, truth in zip((at_source, at_driving), points.unbind(1), strict=True)
+    )
+    return (source + driving) / 2
 
 
 def perceptual_loss(networks: TrainingNetworks, generated: Pyramid, real: Pyramid, config: TrainingConfig) -> Tensor:
