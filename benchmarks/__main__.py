@@ -87,6 +87,12 @@ def main() -> None:
     modes.add_argument("--frames", type=int, default=24, help="of each driver (default: %(default)s)")
     modes.add_argument("--pairs", type=int, default=16, help="of people (default: %(default)s)")
     modes.add_argument("--show", type=Path, help="a folder for pictures of each pair")
+    acting = commands.add_parser("acting", help="mouths and eyes against those of real talking clips")
+    acting.add_argument("clips", type=Path, nargs="+", help="videos of a talking face, two or more")
+    acting.add_argument("--model", dest="models", action="append", required=True, help="its name or file; repeatable")
+    acting.add_argument("--frames", type=int, default=75, help="of each part (default: %(default)s)")
+    acting.add_argument("--most", type=int, default=3, help="parts of a clip (default: %(default)s)")
+    acting.add_argument("--show", type=Path, help="a folder for images of each part")
     crops = commands.add_parser("crops", help="automatic crops against crops by hand, by what comes out")
     crops.add_argument("files", type=Path, nargs="+", help="clips and pictures of faces")
     crops.add_argument("--hand", type=Path, required=True, help="JSON: the name of each to the face's [x, y, side]")
@@ -153,6 +159,8 @@ def main() -> None:
         from .whole import measure_tracking as measure
     elif command == "detail":
         from .detail import measure
+    elif command == "acting":
+        from .acting import measure
     elif command == "transfer":
         from .transfer import measure
     elif command == "crops":

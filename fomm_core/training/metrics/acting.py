@@ -99,8 +99,8 @@ class Acting(Metric):
         return {
             "mouth_r": torch.tensor([correlation]),
             "mouth_slope": torch.tensor([slope]),
-            "blinks": torch.tensor([float(_met(blink, made)) for blink in true]),
-            "false_blinks": torch.tensor([float(not _met(blink, true)) for blink in made]),
+            "blinks": torch.tensor([float(met(blink, made)) for blink in true]),
+            "false_blinks": torch.tensor([float(not met(blink, true)) for blink in made]),
         }
 
 
@@ -137,5 +137,6 @@ def blinks(eyes: Tensor) -> list[tuple[int, int]]:
     return found
 
 
-def _met(blink: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
+def met(blink: tuple[int, int], others: Sequence[tuple[int, int]]) -> bool:
+    """Whether one of the others comes at the same time, or up to two frames early or late."""
     return any(first <= blink[1] + NEAR and last >= blink[0] - NEAR for first, last in others)
