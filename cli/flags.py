@@ -13,6 +13,7 @@ FLAGS = {
     "file": "--file",
     "folder": "--to",
     "fps": "--fps",
+    "from": "--from",
     "frames": "--frames",
     "keypoints": "--keypoints",
     "size": "--size",

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..config import MotionModelConfig
 from ..errors import TrainingError
-from ..wording import did_you_mean
+from ..wording import did_you_mean, setting
 from .config import NO_BACKBONE, TrainingConfig
 from .family_presets import avd_training, with_avd
 from .official import training_from_yaml
@@ -64,7 +64,7 @@ class Overrides:
         if start is None:
             raise TrainingError(
                 "expected a finished model for the phase 'avd', which learns on top of it; got none. Name the one "
-                "to start from."
+                f"to start from ({setting('from', 'MODEL')})."
             )
         if self.preset is not None or self.size is not None:
             raise TrainingError(

@@ -118,7 +118,7 @@ def test_stretched_as_the_picture_is() -> None:
 
 
 def test_what_is_missing_is_said(folder: Path) -> None:
-    with pytest.raises(TrainingError, match=r"expected a finished model for the phase 'avd'.*--from"):
+    with pytest.raises(TrainingError, match=r"expected a finished model for the phase 'avd'.*from=MODEL"):
         Overrides(phase="avd").plan(5)
     start = Start.of(small_model("fomm"))
     with pytest.raises(TrainingError, match="expected neither a preset nor a size"):
