@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..fomm_core.files import atomic_path
 from .engine import Job, JobError, Outcome
 
 
@@ -83,9 +84,9 @@ def publish(job: Job, made: Sequence[Made], frames: int, worker: str) -> tuple[P
     job.output.parent.mkdir(parents=True, exist_ok=True)
     if job.note is not None:
         states = {name.name: _state(file.path) for file, name in zip(kept, names, strict=True)}
-        part = job.note.with_suffix(".part")
-        part.write_text(json.dumps({"key": job.key, "files": states, "frames": frames, "worker": worker}))
-        os.replace(part, job.note)
+        told = {"key": job.key, "files": states, "frames": frames, "worker": worker}
+        with atomic_path(job.note) as part:
+            part.write_text(json.dumps(told), encoding="utf-8")
     for file, name in zip(kept, names, strict=True):
         os.replace(file.path, name)
     return tuple(names)

@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import torch
 from fomm_nodes.fomm_core import AnimationOptions, AnimationSession, drive, load_model
 from fomm_nodes.fomm_core.faces import FaceFinder
-from fomm_nodes.fomm_core.fitting import from_uint8, to_uint8
+from fomm_nodes.fomm_core.fitting import to_uint8
+from fomm_nodes.fomm_core.frames import fitted_frames
 from fomm_nodes.fomm_core.geometry import Keypoints
 from fomm_nodes.fomm_core.prepared import PreparedSource
-from fomm_nodes.fomm_core.region import FRAMINGS, crop
+from fomm_nodes.fomm_core.region import FRAMINGS
 from fomm_nodes.fomm_core.training.metrics.acting import Acted, Acting, blinks, followed, met
 from fomm_nodes.fomm_core.video import VideoReader, write_image
 from fomm_nodes.fomm_core.view import side_by_side
@@ -69,17 +69,8 @@ def cut(path: Path, side: int, finder: FaceFinder) -> tuple[Tensor, Tensor]:
         found = find_driving(reader, path.name, CropOptions(driving="face"), FRAMINGS["demo"], finder)
     assert found.track is not None
     assert found.region is not None
-    region, images = found.region, []
     with VideoReader(path) as reader:
-        for number, frame in enumerate(reader):
-            square = crop(from_uint8(as_batch(frame)), region[number if len(region) > 1 else 0], side)
-            images.append(square)
-    return torch.cat(images).clamp(0, 1), found.track.mouth
-
-
-def as_batch(frame: np.ndarray) -> Tensor:
-    """A frame uint8 [H, W, 3] as [1, H, W, 3]."""
-    return torch.from_numpy(np.ascontiguousarray(frame[..., :3]))[None]
+        return torch.cat(list(fitted_frames(reader, (side, side), "crop", region=found.region))), found.track.mouth
 
 
 def parts_of(mouth: Tensor, length: int, most: int) -> list[tuple[int, float]]:

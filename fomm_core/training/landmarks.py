@@ -32,27 +32,23 @@ def check_tied(num_keypoints: int) -> None:
         )
 
 
-def tied_difference(keypoints: Keypoints, points: Tensor) -> Tensor:
-    """Mean |p - point| of the last keypoints [B, K, 2] and the points [B, 64, 2] that they are tied to; a scalar.
+def tied_difference(got: Tensor, wanted: Tensor) -> Tensor:
+    """Mean |p - point| of tied keypoints [B, ..., 2], or of what is derived from them, and what they are to be.
 
-    Samples of unknown points (NaN) do not count; 0 where all are unknown.
+    Unknown points (NaN) do not count; 0 where all are unknown.
     """
-    got, wanted = tied(keypoints), points[:, TIED]
     known = wanted.isfinite()
-    differences = torch.where(known, got - wanted.nan_to_num(), 0).abs()
-    return differences.sum() / known.sum().clamp(min=1)
+    return torch.where(known, got - wanted.nan_to_num(), 0).abs().sum() / known.sum().clamp(min=1)
 
 
 def opening_difference(got: Tensor, wanted: Tensor) -> Tensor:
     """Mean difference between the gaps of mouth and eyes in tied points [B, 10, 2] and those wanted; a scalar.
 
-    A gap is the way from lip to lip or from lid to lid: where both points are off alike, it is not. Samples of unknown
-    points (NaN) do not count; 0 where all are unknown.
+    A gap is the way from lip to lip or from lid to lid: where both points are off alike, it is not.
     """
     first, second = (list(points) for points in zip(*GAPS, strict=True))
     gaps, truth = (points[:, first] - points[:, second] for points in (got, wanted))
-    known = truth.isfinite()
-    return torch.where(known, gaps - truth.nan_to_num(), 0).abs().sum() / known.sum().clamp(min=1)
+    return tied_difference(gaps, truth)
 
 
 def tied(keypoints: Keypoints) -> Tensor:

@@ -140,13 +140,13 @@ def generator_losses(
     if weights.spread and not config.freeze_detector:
         terms["spread"] = weights.spread * (losses.crowding(at_source) + losses.crowding(at_driving)) / 2
     if weights.landmarks and not config.freeze_detector:
-        terms["landmarks"] = weights.landmarks * landmarks_loss(at_source, at_driving, points)
+        terms["landmarks"] = weights.landmarks * over_both(tied_difference, at_source, at_driving, points)
     if weights.readback or weights.openings:
         read, wanted = read_again(networks.model.detector, frames.images), tied(at_driving).detach()
         if weights.readback:
             terms["readback"] = weights.readback * losses.mean_difference(read, wanted)
         if weights.openings:
-            gaps = opening_difference(read, wanted) + openings_loss(at_source, at_driving, points)
+            gaps = opening_difference(read, wanted) + over_both(opening_difference, at_source, at_driving, points)
             terms["openings"] = weights.openings * gaps
     verdicts = None
     if weights.adversarial:
@@ -205,22 +205,16 @@ def rebuild(
     return Frames(images, motion, warped)
 
 
-def landmarks_loss(at_source: Keypoints, at_driving: Keypoints, points: Tensor | None) -> Tensor:
-    """How far tied keypoints are from their points, over both frames; 0 where no clip tells."""
+def over_both(
+    difference: Callable[[Tensor, Tensor], Tensor], at_source: Keypoints, at_driving: Keypoints, points: Tensor | None
+) -> Tensor:
+    """The mean, over source and driving frame, of a difference between tied keypoints [B, 10, 2] and their points; 0
+    where no clip tells.
+    """
     if points is None:
         return at_source.position.new_zeros(())
-    return (tied_difference(at_source, points[:, 0]) + tied_difference(at_driving, points[:, 1])) / 2
-
-
-def openings_loss(at_source: Keypoints, at_driving: Keypoints, points: Tensor | None) -> Tensor:
-    """The same of the gaps between lips and lids."""
-    if points is None:
-        return at_source.position.new_zeros(())
-    source, driving = (
-        opening_difference(tied(at), truth[:, TIED])
-        for at, truth in zip((at_source, at_driving), points.unbind(1), strict=True)
-    )
-    return (source + driving) / 2
+    known = points[:, :, TIED]
+    return (difference(tied(at_source), known[:, 0]) + difference(tied(at_driving), known[:, 1])) / 2
 
 
 def perceptual_loss(networks: TrainingNetworks, generated: Pyramid, real: Pyramid, config: TrainingConfig) -> Tensor:

@@ -97,10 +97,8 @@ def pose_warning(
         return None
     looks = f", and the faces are {apart} differently" if apart else ""
     far = f"the clip's frame {anchor} is taken as the image's pose, but is far from it (distance {here:.2f}){looks}: "
-    if nearer and chosen:
-        return None
     if nearer:
-        return f"{far}{setting('anchor', 'best')} takes frame {best} ({least:.2f})."
+        return None if chosen else f"{far}{setting('anchor', 'best')} takes frame {best} ({least:.2f})."
     return (
         f"{far}no frame is much nearer ({least:.2f}), so faces will be bent. An image and a clip more alike do better."
     )
